@@ -1,0 +1,1 @@
+"""The AI-avatar integration service."""
