@@ -3,7 +3,7 @@
 import base64
 import binascii
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -53,6 +53,13 @@ def _split_list(value: object) -> object:
     return value
 
 
+def _check_key_ring(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        KeyRing.parse(value.get_secret_value())
+    return value
+
+
+S = TypeVar("S", bound=BaseSettings)
 Url = Annotated[str, AfterValidator(_check_http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 
@@ -144,12 +151,7 @@ class Settings(BaseSettings):
     def _lower_log_level(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("secrets_keys")
-    @classmethod
-    def _check_secrets_keys(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            KeyRing.parse(value.get_secret_value())
-        return value
+    _check_secrets_keys = field_validator("secrets_keys")(_check_key_ring)
 
     @field_validator("n8n_webhook_secret")
     @classmethod
@@ -165,7 +167,9 @@ class Settings(BaseSettings):
     @field_validator("n8n_api_key", "service_api_key")
     @classmethod
     def _check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not (value.get_secret_value().isascii() and value.get_secret_value().strip()):
+        if value is not None and not (
+            value.get_secret_value().isascii() and value.get_secret_value().strip()
+        ):
             raise ValueError("should be a long random text of plain characters")
         return value
 
@@ -216,19 +220,76 @@ def _is_webhook_secret(secret: str) -> bool:
         return False
 
 
+class MigrationSettings(BaseSettings):
+    """What `ai-avatar migrate` needs."""
+
+    model_config = Settings.model_config
+
+    database_url: DatabaseUrl | None = None
+    migrate_database_url: DatabaseUrl | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if not (self.migrate_database_url or self.database_url):
+            raise ValueError(
+                f"MIGRATE_DATABASE_URL (the owner's) or DATABASE_URL should be set: {_EXAMPLES['DATABASE_URL']}"
+            )
+        return self
+
+    @property
+    def owner_url(self) -> SecretStr:
+        """The owner's connection string."""
+        url = self.migrate_database_url or self.database_url
+        if url is None:
+            raise ConfigError("DATABASE_URL is not set")
+        return url
+
+
+class TokenSettings(BaseSettings):
+    """What `ai-avatar token` needs."""
+
+    model_config = Settings.model_config
+
+    supabase_jwt_secret: SecretStr
+
+
+class RotationSettings(BaseSettings):
+    """What `ai-avatar secrets rotate` needs."""
+
+    model_config = Settings.model_config
+
+    database_url: DatabaseUrl
+    database_pooler: Literal["none", "transaction"] | None = None
+    secrets_keys: SecretStr
+
+    _check_secrets_keys = field_validator("secrets_keys")(_check_key_ring)
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The keys that open, the newest of which seals."""
+        return KeyRing.parse(self.secrets_keys.get_secret_value())
+
+
 def load_settings() -> Settings:
+    """Every setting, for the service. Raises ConfigError."""
+    return load(Settings)
+
+
+def load(kind: type[S]) -> S:
     """Reads the environment and `.env`.
 
     Raises ConfigError with one line for each variable that is missing or malformed; never a value.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(error))) from None
 
 
 _EXAMPLES = {
     "DATABASE_URL": "postgresql://user:password@host:5432/database?sslmode=require",
+    "SUPABASE_JWT_SECRET": "the project's JWT secret, as it is on the project's API settings page",
+    "SECRETS_KEYS": "id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key` makes one",
     "N8N_API_KEY": "a long random text, the same as in n8n's Header Auth credential",
 }
 

@@ -42,6 +42,9 @@ _CONNECT_SECONDS = 5.0
 _FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
 
 
+_DIALECT: Final = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+
 class SqlFunction:
     """A call of one SQL function with named arguments, compiled once for asyncpg."""
 
@@ -56,10 +59,10 @@ class SqlFunction:
                 for argument, type_ in arguments.items()
             )
         )
-        statement = select(*map(column, returns)).select_from(call.alias("result"))
+        statement: Select[Any] = select(*map(column, returns)).select_from(call.alias("result"))
         self.name = name
         self.arguments = tuple(arguments)
-        self.sql = str(statement.compile(dialect=asyncpg_dialect()))
+        self.sql = str(statement.compile(dialect=_DIALECT))
 
 
 Argument = str | int | bool | bytes | UUID | Sequence[UUID] | Mapping[str, Any] | Any | None
@@ -106,7 +109,10 @@ class Database:
                 rows: list[asyncpg.Record] = await connection.fetch(function.sql, *values)
                 return rows
         except asyncpg.PostgresError as error:
-            raise _translate(error) from error
+            translated = _translate(error)
+            if translated is error:
+                raise
+            raise translated from error
         except asyncpg.DataError:
             raise  # ours: an argument of a type that the statement does not take
         except TimeoutError as error:
@@ -166,18 +172,22 @@ _UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55P03", "25006")
 
 
 def _translate(error: asyncpg.PostgresError) -> Exception:
-    state = error.sqlstate or ""
+    state, detail = error.sqlstate or "", error.detail
+    # asyncpg prints DETAIL with the message, and PostgreSQL may put a whole row into it: never into a log.
+    error.detail = None
     if named := _NAMED_ERRORS.get(state):
         return named()
     match state:
         case "AV007":
             return errors.InvalidRequest.of("body.script", "should have at most 5,000 characters")
         case "AV008":
-            return errors.GenerationInProgress(UUID(error.detail))
+            return errors.GenerationInProgress(UUID(detail))
         case "AV013":
             return errors.InvalidRequest.of("body.business_id", "there is no such business")
     if state.startswith(_NOT_MIGRATED):
-        return errors.NotReady("The database lacks what this build needs: see /health/ready and `ai-avatar migrate`.")
+        return errors.NotReady(
+            "The database lacks what this build needs: see /health/ready and `ai-avatar migrate`."
+        )
     if state.startswith(_UNAVAILABLE):
         return errors.DatabaseUnavailable()
     return error

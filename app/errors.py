@@ -14,6 +14,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from app.providers import base
+
 log = structlog.get_logger(__name__)
 
 
@@ -164,6 +166,39 @@ class InternalError(AppError):
     status, code, title = 500, "internal_error", "Internal error"
 
 
+class WebhookNotConfigured(AppError):
+    status, code, title = 503, "webhook_not_configured", "Webhook not configured"
+    default_detail = "Webhook URL is not configured."
+
+
+class WebhookFailed(AppError):
+    status, code, title = 502, "webhook_failed", "Webhook failed"
+
+
+class WebhookTimeout(AppError):
+    status, code, title = 504, "webhook_timeout", "Webhook timeout"
+
+
+class ApiKeyRejected(AppError):
+    status, code, title = 422, "api_key_rejected", "API key rejected"
+
+
+class ProviderRateLimited(AppError):
+    status, code, title = 429, "provider_rate_limited", "Provider rate limited"
+
+
+class ProviderRejected(AppError):
+    status, code, title = 502, "provider_rejected", "Provider rejected"
+
+
+class ProviderUnexpectedAnswer(AppError):
+    status, code, title = 502, "provider_unexpected_answer", "Unexpected answer from the provider"
+
+
+class ProviderUnavailable(AppError):
+    status, code, title = 503, "provider_unavailable", "Provider unavailable"
+
+
 class DatabaseUnavailable(AppError):
     status, code, title = 503, "database_unavailable", "Database unavailable"
     default_detail = "The database does not answer. Nothing was changed, or it is not known; try again."
@@ -209,6 +244,33 @@ def problem_response(request: Request, error: AppError) -> JSONResponse:
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 
+_PROVIDER_RETRY_SECONDS = 10.0
+
+
+def provider_problem(error: base.ProviderError) -> AppError:
+    """A provider's failure as callers see it."""
+    match error:
+        case base.ApiKeyRejected():
+            return ApiKeyRejected(error.message)
+        case base.ProviderRejected():
+            return ProviderRejected(error.message, provider=error.provider, provider_code=error.code)
+        case base.ProviderRateLimited():
+            return ProviderRateLimited(
+                error.message, retry_after=error.retry_after or _PROVIDER_RETRY_SECONDS
+            )
+        case base.ProviderUnavailable():
+            return ProviderUnavailable(
+                error.message, retry_after=error.retry_after or _PROVIDER_RETRY_SECONDS
+            )
+        case _:
+            return ProviderUnexpectedAnswer(error.message)
+
+
+async def _handle_provider_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, base.ProviderError)
+    return problem_response(request, provider_problem(error))
+
+
 _HTTP_ERRORS: Mapping[int, type[AppError]] = {
     400: MalformedJson,
     404: NotFound,
@@ -250,15 +312,9 @@ async def _handle_validation_error(request: Request, error: Exception) -> JSONRe
     return problem_response(request, InvalidRequest(fields))
 
 
-async def _handle_unexpected(request: Request, error: Exception) -> JSONResponse:
-    # Starlette raises it again for the server's log after this answer; observability has logged it by then.
-    request_id = request.scope.get("request_id", "")
-    return problem_response(request, InternalError(f"Something went wrong here. Request id: {request_id}"))
-
-
 def install_error_handlers(app: FastAPI) -> None:
     """Every error of the application, the framework's own included, becomes a problem."""
     app.add_exception_handler(AppError, _handle_app_error)
+    app.add_exception_handler(base.ProviderError, _handle_provider_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)
-    app.add_exception_handler(Exception, _handle_unexpected)

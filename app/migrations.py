@@ -78,7 +78,9 @@ def run_sql(file: str) -> None:
         context.get_context().impl.static_output(sql)
         return
     bind = op.get_bind()
-    bind.exec_driver_sql("select 1")  # SQLAlchemy begins lazily: without this the file would not be in its transaction
+    bind.exec_driver_sql(
+        "select 1"
+    )  # SQLAlchemy begins lazily: without this the file would not be in its transaction
     driver_connection = bind.connection.dbapi_connection
     assert driver_connection
     driver_connection.run_async(lambda connection: connection.execute(sql))

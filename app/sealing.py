@@ -34,7 +34,9 @@ class KeyRing:
     @classmethod
     def parse(cls, text: str) -> "KeyRing":
         """Reads `id:base64-of-32-bytes[,…]`. Raises ValueError that says the form and holds no key."""
-        form = "should be id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key`"
+        form = (
+            "should be id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key`"
+        )
         keys: dict[str, bytes] = {}
         for item in filter(None, (part.strip() for part in text.split(","))):
             key_id, _, encoded = item.partition(":")
@@ -66,7 +68,9 @@ class KeyRing:
             raise SealError(f"SECRETS_KEYS has no key with the id {key_id[:64]!r}")
         try:
             data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-            return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bind(business_id, provider)).decode()
+            return cipher.decrypt(
+                data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bind(business_id, provider)
+            ).decode()
         except (InvalidTag, ValueError):
             raise SealError(f"does not open with the key {key_id!r} for this business and provider") from None
 

@@ -90,6 +90,7 @@ generations = Table(
     Column("previous_heygen_video_id", Text),
     Column("claimed_at", _timestamptz),
     Column("claimed_by", Text),
+    Column("video_requested_at", _timestamptz),
     Column("video_id", Text),
     Column("video_url", Text),
     Column("video_url_at", _timestamptz),

@@ -10,6 +10,8 @@ drop function ai_avatar.cancel_generation(uuid, uuid);
 drop function ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval);
 drop function ai_avatar.move_late_generation(ai_avatar.generations, text, text, text);
 drop function ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval);
+drop function ai_avatar.begin_video(uuid, interval);
+drop function ai_avatar.abandon_video(uuid);
 drop function ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text);
 drop function ai_avatar.check_claim(ai_avatar.generations, text);
 drop function ai_avatar.roll_back_dispatch(uuid, text);

@@ -19,6 +19,7 @@ create table ai_avatar.generations (
     previous_heygen_video_id text,
     claimed_at timestamptz,
     claimed_by text,
+    video_requested_at timestamptz,
     video_id text,
     video_url text,
     video_url_at timestamptz,
@@ -36,6 +37,8 @@ comment on column ai_avatar.generations.ended_by is
 comment on column ai_avatar.generations.previous_heygen_status is
 'What content.heygen_status goes back to; never processing';
 comment on column ai_avatar.generations.claimed_by is 'The n8n execution that may go on; NULL when it gave no id';
+comment on column ai_avatar.generations.video_requested_at is
+'Broker mode: when the provider was asked for the video; one call at a time may ask';
 comment on column ai_avatar.generations.deadline is 'When silence ends it, if it still lives';
 
 create unique index generations_live on ai_avatar.generations (content_id)
@@ -294,6 +297,29 @@ $$;
 comment on function
 ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text) is
 'The active integration with its key, recorded; with a generation, the claim of it by an execution';
+
+create function ai_avatar.begin_video(p_generation_id uuid, p_lease interval)
+returns boolean language plpgsql security definer set search_path = '' as $$
+begin
+    update ai_avatar.generations as g set video_requested_at = now()
+    where g.id = p_generation_id
+        and g.status in ('dispatching', 'processing')
+        and g.video_id is null
+        and (g.video_requested_at is null or g.video_requested_at < now() - p_lease);
+    return found;
+end;
+$$;
+comment on function ai_avatar.begin_video(uuid, interval) is
+'Whether this call may ask the provider for the video: no other has within p_lease, and there is none yet';
+
+create function ai_avatar.abandon_video(p_generation_id uuid)
+returns void language plpgsql security definer set search_path = '' as $$
+begin
+    update ai_avatar.generations as g set video_requested_at = null
+    where g.id = p_generation_id and g.video_id is null;
+end;
+$$;
+comment on function ai_avatar.abandon_video(uuid) is 'The provider certainly made no video: another call may ask';
 
 create function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
@@ -557,6 +583,8 @@ ai_avatar.next_deadline(timestamptz, interval),
 ai_avatar.roll_back_dispatch(uuid, text),
 ai_avatar.check_claim(ai_avatar.generations, text),
 ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text),
+ai_avatar.begin_video(uuid, interval),
+ai_avatar.abandon_video(uuid),
 ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval),
 ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval),
 ai_avatar.move_late_generation(ai_avatar.generations, text, text, text),
@@ -573,6 +601,8 @@ ai_avatar.start_generation(uuid, uuid, uuid, text, text, interval, text, bytea),
 ai_avatar.confirm_dispatch(uuid, interval),
 ai_avatar.roll_back_dispatch(uuid, text),
 ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text),
+ai_avatar.begin_video(uuid, interval),
+ai_avatar.abandon_video(uuid),
 ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval),
 ai_avatar.cancel_generation(uuid, uuid),
 ai_avatar.expire_generations(integer),
