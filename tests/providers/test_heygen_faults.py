@@ -87,9 +87,12 @@ def everything_in(error: BaseException | None) -> str:
 
 
 @pytest.fixture(autouse=True)
-async def no_key_in_any_log(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
+async def no_key_in_any_log(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[None]:
     caplog.set_level(logging.DEBUG)
     yield
+    assert CANARY not in "".join(capsys.readouterr())
     assert CANARY not in caplog.text
     assert CANARY not in repr([vars(record) for record in caplog.records])
 
