@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    await check_vault(settings)
     async with AsyncExitStack() as stack:
         db = Database(
             settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler
@@ -95,7 +96,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         # A connection that n8n has closed meanwhile would look like a job that may have been started.
         webhook_client = await stack.enter_async_context(_http_client(keep_alive=False))
         _wire(app, settings, db, client, webhook_client)
-        await _refuse_plain_vault(settings, app.state.integrations.repository)
 
         videos: VideoService = app.state.videos
         recovery = asyncio.create_task(app.state.recovery.run())
@@ -167,19 +167,26 @@ async def _http_client(*, keep_alive: bool) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _refuse_plain_vault(settings: Settings, integrations: IntegrationRepository) -> None:
-    """Without SECRETS_KEYS keys are stored as they come: only a vault that encrypts may get them."""
+async def check_vault(settings: Settings) -> None:
+    """Without SECRETS_KEYS keys are stored as they come: only a vault that encrypts may get them.
+
+    Raises ConfigError.
+    """
     if settings.secrets_keys is not None:
         return
+    db = Database(settings.database_url, pool_size=1, pooler=settings.database_pooler)
+    await db.open()
     missing = (
         "SECRETS_KEYS: is required unless the database has Supabase Vault: `ai-avatar secrets generate-key`"
     )
     try:
-        encrypts = await integrations.vault_encrypts()
+        encrypts = await IntegrationRepository(db).vault_encrypts()
     except AppError as error:
         raise ConfigError(
             f"{missing}; whether this database has it cannot be asked ({error.detail})"
         ) from error
+    finally:
+        await db.close()
     if not encrypts:
         raise ConfigError(f"{missing} makes one")
 
