@@ -73,7 +73,7 @@ def serve(
         # Each worker counts for itself; /metrics adds them up from here.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="ai-avatar-metrics-")
     uvicorn.run(
-        "app.main:create_app",
+        "app.main:from_environment",
         factory=True,
         host=host,
         port=port,

@@ -42,10 +42,15 @@ log = structlog.get_logger(__name__)
 _MAX_BODY_BYTES = 1024 * 1024
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service. Without `settings` it reads the environment; raises ConfigError."""
-    settings = settings or load_settings()
+def from_environment() -> FastAPI:
+    """The service as `ai-avatar serve` runs it, in each worker. Raises ConfigError."""
+    settings = load_settings()
     observability.configure_logging(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service."""
     app = FastAPI(
         title="AI avatar integrations",
         version="0.1.0",

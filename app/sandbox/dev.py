@@ -22,6 +22,7 @@ from app import migrations
 from app.config import ConfigError, load_settings
 from app.db import connect
 from app.main import create_app
+from app.observability import configure_logging
 from app.sandbox.embedded import database_url, start_postgres
 from app.sealing import generate_key
 from app.security import mint_token
@@ -79,6 +80,7 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
     if settings.supabase_jwt_secret is None:
         raise ConfigError("SUPABASE_JWT_SECRET: is required here: the demo user's token is made with it")
     jwt_secret = settings.supabase_jwt_secret.get_secret_value()
+    configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
         create_app(settings),
         host="127.0.0.1",

