@@ -1,4 +1,4 @@
-"""Serves the settings page and its static files, under a Content-Security-Policy that allows nothing inline."""
+"""Serves the settings page and its files, under a Content-Security-Policy that allows nothing inline."""
 
 import hashlib
 import re
@@ -94,7 +94,7 @@ def content_security_policy(frame_ancestors: Sequence[str], media_sources: Seque
 
 
 def respond(request: Request, file: StaticFile, headers: dict[str, str]) -> Response:
-    """The file, or 304 when the browser has it. `no-cache`: kept, but asked about, so a release is seen at once."""
+    """The file, or 304 when the browser has it. `no-cache`: asked about, so a release is seen at once."""
     headers = {
         **headers,
         "Cache-Control": "no-cache",

@@ -168,7 +168,7 @@ export function explain(error, p) {
 		invalid_request: { what: "Something here is not accepted", todo: "Correct it and try again." },
 		overloaded: busy,
 		database_unavailable: busy,
-			rate_limited: busy,
+		rate_limited: busy,
 		provider_rate_limited: { what: `${p} is receiving too many requests`, todo: soon },
 		provider_rejected: { what: `${p} refused this`, todo: `${error.detail ?? ""} Check your ${p} account.`.trim() },
 		provider_unavailable: unanswered,
