@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Mapping
@@ -61,6 +62,11 @@ class N8n:
         for workflow_id in _WORKFLOW_IDS.values():
             self._command("update:workflow", f"--id={workflow_id}", "--active=true")
 
+    def deactivate_workflows(self) -> None:
+        """Takes effect at the next start."""
+        for workflow_id in _WORKFLOW_IDS.values():
+            self._command("update:workflow", f"--id={workflow_id}", "--active=false")
+
     def start(self) -> None:
         """Returns when the editor answers, which is when the webhooks are registered."""
         ready = b"Editor is now accessible"
@@ -83,9 +89,9 @@ class N8n:
 
     def statuses(self, workflow: str) -> list[str]:
         """What n8n has kept of this workflow's executions, oldest first."""
-        import sqlite3  # only here: n8n's own database, read beside the running n8n
-
-        uri = f"file:{self.folder / '.n8n' / 'database.sqlite'}?mode=ro"
+        if not self._database.exists():  # it has never been started
+            return []
+        uri = f"file:{self._database}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=10)
         try:
             rows = connection.execute(
@@ -105,10 +111,22 @@ class N8n:
             time.sleep(0.3)
         return kept
 
+    def wait_for_status(self, workflow: str, status: str, seconds: float = 30) -> None:
+        """Until the newest execution is in this state."""
+        deadline = time.monotonic() + seconds
+        while (kept := self.statuses(workflow))[-1:] != [status]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not {status} after {seconds} s: {kept}")
+            time.sleep(0.2)
+
     def everything_written(self) -> bytes:
         """Every byte that n8n keeps: its database, the journal beside it, its log."""
         files = [path for path in (self.folder / ".n8n").rglob("*") if path.is_file()]
         return b"\n".join(path.read_bytes() for path in [*files, self._log])
+
+    @property
+    def _database(self) -> Path:
+        return self.folder / ".n8n" / "database.sqlite"
 
     @property
     def _log(self) -> Path:
