@@ -1,0 +1,25 @@
+-- Drops what the baseline made, newest first; never a role, for another database may use it.
+
+set local lock_timeout = '10s';
+set local search_path = '';
+
+do $$
+declare
+    v_made record;
+begin
+    for v_made in select m.kind, m.object from ai_avatar.made_objects as m order by m.position desc loop
+        if v_made.kind = 'column' then
+            execute format(
+                'alter table %s drop column %s',
+                substring(v_made.object from '^(.*)\.[^.]+$'), substring(v_made.object from '[^.]+$')
+            );
+        else
+            execute format('drop %s %s', v_made.kind, v_made.object);
+        end if;
+    end loop;
+end;
+$$;
+
+drop table ai_avatar.made_objects;
+drop table ai_avatar.replaced_objects;
+revoke usage on schema ai_avatar from service_role, ai_avatar_service;

@@ -1,0 +1,249 @@
+-- What the service stands on, each made only where it is missing: Supabase's roles, auth.*, a vault, and the
+-- application's own tables. What is made here is recorded, so that going down drops that and nothing else.
+
+set local lock_timeout = '10s';
+set local search_path = '';
+
+-- Roles belong to the whole cluster: another database's migration may make one at the same moment.
+do $$
+declare
+    v_role text;
+begin
+    foreach v_role in array array['anon', 'authenticated', 'service_role', 'ai_avatar_service'] loop
+        continue when exists (select from pg_catalog.pg_roles where rolname = v_role);
+        begin
+            execute format('create role %I nologin noinherit', v_role);
+        exception when duplicate_object or unique_violation then
+            null;
+        end;
+    end loop;
+end;
+$$;
+
+create table ai_avatar.made_objects (
+    position bigint generated always as identity primary key,
+    kind text not null check (kind in ('schema', 'function', 'table', 'view', 'column', 'trigger')),
+    object text not null unique
+);
+comment on table ai_avatar.made_objects is
+'What the migrations made because it was missing, in that order; going down drops only that';
+
+create table ai_avatar.replaced_objects (
+    position bigint generated always as identity primary key,
+    revision text not null,
+    statement text not null
+);
+comment on table ai_avatar.replaced_objects is
+'What a revision took over or dropped, as the statements that bring it back';
+
+revoke all on schema ai_avatar from public, anon, authenticated;
+revoke all on table ai_avatar.alembic_version, ai_avatar.made_objects, ai_avatar.replaced_objects
+from public, anon, authenticated, service_role;
+grant usage on schema ai_avatar to service_role, ai_avatar_service;
+
+-- auth.uid(), auth.role(), auth.jwt(): who the signed-in caller is, as Supabase's PostgREST tells it.
+do $migration$
+begin
+    if to_regnamespace('auth') is null then
+        create schema auth;
+        grant usage on schema auth to anon, authenticated, service_role;
+        insert into ai_avatar.made_objects (kind, object) values ('schema', 'auth');
+    end if;
+
+    if to_regprocedure('auth.uid()') is null then
+        create function auth.uid() returns uuid language sql stable set search_path = '' as $$
+            select coalesce(
+                nullif(current_setting('request.jwt.claim.sub', true), ''),
+                nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+            )::uuid
+        $$;
+        insert into ai_avatar.made_objects (kind, object) values ('function', 'auth.uid()');
+    end if;
+
+    if to_regprocedure('auth.role()') is null then
+        create function auth.role() returns text language sql stable set search_path = '' as $$
+            select coalesce(
+                nullif(current_setting('request.jwt.claim.role', true), ''),
+                nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
+            )
+        $$;
+        insert into ai_avatar.made_objects (kind, object) values ('function', 'auth.role()');
+    end if;
+
+    if to_regprocedure('auth.jwt()') is null then
+        create function auth.jwt() returns jsonb language sql stable set search_path = '' as $$
+            select coalesce(
+                nullif(current_setting('request.jwt.claim', true), ''),
+                nullif(current_setting('request.jwt.claims', true), '')
+            )::jsonb
+        $$;
+        insert into ai_avatar.made_objects (kind, object) values ('function', 'auth.jwt()');
+    end if;
+end;
+$migration$;
+
+-- A stand-in for Supabase Vault: the same table, view, functions and grants, but it encrypts nothing, and so
+-- takes only what the service has sealed already. A trigger, not a CHECK, refuses: the DETAIL of a violated
+-- CHECK prints the whole row.
+do $migration$
+begin
+    if to_regprocedure('vault.create_secret(text, text, text, uuid)') is not null then
+        return;
+    end if;
+    if to_regnamespace('vault') is null then
+        create schema vault;
+        insert into ai_avatar.made_objects (kind, object) values ('schema', 'vault');
+    end if;
+
+    create table vault.secrets (
+        id uuid primary key default gen_random_uuid(),
+        name text,
+        description text not null default '',
+        secret text not null,
+        key_id uuid,
+        nonce bytea,
+        created_at timestamptz not null default current_timestamp,
+        updated_at timestamptz not null default current_timestamp
+    );
+    create unique index secrets_name_idx on vault.secrets (name) where name is not null;
+
+    create view vault.decrypted_secrets as
+    select s.id, s.name, s.description, s.secret, s.secret as decrypted_secret, s.key_id, s.nonce,
+        s.created_at, s.updated_at
+    from vault.secrets as s;
+
+    create function vault.refuse_unsealed() returns trigger language plpgsql set search_path = '' as $$
+    begin
+        if new.secret !~ '^sealed:v1:[A-Za-z0-9_.-]+:[A-Za-z0-9_-]+$' then
+            raise exception 'This vault does not encrypt: it takes sealed secrets only'
+                using errcode = 'AV010', hint = 'Save the key through the service, which seals it with SECRETS_KEYS.';
+        end if;
+        return new;
+    end;
+    $$;
+    create trigger refuse_unsealed before insert or update of secret on vault.secrets
+    for each row execute function vault.refuse_unsealed();
+
+    create function vault.create_secret(
+        new_secret text, new_name text default null, new_description text default '',
+        new_key_id uuid default null
+    ) returns uuid language plpgsql security definer set search_path = '' as $$
+    declare
+        v_id uuid;
+    begin
+        insert into vault.secrets (secret, name, description, key_id)
+        values (new_secret, new_name, coalesce(new_description, ''), new_key_id)
+        returning id into v_id;
+        return v_id;
+    end;
+    $$;
+
+    create function vault.update_secret(
+        secret_id uuid, new_secret text default null, new_name text default null,
+        new_description text default null, new_key_id uuid default null
+    ) returns void language plpgsql security definer set search_path = '' as $$
+    begin
+        update vault.secrets as s
+        set secret = coalesce(new_secret, s.secret),
+            name = coalesce(new_name, s.name),
+            description = coalesce(new_description, s.description),
+            key_id = coalesce(new_key_id, s.key_id),
+            updated_at = clock_timestamp()
+        where s.id = secret_id;
+    end;
+    $$;
+
+    insert into ai_avatar.made_objects (kind, object) values
+    ('function', 'vault.refuse_unsealed()'),
+    ('table', 'vault.secrets'),
+    ('view', 'vault.decrypted_secrets'),
+    ('function', 'vault.create_secret(text, text, text, uuid)'),
+    ('function', 'vault.update_secret(uuid, text, text, text, uuid)');
+
+    revoke all on schema vault from public, anon, authenticated;
+    revoke all on all tables in schema vault from public, anon, authenticated;
+    revoke all on all functions in schema vault from public, anon, authenticated;
+    grant usage on schema vault to service_role;
+    grant select, delete on vault.secrets, vault.decrypted_secrets to service_role;
+    grant execute on function vault.create_secret(text, text, text, uuid),
+    vault.update_secret(uuid, text, text, text, uuid) to service_role;
+end;
+$migration$;
+
+-- The application's own tables. On a Supabase project they are there, with more columns than these.
+do $migration$
+declare
+    v_column record;
+begin
+    if to_regclass('public.businesses') is null then
+        create table public.businesses (
+            id uuid primary key default gen_random_uuid(),
+            business_name text not null,
+            created_at timestamptz default now(),
+            updated_at timestamptz default now()
+        );
+        insert into ai_avatar.made_objects (kind, object) values ('table', 'public.businesses');
+    end if;
+
+    if to_regclass('public.profiles') is null then
+        create table public.profiles (
+            id uuid primary key,
+            business_id uuid references public.businesses (id) on delete set null,
+            first_name text,
+            last_name text,
+            is_admin boolean default false,
+            created_at timestamptz default now()
+        );
+        create index idx_profiles_business_id on public.profiles (business_id);
+        insert into ai_avatar.made_objects (kind, object) values ('table', 'public.profiles');
+    end if;
+
+    if to_regclass('public.content') is null then
+        create table public.content (
+            id uuid primary key default gen_random_uuid(),
+            business_id uuid not null references public.businesses (id) on delete cascade,
+            content_title text,
+            video_script text,
+            status text,
+            heygen_status text,
+            heygen_video_id text,
+            heygen_url text,
+            error_message text,
+            created_at timestamptz default now(),
+            updated_at timestamptz default now()
+        );
+        create index idx_content_business_id
+        on public.content (business_id, coalesce(created_at, to_timestamp(0)) desc, id desc);
+        insert into ai_avatar.made_objects (kind, object) values ('table', 'public.content');
+    else
+        for v_column in
+            select wanted.name
+            from unnest(array[
+                'content_title', 'video_script', 'heygen_status', 'heygen_video_id', 'heygen_url', 'error_message'
+            ]) as wanted (name)
+            where not exists (
+                select from pg_catalog.pg_attribute as a
+                where a.attrelid = to_regclass('public.content') and a.attname = wanted.name and not a.attisdropped
+            )
+        loop
+            execute format('alter table public.content add column %I text', v_column.name);
+            insert into ai_avatar.made_objects (kind, object)
+            values ('column', format('public.content.%I', v_column.name));
+        end loop;
+    end if;
+
+    -- Only what was made here: a Supabase project's default privileges hand new tables to the browser's roles.
+    for v_column in
+        select m.object as name from ai_avatar.made_objects as m
+        where m.kind = 'table' and m.object like 'public.%'
+    loop
+        execute format('alter table %s enable row level security', v_column.name);
+        execute format('revoke all on table %s from public, anon, authenticated, service_role', v_column.name);
+        execute format('grant select, insert, update, delete on table %s to service_role', v_column.name);
+        execute format(
+            'create policy service_role_all on %s for all to service_role using (true) with check (true)',
+            v_column.name
+        );
+    end loop;
+end;
+$migration$;

@@ -1,0 +1,78 @@
+-- The way back: the service's functions go; a table that these migrations made goes with its secrets; one that was
+-- taken over stays with its rows, and gets the original plan's functions and grants again.
+
+set local lock_timeout = '10s';
+set local search_path = '';
+
+drop function public.get_ai_avatar_integration(uuid, text);
+drop function public.get_ai_avatar_secret(uuid, text);
+drop function public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb);
+drop function public.delete_ai_avatar_integration(uuid, text);
+
+drop trigger ai_avatar_integrations_secret_deleted on public.ai_avatar_integrations;
+drop trigger ai_avatar_integrations_secret_replaced on public.ai_avatar_integrations;
+drop trigger ai_avatar_integrations_truncated on public.ai_avatar_integrations;
+drop policy ai_avatar_integrations_select_own on public.ai_avatar_integrations;
+drop policy ai_avatar_integrations_update_own on public.ai_avatar_integrations;
+drop policy ai_avatar_integrations_service_role on public.ai_avatar_integrations;
+
+drop function ai_avatar.migration_warnings();
+drop function ai_avatar.schema_revision();
+drop function ai_avatar.get_membership(uuid);
+drop function ai_avatar.replace_secret(uuid, text, text);
+drop function ai_avatar.count_secrets();
+drop function ai_avatar.list_secrets(uuid, integer);
+drop function ai_avatar.purge_secret_reads(interval, integer);
+drop function ai_avatar.record_sync(uuid, text);
+drop function ai_avatar.record_key_check(uuid, text, timestamptz, boolean);
+drop function ai_avatar.read_secret(uuid, text, text, text, text, text);
+drop table ai_avatar.secret_reads;
+drop function ai_avatar.delete_integrations(uuid, text);
+drop function ai_avatar.update_integration(uuid, text, jsonb, text, boolean);
+drop function ai_avatar.set_integration(uuid, uuid, text, text, text, text, jsonb, boolean);
+drop function ai_avatar.list_integrations(uuid, text, text, timestamptz, uuid, integer);
+drop function ai_avatar.get_integration(uuid, text);
+drop view ai_avatar.integrations;
+drop function ai_avatar.vault_encrypts();
+drop function ai_avatar.providers();
+drop function ai_avatar.check_caller(uuid);
+drop function ai_avatar.own_business_id();
+drop function ai_avatar.delete_before_truncate();
+drop function ai_avatar.delete_orphaned_secret();
+
+do $$
+declare
+    v_secret_ids uuid[];
+    v_statement text;
+begin
+    if exists (select from ai_avatar.made_objects as m where m.object = 'public.ai_avatar_integrations') then
+        select array_agg(ai.secret_id) into v_secret_ids
+        from public.ai_avatar_integrations as ai where ai.secret_id is not null;
+        drop table public.ai_avatar_integrations;
+        drop function public.update_ai_avatar_integrations_updated_at();
+        delete from ai_avatar.made_objects as m where m.object = 'public.ai_avatar_integrations';
+        -- The legacy columns may refer to the same secrets: those stay.
+        if exists (
+            select from pg_catalog.pg_attribute as a
+            where a.attrelid = 'public.businesses'::regclass and a.attname = 'heygen_secret_id'
+                and not a.attisdropped
+        ) then
+            execute 'delete from vault.secrets as s where s.id = any ($1) and not exists ('
+                'select from public.businesses as b where b.heygen_secret_id = s.id)'
+            using v_secret_ids;
+        else
+            delete from vault.secrets as s where s.id = any (v_secret_ids);
+        end if;
+    else
+        drop index public.idx_ai_avatar_integrations_secret_id;
+        drop index public.idx_ai_avatar_integrations_page;
+        for v_statement in
+            select r.statement from ai_avatar.replaced_objects as r
+            where r.revision = '20261122201100' order by r.position
+        loop
+            execute v_statement;
+        end loop;
+    end if;
+    delete from ai_avatar.replaced_objects as r where r.revision = '20261122201100';
+end;
+$$;

@@ -1,0 +1,25 @@
+set local lock_timeout = '10s';
+set local search_path = '';
+
+drop function ai_avatar.list_videos(uuid, text, timestamptz, uuid, integer);
+drop function ai_avatar.get_latest_generations(uuid[]);
+drop function ai_avatar.get_latest_generation(uuid, uuid);
+drop function ai_avatar.refresh_video_url(uuid, text, text);
+drop function ai_avatar.expire_generations(integer);
+drop function ai_avatar.cancel_generation(uuid, uuid);
+drop function ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval);
+drop function ai_avatar.move_late_generation(ai_avatar.generations, text, text, text);
+drop function ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval);
+drop function ai_avatar.begin_video(uuid, interval);
+drop function ai_avatar.abandon_video(uuid);
+drop function ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text);
+drop function ai_avatar.check_claim(ai_avatar.generations, text);
+drop function ai_avatar.roll_back_dispatch(uuid, text);
+drop function ai_avatar.confirm_dispatch(uuid, interval);
+drop function ai_avatar.next_deadline(timestamptz, interval);
+drop function ai_avatar.replay_generation(uuid, bytea);
+drop function ai_avatar.start_generation(uuid, uuid, uuid, text, text, interval, text, bytea);
+drop function ai_avatar.restore_content(ai_avatar.generations, text);
+drop function ai_avatar.get_generation(uuid);
+drop view ai_avatar.generation_states;
+drop table ai_avatar.generations;

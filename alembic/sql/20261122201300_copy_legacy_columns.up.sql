@@ -1,0 +1,59 @@
+-- The key, avatar and voice that the old application keeps in businesses.heygen_*, copied where those columns exist.
+-- Until the clean-up both applications work on the same secrets: removing a key in one removes it in the other.
+
+set local lock_timeout = '10s';
+set local search_path = '';
+
+-- What was copied, so that the clean-up can tell what the old application has changed since.
+create table ai_avatar.legacy_copies (
+    business_id uuid primary key references public.businesses (id) on delete cascade,
+    secret_id uuid,
+    avatar_id text,
+    voice_id text
+);
+comment on table ai_avatar.legacy_copies is 'businesses.heygen_* as they were when they were last copied';
+revoke all on table ai_avatar.legacy_copies from public, anon, authenticated, service_role, ai_avatar_service;
+
+do $migration$
+begin
+    if (
+        select count(*) from pg_catalog.pg_attribute as a
+        where a.attrelid = 'public.businesses'::regclass and not a.attisdropped
+            and a.attname in ('heygen_secret_id', 'heygen_avatar_id', 'heygen_voice_id')
+    ) <> 3 then
+        return;
+    end if;
+
+    insert into ai_avatar.legacy_copies (business_id, secret_id, avatar_id, voice_id)
+    select b.id, b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id
+    from public.businesses as b
+    where num_nonnulls(b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id) > 0;
+
+    -- Without a key there is nothing to be active with.
+    insert into public.ai_avatar_integrations (business_id, provider, secret_id, avatar_id, voice_id, status)
+    select l.business_id, 'heygen', l.secret_id, l.avatar_id, l.voice_id,
+        case when l.secret_id is null then 'inactive' else 'active' end
+    from ai_avatar.legacy_copies as l
+    on conflict on constraint unique_business_ai_avatar_provider do nothing;
+
+    -- The old application's removal of a key deletes the secret that both now refer to.
+    alter table public.ai_avatar_integrations
+    drop constraint ai_avatar_integrations_secret_id_fkey,
+    add constraint ai_avatar_integrations_secret_id_fkey
+    foreign key (secret_id) references vault.secrets (id) on delete set null;
+
+    -- And ours has to let go of the old column first.
+    create index ai_avatar_legacy_secret_id on public.businesses (heygen_secret_id);
+    create or replace function ai_avatar.delete_orphaned_secret()
+    returns trigger language plpgsql security definer set search_path = '' as $$
+    begin
+        update public.businesses as b set heygen_secret_id = null
+        where b.heygen_secret_id = old.secret_id;
+        delete from vault.secrets as s
+        where s.id = old.secret_id
+            and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id);
+        return null;
+    end;
+    $$;
+end;
+$migration$;

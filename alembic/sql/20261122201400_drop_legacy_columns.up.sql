@@ -1,0 +1,127 @@
+-- The clean-up, once the old application is switched off: copies again what it has changed since the first copy,
+-- then drops its columns and functions. Readiness does not wait for this revision.
+
+set local lock_timeout = '10s';
+set local search_path = '';
+
+-- The functions, with who may call them, kept as statements for the way back.
+insert into ai_avatar.replaced_objects (revision, statement)
+select '20261122201400', statement
+from (
+    select p.oid, 1 as step, pg_get_functiondef(p.oid) as statement
+    from pg_catalog.pg_proc as p
+    where p.oid in (
+        to_regprocedure('public.set_heygen_key(uuid, text)'),
+        to_regprocedure('public.delete_heygen_key(uuid)'),
+        to_regprocedure('public.get_heygen_secret(uuid)')
+    )
+    union all
+    select p.oid, 2, format('revoke all on function %s from public', p.oid::regprocedure)
+    from pg_catalog.pg_proc as p
+    where p.oid in (
+        to_regprocedure('public.set_heygen_key(uuid, text)'),
+        to_regprocedure('public.delete_heygen_key(uuid)'),
+        to_regprocedure('public.get_heygen_secret(uuid)')
+    )
+    union all
+    select p.oid, 3, format(
+        'grant execute on function %s to %s', p.oid::regprocedure,
+        case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
+    )
+    from pg_catalog.pg_proc as p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as acl
+    where p.oid in (
+        to_regprocedure('public.set_heygen_key(uuid, text)'),
+        to_regprocedure('public.delete_heygen_key(uuid)'),
+        to_regprocedure('public.get_heygen_secret(uuid)')
+    )
+) as found
+order by step, oid;
+
+do $migration$
+begin
+    if (
+        select count(*) from pg_catalog.pg_attribute as a
+        where a.attrelid = 'public.businesses'::regclass and not a.attisdropped
+            and a.attname in ('heygen_secret_id', 'heygen_avatar_id', 'heygen_voice_id')
+    ) <> 3 then
+        return;
+    end if;
+    lock table public.businesses in share row exclusive mode;
+
+    -- Field by field: what the old application has changed since the copy wins, unless it was changed here too.
+    insert into public.ai_avatar_integrations as ai (business_id, provider, secret_id, avatar_id, voice_id, status)
+    select b.id, 'heygen', b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id,
+        case when b.heygen_secret_id is null then 'inactive' else 'active' end
+    from public.businesses as b
+    left join ai_avatar.legacy_copies as l on l.business_id = b.id
+    where (b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id)
+        is distinct from (l.secret_id, l.avatar_id, l.voice_id)
+        -- An integration that was removed here stays removed, unless the old application has a key again.
+        and (l.business_id is null or b.heygen_secret_id is not null or exists (
+            select from public.ai_avatar_integrations as i where i.business_id = b.id and i.provider = 'heygen'
+        ))
+    on conflict on constraint unique_business_ai_avatar_provider do nothing;
+
+    update public.ai_avatar_integrations as ai
+    set secret_id = case
+            when b.heygen_secret_id is distinct from l.secret_id and ai.secret_id is not distinct from l.secret_id
+                then b.heygen_secret_id
+            else coalesce(ai.secret_id, b.heygen_secret_id)
+        end,
+        avatar_id = case
+            when b.heygen_avatar_id is distinct from l.avatar_id and ai.avatar_id is not distinct from l.avatar_id
+                then b.heygen_avatar_id
+            else ai.avatar_id
+        end,
+        voice_id = case
+            when b.heygen_voice_id is distinct from l.voice_id and ai.voice_id is not distinct from l.voice_id
+                then b.heygen_voice_id
+            else ai.voice_id
+        end,
+        status = case
+            when ai.secret_id is null and b.heygen_secret_id is not null then 'active'
+            else ai.status
+        end
+    from public.businesses as b
+    left join ai_avatar.legacy_copies as l on l.business_id = b.id
+    where ai.business_id = b.id and ai.provider = 'heygen'
+        and (b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id)
+        is distinct from (l.secret_id, l.avatar_id, l.voice_id);
+
+    -- A secret that only the old column refers to would be left behind.
+    create temporary table dropped_secrets on commit drop as
+    select b.heygen_secret_id as id from public.businesses as b
+    where b.heygen_secret_id is not null
+        and not exists (
+            select from public.ai_avatar_integrations as ai where ai.secret_id = b.heygen_secret_id
+        );
+
+    insert into ai_avatar.replaced_objects (revision, statement) values
+    (
+        '20261122201400',
+        'alter table public.businesses add column heygen_secret_id uuid references vault.secrets (id), '
+        'add column heygen_avatar_id text, add column heygen_voice_id text'
+    );
+    alter table public.businesses
+    drop column heygen_secret_id, drop column heygen_avatar_id, drop column heygen_voice_id;
+    delete from vault.secrets as s where s.id in (select d.id from pg_temp.dropped_secrets as d);
+
+    alter table public.ai_avatar_integrations
+    drop constraint ai_avatar_integrations_secret_id_fkey,
+    add constraint ai_avatar_integrations_secret_id_fkey foreign key (secret_id) references vault.secrets (id);
+    create or replace function ai_avatar.delete_orphaned_secret()
+    returns trigger language plpgsql security definer set search_path = '' as $$
+    begin
+        delete from vault.secrets as s
+        where s.id = old.secret_id
+            and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id);
+        return null;
+    end;
+    $$;
+end;
+$migration$;
+
+delete from ai_avatar.legacy_copies;
+drop function if exists public.set_heygen_key(uuid, text);
+drop function if exists public.delete_heygen_key(uuid);
+drop function if exists public.get_heygen_secret(uuid);

@@ -1,0 +1,16 @@
+"""Drop legacy columns."""
+
+from app.migrations import run_sql
+
+revision = "20261122201400"
+down_revision = "20261122201300"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_sql(f"{revision}_drop_legacy_columns.up.sql")
+
+
+def downgrade() -> None:
+    run_sql(f"{revision}_drop_legacy_columns.down.sql")

@@ -1,0 +1,178 @@
+"""`ai-avatar`: the command line."""
+
+import asyncio
+import json
+import math
+import os
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.progress import Progress
+
+from app import main as application
+from app import migrations
+from app.config import (
+    ConfigError,
+    MigrationSettings,
+    ProviderSettings,
+    RotationSettings,
+    Settings,
+    TokenSettings,
+    load,
+    load_settings,
+)
+from app.db import Database
+from app.errors import AppError
+from app.integrations.repository import IntegrationRepository
+from app.integrations.rotation import RotationResult, rotate
+from app.sealing import generate_key
+from app.security import mint_token
+
+cli = typer.Typer(
+    help="The AI-avatar integration service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print the values of variables, and a variable may be a key
+)
+secrets_cli = typer.Typer(help="The keys that seal the providers' keys.", no_args_is_help=True)
+cli.add_typer(secrets_cli, name="secrets")
+
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@cli.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Where the service listens, on 127.0.0.1")] = 8000,
+    data_dir: Annotated[Path, typer.Option(help="The database, the development keys and dev.json")] = Path(".data"),
+    sandbox: Annotated[bool, typer.Option(help="Run a stand-in HeyGen and n8n beside the service")] = True,
+) -> None:
+    """Run everything on this machine: a real PostgreSQL, demo data, the sandbox and the service."""
+    from app.sandbox.dev import run  # noqa: PLC0415 - not installed, and not importable, in production
+
+    run(port, data_dir, sandbox=sandbox)
+
+
+@cli.command()
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes")] = 1,
+) -> None:
+    """Run the service in production. It never migrates: run `ai-avatar migrate` first, as the owner."""
+    settings = load_settings()
+    asyncio.run(application.check_vault(settings))
+    if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        # Each worker counts for itself; /metrics adds them up from here.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="ai-avatar-metrics-")
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.webhook_timeout_seconds) + 5,
+    )
+
+
+@cli.command()
+def migrate(
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of running it")] = False,
+    to: Annotated[str, typer.Option(help="A revision, `head` or `base`")] = "head",
+) -> None:
+    """Migrate the database of MIGRATE_DATABASE_URL (the owner's), else DATABASE_URL; up or down."""
+    if sql:
+        typer.echo(migrations.migration_sql(to))
+        return
+    url = load(MigrationSettings).owner_url
+    migrations.migrate(url, to)
+    for warning in migrations.warnings(url):
+        _errors.print(f"[yellow]Warning:[/] {warning}")
+    typer.echo(f"The database is at revision {migrations.current_revision(url) or 'base'}.")
+
+
+@cli.command()
+def token(
+    user: Annotated[UUID | None, typer.Option(help="The user's id (profiles.id)")] = None,
+    service: Annotated[bool, typer.Option("--service", help="A back end's token, role=service_role")] = False,
+    ttl: Annotated[int, typer.Option(min=1, help="Seconds until it expires")] = 3600,
+) -> None:
+    """Mint an access token with SUPABASE_JWT_SECRET, for development."""
+    if (user is None) == (not service):
+        raise typer.BadParameter("give either --user UUID or --service")
+    secret = load(TokenSettings).supabase_jwt_secret.get_secret_value()
+    typer.echo(mint_token(secret, user_id=user, ttl=timedelta(seconds=ttl)))
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    typer.echo(json.dumps(application.create_app(_settings_for_document()).openapi(), indent=2))
+
+
+def _settings_for_document() -> Settings:
+    """The document depends on no setting: it can be printed where none is."""
+    return Settings.model_construct(log_level="error", log_format="console", cors_origins=[], frame_ancestors=[])
+
+
+@secrets_cli.command("generate-key")
+def generate() -> None:
+    """Print a new entry for SECRETS_KEYS. Put it first, and keep the older ones until `rotate` has run."""
+    typer.echo(generate_key())
+
+
+@secrets_cli.command("rotate")
+def rotate_secrets(
+    from_vault: Annotated[bool, typer.Option("--from-vault", help="Seal plain keys found in a vault, too")] = False,
+) -> None:
+    """Seal every stored key again with the newest of SECRETS_KEYS. Can be interrupted and run again."""
+    settings = load(RotationSettings)
+    result = asyncio.run(_rotate(settings, from_vault=from_vault))
+    typer.echo(
+        f"{result.rotated} sealed anew, {result.current} were sealed with the newest key already, "
+        f"{result.changed_meanwhile} were saved anew meanwhile."
+    )
+    if result.plain:
+        typer.echo(f"{result.plain} are plain in the vault: --from-vault seals them.")
+    for line in result.left:
+        _errors.print(f"[red]Left as it is:[/] {line}")
+    if result.left:
+        raise typer.Exit(1)
+
+
+async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationResult:
+    db = Database(settings.database_url, pool_size=2, pooler=settings.database_pooler)
+    await db.open()
+    try:
+        repository = IntegrationRepository(db)
+        total = await repository.count_secrets()
+        with Progress(console=_errors) as bar:
+            task = bar.add_task("Sealing", total=total)
+            return await rotate(
+                repository, settings.key_ring, from_vault=from_vault, progress=lambda: bar.advance(task)
+            )
+    finally:
+        await db.close()
+
+
+def main() -> None:
+    """The console script: a setting that is wrong, or a database that is away, is told in a sentence."""
+    try:
+        cli()
+    except ConfigError as error:
+        _errors.print("[red]The service cannot start:[/]" if "serve" in sys.argv else "[red]Cannot go on:[/]")
+        for line in str(error).splitlines():
+            _errors.print(f"  {line}", markup=False)
+        sys.exit(2)
+    except AppError as error:
+        _errors.print(f"[red]Failed:[/] {error.detail}")
+        sys.exit(1)

@@ -1,0 +1,310 @@
+"""What the environment says: the only reader of it."""
+
+import base64
+import binascii
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.providers import PROVIDERS
+from app.sealing import KeyRing
+
+_http_url = TypeAdapter(HttpUrl)
+
+
+def _check_http_url(value: str) -> str:
+    try:
+        _http_url.validate_python(value)
+    except ValidationError:
+        raise ValueError("should be an http:// or https:// address") from None
+    return value.rstrip("/")
+
+
+def _check_database_url(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ValueError("should look like postgresql://user:password@host:5432/database?sslmode=require")
+    return value
+
+
+def _split_list(value: object) -> object:
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+def _check_key_ring(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        KeyRing.parse(value.get_secret_value())
+    return value
+
+
+S = TypeVar("S", bound=BaseSettings)
+Url = Annotated[str, AfterValidator(_check_http_url)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
+
+
+class ConfigError(Exception):
+    """The environment cannot be used; the message names each variable and holds no value."""
+
+
+class ProviderSettings(BaseModel):
+    """`<PROVIDER>_API_URL` and `N8N_<PROVIDER>_WEBHOOK_URL` of one provider in the registry."""
+
+    api_url: Url
+    webhook_url: Url | None = None
+
+
+class _ProviderSource(PydanticBaseSettingsSource):
+    """Reads the variables whose names follow from the registry of providers."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *sources: EnvSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._variables = {
+            name: value for source in sources for name, value in source.env_vars.items() if value
+        }
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: this source fills one field, in `__call__`."""
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, dict[str, str]] = {}
+        for name, spec in PROVIDERS.items():
+            found[name] = {"api_url": self._variables.get(f"{name}_api_url") or spec.default_api_url}
+            if webhook_url := self._variables.get(f"n8n_{name}_webhook_url"):
+                found[name]["webhook_url"] = webhook_url
+        return {"providers": found}
+
+
+class Settings(BaseSettings):
+    """Every setting of the service, checked. Names are the environment's, in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    database_url: DatabaseUrl
+    migrate_database_url: DatabaseUrl | None = None
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    database_pooler: Literal["none", "transaction"] | None = None
+
+    supabase_url: Url | None = None
+    supabase_jwt_secret: SecretStr | None = None
+    supabase_jwks_url: Url | None = None
+    service_api_key: SecretStr | None = None
+    n8n_api_key: SecretStr
+    secrets_keys: SecretStr | None = None
+    membership_cache_seconds: int = Field(default=30, ge=0, le=3600)
+
+    providers: dict[str, ProviderSettings] = {}
+    n8n_webhook_secret: SecretStr | None = None
+    n8n_webhook_token: SecretStr | None = None
+    webhook_timeout_seconds: float = Field(default=15, gt=0, le=300)
+    generation_timeout_minutes: float = Field(default=60, gt=0, le=1440)
+
+    secret_reads_retention_days: int = Field(default=365, ge=1)
+    cors_origins: Annotated[list[str], NoDecode] = []
+    frame_ancestors: Annotated[list[str], NoDecode] = []
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Adds the providers' variables; the environment wins over `.env`."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        providers = _ProviderSource(settings_cls, dotenv_settings, env_settings)
+        return init_settings, providers, env_settings, dotenv_settings
+
+    _split_lists = field_validator("cors_origins", "frame_ancestors", mode="before")(_split_list)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower_log_level(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    _check_secrets_keys = field_validator("secrets_keys")(_check_key_ring)
+
+    @field_validator("n8n_webhook_secret")
+    @classmethod
+    def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        for secret in value.get_secret_value().split(",") if value else ():
+            if not _is_webhook_secret(secret.strip()):
+                raise ValueError(
+                    "should be whsec_ and the base64 of 24 to 64 bytes; two of them, comma-separated, "
+                    "while one is being changed"
+                )
+        return value
+
+    @field_validator("n8n_api_key", "service_api_key")
+    @classmethod
+    def _check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not (
+            value.get_secret_value().isascii() and value.get_secret_value().strip()
+        ):
+            raise ValueError("should be a long random text of plain characters")
+        return value
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if not (self.supabase_jwt_secret or self.supabase_jwks_url or self.supabase_url):
+            raise ValueError(
+                "one of SUPABASE_URL (https://<project>.supabase.co), SUPABASE_JWKS_URL and "
+                "SUPABASE_JWT_SECRET should be set: without it no user can prove who he is"
+            )
+        if self.service_api_key and self.service_api_key == self.n8n_api_key:
+            raise ValueError("SERVICE_API_KEY and N8N_API_KEY should differ: they open different doors")
+        return self
+
+    @property
+    def jwks_url(self) -> str | None:
+        """Where the project's public keys are, if it has any."""
+        if self.supabase_jwks_url:
+            return self.supabase_jwks_url
+        return f"{self.supabase_url}/auth/v1/.well-known/jwks.json" if self.supabase_url else None
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """The secrets to sign webhooks with: two while one is being changed."""
+        value = self.n8n_webhook_secret
+        return [secret.strip() for secret in value.get_secret_value().split(",")] if value else []
+
+    @property
+    def key_ring(self) -> KeyRing | None:
+        """What seals the providers' keys; None only where the vault itself encrypts."""
+        return KeyRing.parse(self.secrets_keys.get_secret_value()) if self.secrets_keys else None
+
+    @property
+    def generation_timeout(self) -> timedelta:
+        """How long a running generation may be silent."""
+        return timedelta(minutes=self.generation_timeout_minutes)
+
+    @property
+    def dispatch_timeout(self) -> timedelta:
+        """How long a generation may be dispatching: the webhook's budget and half a minute."""
+        return timedelta(seconds=self.webhook_timeout_seconds + 30)
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    try:
+        return secret.startswith("whsec_") and 24 <= len(base64.b64decode(secret[6:], validate=True)) <= 64
+    except binascii.Error:
+        return False
+
+
+class MigrationSettings(BaseSettings):
+    """What `ai-avatar migrate` needs."""
+
+    model_config = Settings.model_config
+
+    database_url: DatabaseUrl | None = None
+    migrate_database_url: DatabaseUrl | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if not (self.migrate_database_url or self.database_url):
+            raise ValueError(
+                f"MIGRATE_DATABASE_URL (the owner's) or DATABASE_URL should be set: {_EXAMPLES['DATABASE_URL']}"
+            )
+        return self
+
+    @property
+    def owner_url(self) -> SecretStr:
+        """The owner's connection string."""
+        url = self.migrate_database_url or self.database_url
+        if url is None:
+            raise ConfigError("DATABASE_URL is not set")
+        return url
+
+
+class TokenSettings(BaseSettings):
+    """What `ai-avatar token` needs."""
+
+    model_config = Settings.model_config
+
+    supabase_jwt_secret: SecretStr
+
+
+class RotationSettings(BaseSettings):
+    """What `ai-avatar secrets rotate` needs."""
+
+    model_config = Settings.model_config
+
+    database_url: DatabaseUrl
+    database_pooler: Literal["none", "transaction"] | None = None
+    secrets_keys: SecretStr
+
+    _check_secrets_keys = field_validator("secrets_keys")(_check_key_ring)
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The keys that open, the newest of which seals."""
+        return KeyRing.parse(self.secrets_keys.get_secret_value())
+
+
+def load_settings() -> Settings:
+    """Every setting, for the service. Raises ConfigError."""
+    return load(Settings)
+
+
+def load(kind: type[S]) -> S:
+    """Reads the environment and `.env`.
+
+    Raises ConfigError with one line for each variable that is missing or malformed; never a value.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(error))) from None
+
+
+_EXAMPLES = {
+    "DATABASE_URL": "postgresql://user:password@host:5432/database?sslmode=require",
+    "SUPABASE_JWT_SECRET": "the project's JWT secret, as it is on the project's API settings page",
+    "SECRETS_KEYS": "id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key` makes one",
+    "N8N_API_KEY": "a long random text, the same as in n8n's Header Auth credential",
+}
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        match problem["loc"]:
+            case ("providers", str(provider), str(field)):
+                name = {"api_url": f"{provider}_api_url", "webhook_url": f"n8n_{provider}_webhook_url"}[field]
+            case loc:
+                name = str(loc[0]) if loc else ""
+        name = name.upper()
+        if problem["type"] == "missing":
+            message = "is required: " + _EXAMPLES.get(name, "")
+        lines.append(f"{name}: {message}" if name else message)
+    return lines

@@ -1,0 +1,193 @@
+"""The database: one asyncpg pool, and `call`, the one gateway to its SQL functions.
+
+SQLAlchemy describes the calls and compiles each once, at import. A hot call is one prepared statement on the
+driver, with no transaction around it: the SQL function is the transaction.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+import asyncpg
+import structlog
+from pydantic import SecretStr
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Interval, LargeBinary, Text, Uuid
+from sqlalchemy import bindparam, column, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.types import TypeEngine
+
+from app import errors
+
+log = structlog.get_logger(__name__)
+
+TEXT: Final = Text()
+UUID_: Final = Uuid()
+UUIDS: Final = ARRAY(Uuid())
+INTEGER: Final = Integer()
+BIGINT: Final = BigInteger()
+BOOLEAN: Final = Boolean()
+TIMESTAMPTZ: Final = DateTime(timezone=True)
+INTERVAL: Final = Interval()
+BYTEA: Final = LargeBinary()
+JSON: Final = JSONB()
+
+_ACQUIRE_SECONDS = 5.0
+_COMMAND_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
+
+# Other drivers' parameters that connection strings are copied with; the server would refuse them.
+_FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
+
+
+_DIALECT: Final = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+
+class SqlFunction:
+    """A call of one SQL function with named arguments, compiled once for asyncpg."""
+
+    def __init__(
+        self, name: str, arguments: Mapping[str, TypeEngine[Any]], returns: Sequence[str] = ("result",)
+    ) -> None:
+        """`name` with its schema; `returns`: the columns read, by name; one value when there are none."""
+        schema, _, function = name.partition(".")
+        call = getattr(getattr(func, schema), function)(
+            *(
+                literal_column(argument).op("=>")(bindparam(argument, type_=type_))
+                for argument, type_ in arguments.items()
+            )
+        )
+        statement: Select[Any] = select(*map(column, returns)).select_from(call.alias("result"))
+        self.name = name
+        self.arguments = tuple(arguments)
+        self.sql = str(statement.compile(dialect=_DIALECT))
+
+
+Argument = str | int | bool | bytes | UUID | Sequence[UUID] | Mapping[str, Any] | Any | None
+
+
+class Database:
+    """The pool. Opening it needs no database: a process may start before its database does."""
+
+    def __init__(self, url: SecretStr, *, pool_size: int, pooler: str | None = None) -> None:
+        """`pooler`: `transaction` where the address is such a pooler's; port 6543 means it, as at Supabase."""
+        dsn = driver_dsn(url)
+        if pooler is None and urlsplit(dsn).port == 6543:
+            pooler = "transaction"
+        self._pool = asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=pool_size,
+            init=_set_up_connection,
+            # Every call leaves the session as it found it, and a reset costs a round trip (facts.md, Speed).
+            reset=_keep_session,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_COMMAND_SECONDS,
+            # A transaction pooler hands each statement to any server connection: none knows the others' statements.
+            statement_cache_size=0 if pooler == "transaction" else 256,
+        )
+
+    async def open(self) -> None:
+        """Gets ready to connect; connects to nothing yet."""
+        await self._pool
+
+    async def close(self) -> None:
+        """Waits for the calls under way, then closes every connection."""
+        await self._pool.close()
+
+    async def call(self, function: SqlFunction, **arguments: Argument) -> list[asyncpg.Record]:
+        """Calls an SQL function in one round trip and returns its rows.
+
+        Raises the AppError of a named SQLSTATE (AV001…), DatabaseUnavailable, Overloaded or NotReady.
+        """
+        values = [arguments.pop(name) for name in function.arguments]
+        assert not arguments, f"{function.name} has no {', '.join(arguments)}"
+        try:
+            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(function.sql, *values)
+                return rows
+        except asyncpg.PostgresError as error:
+            translated = _translate(error)
+            if translated is error:
+                raise
+            raise translated from error
+        except asyncpg.DataError:
+            raise  # ours: an argument of a type that the statement does not take
+        except TimeoutError as error:
+            if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
+                raise errors.Overloaded from error
+            raise errors.DatabaseUnavailable from error
+        except (OSError, asyncpg.InterfaceError) as error:
+            raise errors.DatabaseUnavailable from error
+
+    async def call_one(self, function: SqlFunction, **arguments: Argument) -> asyncpg.Record | None:
+        """The first row, or None."""
+        rows = await self.call(function, **arguments)
+        return rows[0] if rows else None
+
+    async def call_value(self, function: SqlFunction, **arguments: Argument) -> Any:
+        """The first column of the first row, or None."""
+        rows = await self.call(function, **arguments)
+        return rows[0][0] if rows else None
+
+
+async def connect(url: SecretStr) -> asyncpg.Connection:
+    """One connection outside the pool, for migrations and scripts."""
+    return await asyncpg.connect(driver_dsn(url), timeout=_CONNECT_SECONDS)
+
+
+def driver_dsn(url: SecretStr) -> str:
+    """The connection string as asyncpg takes it, without other drivers' parameters."""
+    parts = urlsplit(url.get_secret_value())
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key not in _FOREIGN_PARAMETERS]
+    return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
+
+
+async def _set_up_connection(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _keep_session(connection: asyncpg.Connection) -> None:
+    pass
+
+
+_NAMED_ERRORS: Mapping[str, type[errors.AppError]] = {
+    "AV001": errors.IntegrationNotFound,
+    "AV002": errors.ContentNotFound,
+    "AV003": errors.GenerationNotFound,
+    "AV004": errors.IntegrationNotConfigured,
+    "AV005": errors.AvatarNotConfigured,
+    "AV006": errors.ScriptMissing,
+    "AV009": errors.GenerationAlreadyClaimed,
+    "AV011": errors.GenerationClosed,
+    "AV012": errors.IdempotencyKeyReused,
+}
+
+# Not migrated, or by somebody who did not grant this login what it needs (docs/deploy-supabase.md).
+_NOT_MIGRATED = ("42883", "42P01", "3F000", "42703", "42501")
+# The server is going, gone, full, a standby, or would not let us in; or two transactions were in each other's way.
+_UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55P03", "25006")
+
+
+def _translate(error: asyncpg.PostgresError) -> Exception:
+    state, detail = error.sqlstate or "", error.detail
+    # asyncpg prints DETAIL with the message, and PostgreSQL may put a whole row into it: never into a log.
+    error.detail = None
+    if named := _NAMED_ERRORS.get(state):
+        return named()
+    match state:
+        case "AV007":
+            return errors.InvalidRequest.of("body.script", "should have at most 5,000 characters")
+        case "AV008":
+            return errors.GenerationInProgress(UUID(detail))
+        case "AV013":
+            return errors.InvalidRequest.of("body.business_id", "there is no such business")
+    if state.startswith(_NOT_MIGRATED):
+        return errors.NotReady(
+            "The database lacks what this build needs: see /health/ready and `ai-avatar migrate`."
+        )
+    if state.startswith(_UNAVAILABLE):
+        return errors.DatabaseUnavailable()
+    return error

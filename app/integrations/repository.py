@@ -1,0 +1,265 @@
+"""The integrations in the database: each method is the SQL function of the same name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from app.db import (
+    BIGINT,
+    BOOLEAN,
+    INTEGER,
+    INTERVAL,
+    JSON,
+    TEXT,
+    TIMESTAMPTZ,
+    UUID_,
+    Database,
+    SqlFunction,
+)
+from app.errors import IntegrationNotFound
+from app.integrations.schemas import Integration
+from app.schemas import Cursor
+from app.security import Caller
+
+_INTEGRATION: Final = tuple(Integration.model_fields)
+
+VAULT_ENCRYPTS: Final = SqlFunction("ai_avatar.vault_encrypts", {})
+GET_INTEGRATION: Final = SqlFunction(
+    "ai_avatar.get_integration", {"p_business_id": UUID_, "p_provider": TEXT}, _INTEGRATION
+)
+LIST_INTEGRATIONS: Final = SqlFunction(
+    "ai_avatar.list_integrations",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_status": TEXT,
+        "p_before_created_at": TIMESTAMPTZ,
+        "p_before_id": UUID_,
+        "p_limit": INTEGER,
+    },
+    _INTEGRATION,
+)
+SET_INTEGRATION: Final = SqlFunction(
+    "ai_avatar.set_integration",
+    {
+        "p_id": UUID_,
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_api_key": TEXT,
+        "p_avatar_id": TEXT,
+        "p_voice_id": TEXT,
+        "p_config": JSON,
+        "p_validated": BOOLEAN,
+    },
+    _INTEGRATION,
+)
+UPDATE_INTEGRATION: Final = SqlFunction(
+    "ai_avatar.update_integration",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_changes": JSON,
+        "p_api_key": TEXT,
+        "p_validated": BOOLEAN,
+    },
+    _INTEGRATION,
+)
+DELETE_INTEGRATIONS: Final = SqlFunction(
+    "ai_avatar.delete_integrations", {"p_business_id": UUID_, "p_provider": TEXT}
+)
+READ_SECRET: Final = SqlFunction(
+    "ai_avatar.read_secret",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_caller": TEXT,
+        "p_purpose": TEXT,
+        "p_request_id": TEXT,
+        "p_address": TEXT,
+    },
+    ("secret", "secret_updated_at"),
+)
+RECORD_KEY_CHECK: Final = SqlFunction(
+    "ai_avatar.record_key_check",
+    {"p_business_id": UUID_, "p_provider": TEXT, "p_secret_updated_at": TIMESTAMPTZ, "p_accepted": BOOLEAN},
+    _INTEGRATION,
+)
+RECORD_SYNC: Final = SqlFunction("ai_avatar.record_sync", {"p_business_id": UUID_, "p_provider": TEXT})
+PURGE_SECRET_READS: Final = SqlFunction(
+    "ai_avatar.purge_secret_reads", {"p_older_than": INTERVAL, "p_limit": INTEGER}
+)
+LIST_SECRETS: Final = SqlFunction(
+    "ai_avatar.list_secrets",
+    {"p_after": UUID_, "p_limit": INTEGER},
+    ("secret_id", "business_id", "provider", "secret"),
+)
+COUNT_SECRETS: Final = SqlFunction("ai_avatar.count_secrets", {})
+REPLACE_SECRET: Final = SqlFunction(
+    "ai_avatar.replace_secret", {"p_secret_id": UUID_, "p_old_secret": TEXT, "p_new_secret": TEXT}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A key as it is stored, and when it was: a verdict on it counts only while it is still that one."""
+
+    secret: str = field(repr=False)
+    secret_updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRow:
+    """A stored key on its way to being sealed anew."""
+
+    secret_id: UUID
+    business_id: UUID
+    provider: str
+    secret: str = field(repr=False)
+
+
+class IntegrationRepository:
+    """Every method is one database call, and raises what `Database.call` raises."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def vault_encrypts(self) -> bool:
+        """Whether the vault is Supabase's own: only there may a key be stored that is not sealed."""
+        return bool(await self._db.call_value(VAULT_ENCRYPTS))
+
+    async def get_integration(self, business_id: UUID, provider: str) -> Integration:
+        """Whatever its status. Raises IntegrationNotFound."""
+        row = await self._db.call_one(GET_INTEGRATION, p_business_id=business_id, p_provider=provider)
+        if row is None:
+            raise IntegrationNotFound
+        return Integration.model_validate(dict(row))
+
+    async def list_integrations(
+        self,
+        business_id: UUID | None,
+        provider: str | None,
+        status: str | None,
+        before: Cursor | None,
+        limit: int,
+    ) -> list[Integration]:
+        """Newest first; of one business, or of all."""
+        rows = await self._db.call(
+            LIST_INTEGRATIONS,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_status=status,
+            p_before_created_at=before.created_at if before else None,
+            p_before_id=before.id if before else None,
+            p_limit=limit,
+        )
+        return [Integration.model_validate(dict(row)) for row in rows]
+
+    async def set_integration(
+        self,
+        business_id: UUID,
+        provider: str,
+        secret: str,
+        *,
+        avatar_id: str | None,
+        voice_id: str | None,
+        provider_config: Mapping[str, Any] | None,
+    ) -> tuple[Integration, bool]:
+        """Stores a key that the provider has just accepted; None keeps. Returns whether the row is new."""
+        new_id = uuid4()
+        row = await self._db.call_one(
+            SET_INTEGRATION,
+            p_id=new_id,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_api_key=secret,
+            p_avatar_id=avatar_id,
+            p_voice_id=voice_id,
+            p_config=provider_config,
+            p_validated=True,
+        )
+        assert row
+        integration = Integration.model_validate(dict(row))
+        return integration, integration.id == new_id
+
+    async def update_integration(
+        self,
+        business_id: UUID,
+        provider: str,
+        changes: Mapping[str, Any],
+        secret: str | None,
+        *,
+        validated: bool,
+    ) -> Integration:
+        """`validated`: the key, new or stored, has just been found good. Raises IntegrationNotFound."""
+        row = await self._db.call_one(
+            UPDATE_INTEGRATION,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_changes=changes,
+            p_api_key=secret,
+            p_validated=validated,
+        )
+        assert row
+        return Integration.model_validate(dict(row))
+
+    async def delete_integrations(self, business_id: UUID, provider: str | None) -> None:
+        """One, or all of the business; with their secrets. Raises IntegrationNotFound if there was none."""
+        if not await self._db.call_value(DELETE_INTEGRATIONS, p_business_id=business_id, p_provider=provider):
+            raise IntegrationNotFound
+
+    async def read_secret(
+        self, business_id: UUID, provider: str, caller: Caller, purpose: str
+    ) -> StoredSecret | None:
+        """The stored key, recorded in ai_avatar.secret_reads; None without integration or key."""
+        row = await self._db.call_one(
+            READ_SECRET,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_caller=caller.name,
+            p_purpose=purpose,
+            p_request_id=caller.request_id,
+            p_address=caller.address,
+        )
+        return StoredSecret(**dict(row)) if row else None
+
+    async def record_key_check(
+        self, business_id: UUID, provider: str, secret_updated_at: datetime, *, accepted: bool
+    ) -> Integration:
+        """What the provider said of that key, unless it has been replaced since. Raises IntegrationNotFound."""
+        row = await self._db.call_one(
+            RECORD_KEY_CHECK,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_secret_updated_at=secret_updated_at,
+            p_accepted=accepted,
+        )
+        if row is None:
+            raise IntegrationNotFound
+        return Integration.model_validate(dict(row))
+
+    async def record_sync(self, business_id: UUID, provider: str) -> None:
+        """The catalogue has just been read."""
+        await self._db.call(RECORD_SYNC, p_business_id=business_id, p_provider=provider)
+
+    async def purge_secret_reads(self, older_than: timedelta, limit: int) -> int:
+        """Deletes old rows of the audit trail, `limit` at most; returns how many."""
+        return int(await self._db.call_value(PURGE_SECRET_READS, p_older_than=older_than, p_limit=limit))
+
+    async def list_secrets(self, after: UUID | None, limit: int) -> list[SecretRow]:
+        """A page of every stored key, by id."""
+        rows = await self._db.call(LIST_SECRETS, p_after=after, p_limit=limit)
+        return [SecretRow(**dict(row)) for row in rows]
+
+    async def count_secrets(self) -> int:
+        """How many keys are stored."""
+        return int(await self._db.call_value(COUNT_SECRETS))
+
+    async def replace_secret(self, secret_id: UUID, old: str, new: str) -> bool:
+        """Compare-and-set; False when the stored key is no longer `old`."""
+        return bool(
+            await self._db.call_value(
+                REPLACE_SECRET, p_secret_id=secret_id, p_old_secret=old, p_new_secret=new
+            )
+        )

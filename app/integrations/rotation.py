@@ -1,0 +1,63 @@
+"""`ai-avatar secrets rotate`: every stored key sealed again with the newest key, while the service runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.integrations.repository import IntegrationRepository, SecretRow
+from app.sealing import KeyRing, SealError, is_sealed, sealing_key_id
+
+_BATCH: Final = 100
+
+
+@dataclass(slots=True)
+class RotationResult:
+    """What a run did; `left` says of each key that was left, why."""
+
+    rotated: int = 0
+    current: int = 0
+    changed_meanwhile: int = 0
+    plain: int = 0
+    left: list[str] = field(default_factory=list)
+
+
+async def rotate(
+    repository: IntegrationRepository, ring: KeyRing, *, from_vault: bool, progress: Callable[[], None]
+) -> RotationResult:
+    """Seals what is not sealed with the newest key; `from_vault`: plain keys of a real vault, too.
+
+    Can be interrupted and run again: what is sealed with the newest key is passed over. `progress` is called
+    once for each key.
+    """
+    result = RotationResult()
+    after = None
+    while rows := await repository.list_secrets(after, _BATCH):
+        for row in rows:
+            await _rotate_one(repository, ring, row, result, from_vault=from_vault)
+            progress()
+        after = rows[-1].secret_id
+    return result
+
+
+async def _rotate_one(
+    repository: IntegrationRepository, ring: KeyRing, row: SecretRow, result: RotationResult, *, from_vault: bool
+) -> None:
+    if not is_sealed(row.secret):
+        if not from_vault:
+            result.plain += 1
+            return
+        api_key = row.secret
+    elif sealing_key_id(row.secret) == ring.newest:
+        result.current += 1
+        return
+    else:
+        try:
+            api_key = ring.open(row.secret, row.business_id, row.provider)
+        except SealError as error:
+            result.left.append(f"business {row.business_id}, {row.provider}: {error}")
+            return
+    sealed = ring.seal(api_key, row.business_id, row.provider)
+    if await repository.replace_secret(row.secret_id, row.secret, sealed):
+        result.rotated += 1
+    else:
+        result.changed_meanwhile += 1  # saved anew a moment ago, and so sealed with the service's newest key

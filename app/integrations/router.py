@@ -1,0 +1,182 @@
+"""`/integrations/ai-avatar`: a business's connections to its providers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.errors import IntegrationNotFound
+from app.integrations.catalogue import Catalogue
+from app.integrations.repository import IntegrationRepository
+from app.integrations.schemas import (
+    Avatar,
+    AvatarPage,
+    Integration,
+    IntegrationCreate,
+    IntegrationPage,
+    IntegrationStatus,
+    IntegrationUpdate,
+    Voice,
+    VoicePage,
+)
+from app.integrations.service import IntegrationService
+from app.openapi import responses
+from app.schemas import Cursor, CursorText, Limit, ProviderName
+from app.security import CurrentCaller
+
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"])
+
+
+async def _service(request: Request) -> IntegrationService:
+    service: IntegrationService = request.app.state.integrations
+    return service
+
+
+async def _repository(request: Request) -> IntegrationRepository:
+    repository: IntegrationRepository = request.app.state.integrations.repository
+    return repository
+
+
+async def _catalogue(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.app.state.catalogue
+    return catalogue
+
+
+Integrations = Annotated[IntegrationService, Depends(_service)]
+IntegrationRows = Annotated[IntegrationRepository, Depends(_repository)]
+ProviderCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+ProviderQuery = Annotated[ProviderName, Query(description="Which provider's integration")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=responses(404, 422, 502, 503, ok={200: {"model": Integration, "description": "Replaced"}}),
+)
+async def connect_provider(
+    body: IntegrationCreate, caller: CurrentCaller, integrations: Integrations, response: Response
+) -> Integration:
+    """Check an API key with the provider and store it, write-only, with a default avatar and voice.
+
+    201 when the integration is new, 200 when it replaced one; nothing is stored when the provider refuses the key
+    or cannot be asked.
+    """
+    business_id = caller.business(body.business_id, IntegrationNotFound, "body.business_id")
+    integration, is_new = await integrations.connect(business_id, body)
+    if is_new:
+        response.headers["Location"] = (
+            f"/integrations/ai-avatar/{integration.business_id}?provider={integration.provider}"
+        )
+    else:
+        response.status_code = 200
+    return integration
+
+
+@router.get("", responses=responses(404))
+async def list_integrations(
+    caller: CurrentCaller,
+    integrations: IntegrationRows,
+    provider: Annotated[ProviderName | None, Query()] = None,
+    status: Annotated[IntegrationStatus | None, Query()] = None,
+    business_id: UUID | None = None,
+    limit: Limit = 20,
+    cursor: CursorText = None,
+) -> IntegrationPage:
+    """A user's own integrations, or, for a back end, those of any business; newest first."""
+    items = await integrations.list_integrations(
+        caller.scope(business_id, IntegrationNotFound),
+        provider,
+        status,
+        Cursor.decode(cursor) if cursor else None,
+        limit + 1,
+    )
+    last = items[limit - 1] if len(items) > limit else None
+    return IntegrationPage(
+        items=items[:limit],
+        next_cursor=Cursor(created_at=last.created_at, id=last.id).encode() if last else None,
+    )
+
+
+@router.get("/{business_id}", responses=responses(404))
+async def get_integration(
+    business_id: UUID,
+    caller: CurrentCaller,
+    integrations: IntegrationRows,
+    provider: ProviderQuery = "heygen",
+) -> Integration:
+    """One integration, whatever its status; never its key."""
+    caller.scope(business_id, IntegrationNotFound)
+    return await integrations.get_integration(business_id, provider)
+
+
+@router.patch("/{business_id}", responses=responses(404, 422, 502, 503))
+async def update_integration(
+    business_id: UUID,
+    body: IntegrationUpdate,
+    caller: CurrentCaller,
+    integrations: Integrations,
+    provider: ProviderQuery = "heygen",
+) -> Integration:
+    """Change what is sent; null clears.
+
+    A new key, and `status: active`, are checked with the provider first, and a refusal changes nothing.
+    """
+    caller.scope(business_id, IntegrationNotFound)
+    return await integrations.update(caller, business_id, provider, body)
+
+
+@router.delete("/{business_id}", status_code=204, responses=responses(404))
+async def delete_integration(
+    business_id: UUID,
+    caller: CurrentCaller,
+    integrations: IntegrationRows,
+    provider: Annotated[ProviderName | None, Query()] = None,
+) -> None:
+    """Remove an integration and its key; without `provider`, all of the business's."""
+    caller.scope(business_id, IntegrationNotFound)
+    await integrations.delete_integrations(business_id, provider)
+
+
+@router.post("/{business_id}/validate", responses=responses(404, 422, 502, 503))
+async def validate_integration(
+    business_id: UUID, caller: CurrentCaller, integrations: Integrations, provider: ProviderQuery = "heygen"
+) -> Integration:
+    """Ask the provider whether the stored key still works: `active` or `error`; `inactive` stays as it is."""
+    caller.scope(business_id, IntegrationNotFound)
+    return await integrations.validate(caller, business_id, provider)
+
+
+@router.get("/{business_id}/avatars", responses=responses(404, 422, 429, 502, 503))
+async def list_avatars(
+    business_id: UUID,
+    caller: CurrentCaller,
+    catalogue: ProviderCatalogue,
+    provider: ProviderQuery = "heygen",
+    limit: Limit = 20,
+    cursor: CursorText = None,
+) -> AvatarPage:
+    """The avatars that the stored key may use."""
+    caller.scope(business_id, IntegrationNotFound)
+    page = await catalogue.get_page(caller, business_id, provider, "avatars", limit, cursor)
+    return AvatarPage(
+        items=[Avatar.model_validate(item, from_attributes=True) for item in page.items],
+        next_cursor=page.next_token,
+    )
+
+
+@router.get("/{business_id}/voices", responses=responses(404, 422, 429, 502, 503))
+async def list_voices(
+    business_id: UUID,
+    caller: CurrentCaller,
+    catalogue: ProviderCatalogue,
+    provider: ProviderQuery = "heygen",
+    limit: Limit = 20,
+    cursor: CursorText = None,
+) -> VoicePage:
+    """The voices that the stored key may use."""
+    caller.scope(business_id, IntegrationNotFound)
+    page = await catalogue.get_page(caller, business_id, provider, "voices", limit, cursor)
+    return VoicePage(
+        items=[Voice.model_validate(item, from_attributes=True) for item in page.items],
+        next_cursor=page.next_token,
+    )

@@ -1,0 +1,157 @@
+"""Integrations where more than the database is asked: the provider, with a key that is opened for it alone."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+
+from app.errors import IntegrationNotFound, InternalError, InvalidRequest
+from app.integrations.repository import IntegrationRepository, StoredSecret
+from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
+from app.providers.base import ApiKeyRejected, Provider
+from app.sealing import KeyRing, SealError, is_sealed
+from app.security import Caller
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_plain_reads = Counter(
+    "ai_avatar_plain_secrets_read_total",
+    "Keys found unsealed in the vault; `ai-avatar secrets rotate --from-vault` seals them",
+)
+
+
+class Keys:
+    """Seals provider keys for storage and opens stored ones."""
+
+    def __init__(self, ring: KeyRing | None) -> None:
+        """`ring` None: only where the vault itself encrypts."""
+        self._ring = ring
+
+    def seal(self, api_key: str, business_id: UUID, provider: str) -> str:
+        """As it is to be stored."""
+        return self._ring.seal(api_key, business_id, provider) if self._ring else api_key
+
+    def open(self, stored: str, business_id: UUID, provider: str) -> str:
+        """The provider's key. Raises InternalError, with the reason in the log, when it cannot be opened."""
+        if not is_sealed(stored):
+            _plain_reads.inc()
+            return stored
+        try:
+            if self._ring is None:
+                raise SealError("SECRETS_KEYS is not set")
+            return self._ring.open(stored, business_id, provider)
+        except SealError as error:
+            log.error(
+                "secret_does_not_open", business_id=str(business_id), provider=provider, reason=str(error)
+            )
+            raise InternalError("The stored API key cannot be opened; the operator's log says why.") from None
+
+
+class IntegrationService:
+    """The repository, the providers and the keys brought together."""
+
+    def __init__(
+        self, repository: IntegrationRepository, providers: Mapping[str, Provider], keys: Keys
+    ) -> None:
+        self.repository = repository
+        self.keys = keys
+        self._providers = providers
+
+    async def connect(self, business_id: UUID, body: IntegrationCreate) -> tuple[Integration, bool]:
+        """Checks the key with the provider, then stores it; returns whether the integration is new.
+
+        Raises ProviderError: nothing is stored then.
+        """
+        api_key = body.api_key.get_secret_value()
+        await self._providers[body.provider].verify_key(api_key)
+        return await self.repository.set_integration(
+            business_id,
+            body.provider,
+            self.keys.seal(api_key, business_id, body.provider),
+            avatar_id=body.avatar_id,
+            voice_id=body.voice_id,
+            provider_config=body.provider_config,
+        )
+
+    async def update(
+        self, caller: Caller, business_id: UUID, provider: str, body: IntegrationUpdate
+    ) -> Integration:
+        """Checks what is to be used from now on, a new key or one that is switched on again, then changes.
+
+        Raises IntegrationNotFound, or ProviderError: nothing is changed then.
+        """
+        sealed = None
+        if body.api_key is not None:
+            # Whoever has no such integration learns that, and the provider is not asked.
+            await self.repository.get_integration(business_id, provider)
+            api_key = body.api_key.get_secret_value()
+            await self._providers[provider].verify_key(api_key)
+            sealed = self.keys.seal(api_key, business_id, provider)
+        elif body.status == "active":
+            await self._check_stored_key(caller, business_id, provider, "activate")
+        return await self.repository.update_integration(
+            business_id,
+            provider,
+            body.changes(),
+            sealed,
+            validated=body.api_key is not None or body.status == "active",
+        )
+
+    async def validate(self, caller: Caller, business_id: UUID, provider: str) -> Integration:
+        """Asks the provider whether the stored key still works, and records the answer."""
+        try:
+            stored = await self._check_stored_key(caller, business_id, provider, "validate")
+        except ApiKeyRejected:
+            return await self.repository.get_integration(business_id, provider)
+        return await self.repository.record_key_check(
+            business_id, provider, stored.secret_updated_at, accepted=True
+        )
+
+    async def _check_stored_key(
+        self, caller: Caller, business_id: UUID, provider: str, purpose: str
+    ) -> StoredSecret:
+        stored = await self._read_secret(caller, business_id, provider, purpose)
+        await self.use_key(business_id, provider, stored, lambda client, api_key: client.verify_key(api_key))
+        return stored
+
+    async def with_stored_key(
+        self,
+        caller: Caller,
+        business_id: UUID,
+        provider: str,
+        purpose: str,
+        call: Callable[[Provider, str], Awaitable[T]],
+    ) -> T:
+        """Reads the stored key and makes a call with it. Raises IntegrationNotFound or ProviderError."""
+        stored = await self._read_secret(caller, business_id, provider, purpose)
+        return await self.use_key(business_id, provider, stored, call)
+
+    async def use_key(
+        self,
+        business_id: UUID,
+        provider: str,
+        stored: StoredSecret,
+        call: Callable[[Provider, str], Awaitable[T]],
+    ) -> T:
+        """Opens a stored key for one call. A rejection sets the integration to `error`, and is raised on."""
+        api_key = self.keys.open(stored.secret, business_id, provider)
+        try:
+            return await call(self._providers[provider], api_key)
+        except ApiKeyRejected:
+            await self.repository.record_key_check(
+                business_id, provider, stored.secret_updated_at, accepted=False
+            )
+            raise
+
+    async def _read_secret(
+        self, caller: Caller, business_id: UUID, provider: str, purpose: str
+    ) -> StoredSecret:
+        stored = await self.repository.read_secret(business_id, provider, caller, purpose)
+        if stored is None:
+            await self.repository.get_integration(business_id, provider)
+            raise InvalidRequest.of("api_key", "the integration has no API key; save one first")
+        return stored

@@ -1,0 +1,86 @@
+"""Running the migrations: from a checkout and from an installed wheel, online and as SQL text."""
+
+import io
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command, context, op
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+
+# The revision that this build needs. The clean-up of the legacy columns comes after it and may wait.
+REQUIRED_REVISION: Final = "20261122201300"
+
+
+def _directory() -> Path:
+    """In a wheel the migrations lie inside the package: `alembic` beside it would shadow the library."""
+    packaged = Path(__file__).parent / "_alembic"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "alembic"
+
+
+def config(url: SecretStr | None = None) -> Config:
+    """Alembic's configuration; `url` is only needed online."""
+    result = Config()
+    result.set_main_option("script_location", str(_directory()).replace("%", "%%"))
+    result.attributes["database_url"] = url
+    return result
+
+
+def head() -> str:
+    """The newest revision."""
+    revision = ScriptDirectory.from_config(config()).get_current_head()
+    assert revision
+    return revision
+
+
+def migrate(url: SecretStr, to: str = "head") -> None:
+    """Migrates up or down to a revision, in one transaction; safe when several start at once."""
+    current = current_revision(url)
+    if to == "base" or (current is not None and to < current and to != "head"):
+        command.downgrade(config(url), to)
+    else:
+        command.upgrade(config(url), to)
+
+
+def current_revision(url: SecretStr) -> str | None:
+    """The revision that a database has; None before the first."""
+    found: list[str] = []
+
+    def look(revision: Any, _context: Any) -> list[Any]:
+        found.extend(revision)
+        return []
+
+    configuration = config(url)
+    script = ScriptDirectory.from_config(configuration)
+    with EnvironmentContext(configuration, script, fn=look):
+        script.run_env()
+    return max(found, default=None)
+
+
+def migration_sql(to: str = "head") -> str:
+    """The SQL from an empty database to a revision, for `psql -v ON_ERROR_STOP=1` and `supabase db push`."""
+    configuration = config()
+    configuration.output_buffer = output = io.StringIO()
+    command.upgrade(configuration, to, sql=True)
+    return output.getvalue()
+
+
+def run_sql(file: str) -> None:
+    """Runs one file of alembic/sql as a whole, in the migration's transaction; for the revisions.
+
+    asyncpg prepares what SQLAlchemy executes, and a prepared statement is one statement; op.execute would also
+    read `:name` as a parameter. So the file goes to the driver's own connection.
+    """
+    sql = (_directory() / "sql" / file).read_text()
+    if context.is_offline_mode():
+        context.get_context().impl.static_output(sql)
+        return
+    bind = op.get_bind()
+    bind.exec_driver_sql(
+        "select 1"
+    )  # SQLAlchemy begins lazily: without this the file would not be in its transaction
+    driver_connection = bind.connection.dbapi_connection
+    assert driver_connection
+    driver_connection.run_async(lambda connection: connection.execute(sql))

@@ -1,0 +1,110 @@
+"""`/n8n/*`: what workflows ask for, and what they report."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from app.errors import NotFound
+from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
+from app.n8n.service import Broker
+from app.openapi import responses
+from app.providers import PROVIDERS
+from app.security import N8nCaller
+from app.videos.repository import GenerationRepository
+from app.videos.schemas import Generation
+
+router = APIRouter(prefix="/n8n", tags=["n8n"])
+
+
+async def _provider(
+    provider: Annotated[str, Path(json_schema_extra={"enum": list(PROVIDERS)}, examples=["heygen"])],
+) -> str:
+    if provider not in PROVIDERS:
+        raise NotFound
+    return provider
+
+
+async def _broker(request: Request) -> Broker:
+    broker: Broker = request.app.state.broker
+    return broker
+
+
+async def _generations(request: Request) -> GenerationRepository:
+    repository: GenerationRepository = request.app.state.videos.repository
+    return repository
+
+
+ProviderInPath = Annotated[str, Depends(_provider)]
+VideoBroker = Annotated[Broker, Depends(_broker)]
+Generations = Annotated[GenerationRepository, Depends(_generations)]
+
+
+@router.post("/{provider}-credentials", responses=responses(404, 409, 410))
+async def hand_out_credentials(
+    caller: N8nCaller,
+    provider: ProviderInPath,
+    body: CredentialsRequest,
+    generations: Generations,
+    request: Request,
+    response: Response,
+) -> Credentials:
+    """Hand out the active integration with its key, and claim the generation for this execution.
+
+    The same execution may ask again; another one, or one without an id, gets 409 and should end silently: n8n can
+    run one webhook twice, and only one of the two may go on. 410 says that the generation is over.
+    """
+    claimed = await generations.claim_credentials(
+        caller,
+        "hand_out",
+        provider,
+        business_id=body.business_id,
+        generation_id=body.generation_id,
+        execution_id=body.execution_id,
+    )
+    response.headers["Cache-Control"] = "no-store"
+    keys: Any = request.app.state.integrations.keys
+    return Credentials(
+        business_id=claimed.business_id,
+        provider=claimed.provider,
+        api_key=keys.open(claimed.secret, claimed.business_id, claimed.provider),
+        avatar_id=claimed.avatar_id,
+        voice_id=claimed.voice_id,
+        provider_config=claimed.provider_config,
+    )
+
+
+@router.post("/{provider}-status", response_model=Generation, responses=responses(404, 409, 410))
+async def report_status(
+    caller: N8nCaller, provider: ProviderInPath, body: StatusReport, generations: Generations
+) -> Generation:
+    """Report how a generation goes: `processing` with `video_id`, then `completed` with `video_url` or `failed`.
+
+    The same report twice, and one that would go backwards, change nothing. 409 and 410: end silently.
+    """
+    return await generations.report_generation(
+        provider, body.report(), generation_id=body.generation_id, content_id=body.content_id
+    )
+
+
+@router.post(
+    "/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 422, 429, 502, 503)
+)
+async def create_video(
+    caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: VideoBroker
+) -> Generation:
+    """Broker mode: have the service call the provider, so that the key never enters n8n.
+
+    Claims as the credentials do; a second call of the same execution returns the same video.
+    """
+    return await broker.create_video(caller, provider, body)
+
+
+@router.get(
+    "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502, 503)
+)
+async def get_video(
+    caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: VideoBroker
+) -> Generation:
+    """Broker mode: ask the provider how the video is, and move the generation on."""
+    return await broker.get_video(caller, provider, generation_id)

@@ -1,0 +1,103 @@
+"""What n8n's workflows send and get."""
+
+import ipaddress
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
+
+from app.schemas import Body, ProviderConfig, ProviderId, ShortText
+from app.videos.repository import Report
+
+_LONGEST_ERROR = 2000
+
+
+def _as_text(value: object) -> object:
+    """`$execution.id` is a text, but an expression may send it as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _cut(value: object) -> object:
+    """A long reason is cut, not refused: the report itself must not get lost."""
+    return value.replace("\x00", "")[:_LONGEST_ERROR] if isinstance(value, str) else value
+
+
+def _check_video_url(value: str) -> str:
+    """`https`; `http` on loopback only, where the sandbox is."""
+    parts = urlsplit(value)
+    host = parts.hostname or ""
+    if parts.scheme == "https" and host:
+        return value
+    if parts.scheme == "http" and (host == "localhost" or _is_loopback(host)):
+        return value
+    raise ValueError("should be an https:// address")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+ExecutionId = Annotated[ShortText, BeforeValidator(_as_text), Field(description="n8n's $execution.id")]
+VideoUrl = Annotated[
+    str, StringConstraints(max_length=4096, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_check_video_url)
+]
+
+
+class CredentialsRequest(Body):
+    """Asks for the key; with `generation_id` it also claims that generation for this execution."""
+
+    business_id: UUID
+    generation_id: UUID | None = None
+    execution_id: ExecutionId | None = None
+
+
+class Credentials(BaseModel):
+    """What a workflow needs to call the provider itself."""
+
+    business_id: UUID
+    provider: str
+    api_key: str = Field(repr=False)
+    avatar_id: str | None
+    voice_id: str | None
+    provider_config: dict[str, Any]
+
+
+class StatusReport(Body):
+    """What a workflow says of a generation."""
+
+    generation_id: UUID | None = None
+    content_id: UUID | None = Field(default=None, description="Where the workflow has no generation_id")
+    execution_id: ExecutionId | None = None
+    status: Literal["processing", "completed", "failed"]
+    video_id: ProviderId | None = None
+    video_url: VideoUrl | None = None
+    error: Annotated[str | None, BeforeValidator(_cut)] = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if (self.generation_id is None) == (self.content_id is None):
+            raise ValueError("either generation_id or content_id is required, and not both")
+        if self.status == "completed" and self.video_url is None:
+            raise ValueError("video_url is required with status completed")
+        return self
+
+    def report(self) -> Report:
+        """For the repository."""
+        error = (self.error or "The workflow failed and gave no reason.") if self.status == "failed" else None
+        return Report(self.status, self.video_id, self.video_url, error, self.execution_id)
+
+
+class BrokerRequest(Body):
+    """Asks the service to have the provider make the video of a generation."""
+
+    generation_id: UUID
+    execution_id: ExecutionId | None = None
+    title: ShortText | None = None
+    provider_options: ProviderConfig | None = Field(
+        default=None,
+        description="The provider's own, such as resolution and aspect_ratio; over provider_config's",
+    )

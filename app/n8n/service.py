@@ -1,0 +1,136 @@
+"""Broker mode: the service calls the provider for n8n, so that the key never enters n8n."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from app.errors import AvatarNotConfigured, ProviderUnavailable
+from app.integrations.service import IntegrationService
+from app.n8n.schemas import BrokerRequest
+from app.providers.base import Provider, ProviderError, ProviderUnexpectedAnswer, Video
+from app.providers.base import ProviderUnavailable as Unavailable
+from app.security import Caller
+from app.videos.repository import ClaimedCredentials, GenerationRepository, GenerationState, Report
+
+log = structlog.get_logger(__name__)
+
+# Longer than a create may take (app.providers.heygen): until then, a second call waits for the first.
+_LEASE: Final = timedelta(seconds=45)
+_WAIT_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.5
+
+
+class Broker:
+    """Creates and follows videos at the provider, and moves their generations on."""
+
+    def __init__(self, generations: GenerationRepository, integrations: IntegrationService) -> None:
+        self._generations = generations
+        self._integrations = integrations
+
+    async def create_video(self, caller: Caller, provider: str, body: BrokerRequest) -> GenerationState:
+        """Claims the generation and asks the provider for its video; a second call gets the same video.
+
+        Raises what `claim_credentials` raises, AvatarNotConfigured, ProviderError, or ProviderUnavailable while
+        another call is asking.
+        """
+        claimed = await self._generations.claim_credentials(
+            caller, "create_video", provider, generation_id=body.generation_id, execution_id=body.execution_id
+        )
+        if claimed.video_id is None:
+            if claimed.avatar_id is None:
+                raise AvatarNotConfigured
+            # One call at a time: two creates could be two bills.
+            if await self._generations.begin_video(body.generation_id, _LEASE):
+                return await self._create(provider, body, claimed, claimed.avatar_id)
+            return await self._wait_for_other_call(body.generation_id)
+        return await self._generations.get_generation(body.generation_id)
+
+    async def _create(
+        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, avatar_id: str
+    ) -> GenerationState:
+        assert claimed.script is not None  # a claimed generation has one
+        script = claimed.script
+        options: Mapping[str, Any] = claimed.provider_config | (body.provider_options or {})
+
+        async def ask(client: Provider, api_key: str) -> Video:
+            return await client.create_video(
+                api_key,
+                idempotency_key=str(body.generation_id),
+                script=script,
+                avatar_id=avatar_id,
+                voice_id=claimed.voice_id,
+                title=body.title,
+                options=options,
+            )
+
+        try:
+            video = await self._integrations.use_key(claimed.business_id, provider, claimed.stored, ask)
+        except ProviderError as error:
+            if not _may_have_happened(error):
+                await self._generations.abandon_video(body.generation_id)
+            # Otherwise the lease stands: a retry after it repeats the same Idempotency-Key.
+            raise
+        log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
+        return await self._generations.report_generation(
+            provider,
+            Report("processing", video_id=video.video_id, execution_id=body.execution_id),
+            generation_id=body.generation_id,
+        )
+
+    async def _wait_for_other_call(self, generation_id: UUID) -> GenerationState:
+        for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
+            generation = await self._generations.get_generation(generation_id)
+            if generation.video_id is not None or not generation.is_live:
+                return generation
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise ProviderUnavailable(
+            "Another call for this generation has asked for the video and has no answer yet.", retry_after=15
+        )
+
+    async def get_video(self, caller: Caller, provider: str, generation_id: UUID) -> GenerationState:
+        """Asks the provider how the video is and moves the generation on. Raises GenerationNotFound, ProviderError."""
+        generation = await self._generations.get_generation(generation_id)
+        if generation.provider != provider or generation.video_id is None or not _may_move(generation):
+            return generation
+        video_id = generation.video_id
+
+        async def ask(client: Provider, api_key: str) -> Video:
+            return await client.get_video(api_key, video_id)
+
+        video = await self._integrations.with_stored_key(
+            caller, generation.business_id, provider, "get_video", ask
+        )
+        if generation.status == "completed":
+            if video.video_url is None:
+                return generation
+            return await self._generations.refresh_video_url(generation_id, video_id, video.video_url)
+        return await self._generations.report_generation(
+            provider, _report(video), generation_id=generation_id
+        )
+
+
+def _report(video: Video) -> Report:
+    match video.status:
+        case "completed" if video.video_url:
+            return Report("completed", video.video_id, video.video_url)
+        case "failed":
+            return Report(
+                "failed", video.video_id, error=video.error or "The provider failed and gave no reason."
+            )
+        case _:
+            return Report("processing", video.video_id)
+
+
+def _may_move(generation: GenerationState) -> bool:
+    """Live, or ended by silence: a paid video is kept; or completed, when its link is asked for anew."""
+    return generation.status != "failed" or generation.ended_by == "webhook"
+
+
+def _may_have_happened(error: ProviderError) -> bool:
+    return isinstance(error, ProviderUnexpectedAnswer) or (
+        isinstance(error, Unavailable) and error.may_have_happened
+    )

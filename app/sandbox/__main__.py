@@ -1,0 +1,51 @@
+"""`python -m app.sandbox`: the stand-in HeyGen and n8n in one process, on one port.
+
+HeyGen's API is at `/heygen/v3/…`, n8n's webhook at `/n8n/webhook/heygen-video`, what HeyGen's links
+lead to at `/media/…`. Secrets come through the environment, under the names that the service has for
+them: N8N_API_KEY, and where set N8N_WEBHOOK_SECRET (comma-separated) and N8N_WEBHOOK_TOKEN.
+"""
+
+import argparse
+import logging
+import os
+import sys
+
+import uvicorn
+
+from .heygen import create_heygen_app
+from .media import Media
+from .n8n import create_n8n_app
+from .server import create_sandbox_app
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m app.sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--service-url", required=True, help="where the AI-avatar service listens")
+    parser.add_argument("--direct", action="store_true", help="n8n fetches the key and calls HeyGen itself")
+    parser.add_argument("--video-seconds", type=float, default=4.5, help="from a create to the video")
+    options = parser.parse_args()
+    n8n_api_key = os.environ.get("N8N_API_KEY")
+    if not n8n_api_key:
+        sys.exit("N8N_API_KEY is not set: the key with which n8n calls the service.")
+
+    own_url = f"http://{options.host}:{options.port}"
+    media = Media(f"{own_url}/media")
+    seconds = options.video_seconds
+    heygen = create_heygen_app(media, waiting_seconds=seconds / 3, rendering_seconds=seconds * 2 / 3)
+    n8n = create_n8n_app(
+        options.service_url,
+        n8n_api_key,
+        [secret for secret in os.environ.get("N8N_WEBHOOK_SECRET", "").split(",") if secret],
+        os.environ.get("N8N_WEBHOOK_TOKEN") or None,
+        heygen_url=f"{own_url}/heygen" if options.direct else None,
+    )
+    logging.basicConfig(level=logging.INFO, format="sandbox: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    app = create_sandbox_app(media, heygen, n8n)
+    uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What the service's tables are, for Alembic's drift check. Their SQL is in alembic/sql."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+metadata = MetaData()
+
+_timestamptz = TIMESTAMP(timezone=True)
+_live = text("status in ('dispatching', 'processing')")
+
+# What the service's tables refer to and does not own: named, so that foreign keys resolve; never compared.
+foreign_tables = (
+    Table("businesses", metadata, Column("id", Uuid, primary_key=True), schema="public"),
+    Table("content", metadata, Column("id", Uuid, primary_key=True), schema="public"),
+    Table("secrets", metadata, Column("id", Uuid, primary_key=True), schema="vault"),
+)
+
+ai_avatar_integrations = Table(
+    "ai_avatar_integrations",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
+    Column("created_at", _timestamptz, server_default=func.now()),
+    Column("updated_at", _timestamptz, server_default=func.now()),
+    Column("business_id", Uuid, ForeignKey("public.businesses.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", Text, CheckConstraint("provider in ('heygen')"), nullable=False),
+    Column("secret_id", Uuid, ForeignKey("vault.secrets.id")),
+    Column("avatar_id", Text),
+    Column("voice_id", Text),
+    Column("provider_config", JSONB, server_default=text("'{}'")),
+    Column(
+        "status",
+        Text,
+        CheckConstraint("status in ('active', 'inactive', 'error')"),
+        server_default=text("'active'"),
+    ),
+    Column("validated_at", _timestamptz),
+    Column("last_synced_at", _timestamptz),
+    UniqueConstraint("business_id", "provider", name="unique_business_ai_avatar_provider"),
+    Index("idx_ai_avatar_integrations_business_id", "business_id"),
+    Index("idx_ai_avatar_integrations_provider", "provider"),
+    Index("idx_ai_avatar_integrations_status", "status"),
+    Index("idx_ai_avatar_integrations_secret_id", "secret_id"),
+    Index("idx_ai_avatar_integrations_page", text("created_at desc"), text("id desc")),
+    schema="public",
+)
+
+secret_reads = Table(
+    "secret_reads",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("read_at", _timestamptz, nullable=False, server_default=func.now()),
+    Column("business_id", Uuid, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("caller", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("generation_id", Uuid),
+    Column("request_id", Text),
+    Column("address", Text),
+    Index("secret_reads_read_at", "read_at"),
+    Index("secret_reads_business_id", "business_id", "read_at"),
+    schema="ai_avatar",
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, nullable=False),
+    Column("content_id", Uuid, ForeignKey("public.content.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("script", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default=text("'dispatching'")),
+    Column("ended_by", Text),
+    Column("previous_heygen_status", Text),
+    Column("previous_heygen_video_id", Text),
+    Column("claimed_at", _timestamptz),
+    Column("claimed_by", Text),
+    Column("video_requested_at", _timestamptz),
+    Column("video_id", Text),
+    Column("video_url", Text),
+    Column("video_url_at", _timestamptz),
+    Column("error", Text),
+    Column("idempotency_key", Text),
+    Column("request_hash", LargeBinary),
+    Column("requested_at", _timestamptz, nullable=False, server_default=func.now()),
+    Column("dispatched_at", _timestamptz),
+    Column("completed_at", _timestamptz),
+    Column("deadline", _timestamptz, nullable=False),
+    CheckConstraint("status in ('dispatching', 'processing', 'completed', 'failed', 'expired')"),
+    CheckConstraint("ended_by in ('webhook', 'report', 'cancel', 'deadline', 'superseded')"),
+    Index("generations_live", "content_id", unique=True, postgresql_where=_live),
+    Index("generations_deadline", "deadline", postgresql_where=_live),
+    Index("generations_content_id", "content_id", text("requested_at desc"), text("id desc")),
+    Index(
+        "generations_idempotency_key",
+        "business_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
+    schema="ai_avatar",
+)

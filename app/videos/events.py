@@ -1,0 +1,141 @@
+"""Event streams of generations: however many are open, the process asks the database once a second."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Final
+from uuid import UUID
+
+import structlog
+from fastapi.responses import StreamingResponse
+from prometheus_client import Gauge
+from starlette.types import Message, Send
+
+from app.errors import AppError, Overloaded
+from app.videos.repository import GenerationRepository
+from app.videos.schemas import Generation
+
+log = structlog.get_logger(__name__)
+
+_POLL_SECONDS: Final = 1.0
+_COMMENT_SECONDS: Final = 15.0
+_MOST_STREAMS: Final = 10_000
+_SLOWEST_READ_SECONDS: Final = 20.0
+
+_open_streams = Gauge("ai_avatar_event_streams", "Event streams that are open", multiprocess_mode="livesum")
+
+
+class _Stream:
+    """What one reader is to be told next: only the newest state, so that a slow reader costs no memory."""
+
+    def __init__(self) -> None:
+        self.latest: Generation | None = None
+        self.changed = asyncio.Event()
+
+    def tell(self, generation: Generation) -> None:
+        self.latest = generation
+        self.changed.set()
+
+
+class EventHub:
+    """One per process: the shared poll and the streams that it feeds."""
+
+    def __init__(self, repository: GenerationRepository) -> None:
+        self._repository = repository
+        self._streams: defaultdict[UUID, set[_Stream]] = defaultdict(set)
+        self._count = 0
+        self._poll: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Ends every stream: the process is about to end, and readers come back to another."""
+        self._closing.set()
+        for streams in self._streams.values():
+            for stream in streams:
+                stream.changed.set()
+
+    def follow(self, generation: Generation, token_expires_at: float | None) -> AsyncIterator[str]:
+        """The events of a content's latest generation, `generation` first.
+
+        `token_expires_at`: Unix seconds; the stream does not outlive the token. Raises Overloaded.
+        """
+        if self._count >= _MOST_STREAMS:
+            raise Overloaded
+        return self._follow(Generation.model_validate(generation, from_attributes=True), token_expires_at)
+
+    async def _follow(self, generation: Generation, token_expires_at: float | None) -> AsyncIterator[str]:
+        stream = self._open(generation.content_id)
+        try:
+            yield _event(generation)
+            while generation.is_live and not self._closing.is_set():
+                remaining = float("inf") if token_expires_at is None else token_expires_at - time.time()
+                if remaining <= 0:
+                    yield "event: expired_token\ndata: {}\n\n"
+                    return
+                try:
+                    async with asyncio.timeout(min(_COMMENT_SECONDS, remaining)):
+                        await stream.changed.wait()
+                except TimeoutError:
+                    yield ":\n\n"
+                    continue
+                stream.changed.clear()
+                if stream.latest is not None and stream.latest != generation:
+                    generation = stream.latest
+                    yield _event(generation)
+        finally:
+            self._close(generation.content_id, stream)
+
+    def _open(self, content_id: UUID) -> _Stream:
+        stream = _Stream()
+        self._streams[content_id].add(stream)
+        self._count += 1
+        _open_streams.inc()
+        if self._poll is None or self._poll.done():
+            self._poll = asyncio.create_task(self._run())
+        return stream
+
+    def _close(self, content_id: UUID, stream: _Stream) -> None:
+        self._streams[content_id].discard(stream)
+        if not self._streams[content_id]:
+            del self._streams[content_id]
+        self._count -= 1
+        _open_streams.dec()
+
+    async def _run(self) -> None:
+        """Polls while anybody listens, and ends when nobody does."""
+        while self._streams and not self._closing.is_set():
+            try:
+                for generation in await self._repository.get_latest_generations(list(self._streams)):
+                    for stream in self._streams.get(generation.content_id, ()):
+                        stream.tell(generation)
+            except AppError as error:
+                log.warning("event_poll_failed", code=error.code)
+            except Exception:
+                log.exception("event_poll_failed")
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def _event(generation: Generation) -> str:
+    return f"event: generation\ndata: {generation.model_dump_json()}\n\n"
+
+
+class EventStreamResponse(StreamingResponse):
+    """A stream whose reader is dropped when he does not read: what is sent to him is not piled up."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[str]) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+    async def stream_response(self, send: Send) -> None:
+        """As Starlette's, with a limit on how long one event may take to leave."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(_SLOWEST_READ_SECONDS):
+                await send(message)
+
+        try:
+            await super().stream_response(send_in_time)
+        except TimeoutError:
+            log.info("slow_reader_dropped")

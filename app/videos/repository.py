@@ -1,0 +1,327 @@
+"""The generations in the database: each method is the SQL function of the same name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from app.db import (
+    BYTEA,
+    INTEGER,
+    INTERVAL,
+    TEXT,
+    TIMESTAMPTZ,
+    UUID_,
+    UUIDS,
+    Database,
+    SqlFunction,
+)
+from app.errors import GenerationNotFound
+from app.integrations.repository import StoredSecret
+from app.schemas import Cursor
+from app.security import Caller
+from app.videos.schemas import Generation, Video
+
+EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]
+
+
+class GenerationState(Generation):
+    """A generation with what only the service reads of it."""
+
+    ended_by: EndedBy | None
+    script: str
+    video_url_at: datetime | None
+
+
+_STATE: Final = tuple(GenerationState.model_fields)
+
+START_GENERATION: Final = SqlFunction(
+    "ai_avatar.start_generation",
+    {
+        "p_id": UUID_,
+        "p_business_id": UUID_,
+        "p_content_id": UUID_,
+        "p_provider": TEXT,
+        "p_script": TEXT,
+        "p_dispatch_timeout": INTERVAL,
+        "p_idempotency_key": TEXT,
+        "p_request_hash": BYTEA,
+    },
+    _STATE,
+)
+CONFIRM_DISPATCH: Final = SqlFunction(
+    "ai_avatar.confirm_dispatch", {"p_generation_id": UUID_, "p_timeout": INTERVAL}, _STATE
+)
+ROLL_BACK_DISPATCH: Final = SqlFunction(
+    "ai_avatar.roll_back_dispatch", {"p_generation_id": UUID_, "p_error": TEXT}, _STATE
+)
+CLAIM_CREDENTIALS: Final = SqlFunction(
+    "ai_avatar.claim_credentials",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_generation_id": UUID_,
+        "p_execution_id": TEXT,
+        "p_timeout": INTERVAL,
+        "p_caller": TEXT,
+        "p_purpose": TEXT,
+        "p_request_id": TEXT,
+        "p_address": TEXT,
+    },
+    (
+        "business_id",
+        "provider",
+        "secret",
+        "secret_updated_at",
+        "avatar_id",
+        "voice_id",
+        "provider_config",
+        "script",
+        "video_id",
+    ),
+)
+BEGIN_VIDEO: Final = SqlFunction("ai_avatar.begin_video", {"p_generation_id": UUID_, "p_lease": INTERVAL})
+ABANDON_VIDEO: Final = SqlFunction("ai_avatar.abandon_video", {"p_generation_id": UUID_})
+REPORT_GENERATION: Final = SqlFunction(
+    "ai_avatar.report_generation",
+    {
+        "p_generation_id": UUID_,
+        "p_content_id": UUID_,
+        "p_provider": TEXT,
+        "p_execution_id": TEXT,
+        "p_status": TEXT,
+        "p_video_id": TEXT,
+        "p_video_url": TEXT,
+        "p_error": TEXT,
+        "p_timeout": INTERVAL,
+    },
+    _STATE,
+)
+CANCEL_GENERATION: Final = SqlFunction(
+    "ai_avatar.cancel_generation", {"p_business_id": UUID_, "p_content_id": UUID_}, _STATE
+)
+EXPIRE_GENERATIONS: Final = SqlFunction("ai_avatar.expire_generations", {"p_limit": INTEGER}, _STATE)
+REFRESH_VIDEO_URL: Final = SqlFunction(
+    "ai_avatar.refresh_video_url", {"p_generation_id": UUID_, "p_video_id": TEXT, "p_video_url": TEXT}, _STATE
+)
+GET_GENERATION: Final = SqlFunction("ai_avatar.get_generation", {"p_generation_id": UUID_}, _STATE)
+GET_LATEST_GENERATION: Final = SqlFunction(
+    "ai_avatar.get_latest_generation", {"p_business_id": UUID_, "p_content_id": UUID_}, _STATE
+)
+GET_LATEST_GENERATIONS: Final = SqlFunction(
+    "ai_avatar.get_latest_generations", {"p_content_ids": UUIDS}, tuple(Generation.model_fields)
+)
+LIST_VIDEOS: Final = SqlFunction(
+    "ai_avatar.list_videos",
+    {
+        "p_business_id": UUID_,
+        "p_heygen_status": TEXT,
+        "p_before_created_at": TIMESTAMPTZ,
+        "p_before_id": UUID_,
+        "p_limit": INTEGER,
+    },
+    tuple(Video.model_fields),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCredentials:
+    """An active integration with its key as it is stored; `script` and `video_id` are the claimed generation's."""
+
+    business_id: UUID
+    provider: str
+    secret: str = field(repr=False)
+    secret_updated_at: datetime
+    avatar_id: str | None
+    voice_id: str | None
+    provider_config: dict[str, Any]
+    script: str | None
+    video_id: str | None
+
+    @property
+    def stored(self) -> StoredSecret:
+        """The key alone."""
+        return StoredSecret(self.secret, self.secret_updated_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a workflow says of a generation."""
+
+    status: Literal["processing", "completed", "failed"]
+    video_id: str | None = None
+    video_url: str | None = None
+    error: str | None = None
+    execution_id: str | None = None
+
+
+def _state(row: asyncpg.Record | None) -> GenerationState:
+    if row is None:
+        raise GenerationNotFound
+    return GenerationState.model_validate(dict(row))
+
+
+class GenerationRepository:
+    """Every method is one database call, and raises what `Database.call` raises."""
+
+    def __init__(self, db: Database, *, dispatch_timeout: timedelta, generation_timeout: timedelta) -> None:
+        """`dispatch_timeout`: how long the webhook may take; `generation_timeout`: how long n8n may be silent."""
+        self._db = db
+        self._dispatch_timeout = dispatch_timeout
+        self._generation_timeout = generation_timeout
+
+    async def start_generation(
+        self,
+        business_id: UUID,
+        content_id: UUID,
+        provider: str,
+        script: str | None,
+        idempotency_key: str | None,
+        fingerprint: bytes,
+    ) -> tuple[GenerationState, bool]:
+        """Starts one, or finds the one that the key is bound to; returns whether that is a replay.
+
+        Raises IntegrationNotConfigured, AvatarNotConfigured, ContentNotFound, ScriptMissing, InvalidRequest,
+        GenerationInProgress or IdempotencyKeyReused: nothing is written then.
+        """
+        new_id = uuid4()
+        state = _state(
+            await self._db.call_one(
+                START_GENERATION,
+                p_id=new_id,
+                p_business_id=business_id,
+                p_content_id=content_id,
+                p_provider=provider,
+                p_script=script,
+                p_dispatch_timeout=self._dispatch_timeout,
+                p_idempotency_key=idempotency_key,
+                p_request_hash=fingerprint,
+            )
+        )
+        return state, state.id != new_id
+
+    async def confirm_dispatch(self, generation_id: UUID) -> GenerationState:
+        """n8n said yes; what has happened meanwhile stands."""
+        return _state(
+            await self._db.call_one(
+                CONFIRM_DISPATCH, p_generation_id=generation_id, p_timeout=self._generation_timeout
+            )
+        )
+
+    async def roll_back_dispatch(self, generation_id: UUID, error: str) -> GenerationState:
+        """n8n did not take it. `ended_by` is `webhook` if this rolled it back; else the job runs, or is over."""
+        return _state(
+            await self._db.call_one(ROLL_BACK_DISPATCH, p_generation_id=generation_id, p_error=error)
+        )
+
+    async def claim_credentials(
+        self,
+        caller: Caller,
+        purpose: str,
+        provider: str,
+        *,
+        business_id: UUID | None = None,
+        generation_id: UUID | None = None,
+        execution_id: str | None = None,
+    ) -> ClaimedCredentials:
+        """The active integration with its key, recorded; with a generation, the claim of it.
+
+        Raises IntegrationNotFound, GenerationNotFound, GenerationAlreadyClaimed or GenerationClosed.
+        """
+        row = await self._db.call_one(
+            CLAIM_CREDENTIALS,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_generation_id=generation_id,
+            p_execution_id=execution_id,
+            p_timeout=self._generation_timeout,
+            p_caller=caller.name,
+            p_purpose=purpose,
+            p_request_id=caller.request_id,
+            p_address=caller.address,
+        )
+        assert row
+        return ClaimedCredentials(**dict(row))
+
+    async def begin_video(self, generation_id: UUID, lease: timedelta) -> bool:
+        """Whether this call may ask the provider for the video: none has within `lease`, and there is none."""
+        return bool(await self._db.call_value(BEGIN_VIDEO, p_generation_id=generation_id, p_lease=lease))
+
+    async def abandon_video(self, generation_id: UUID) -> None:
+        """The provider certainly made no video: another call may ask at once."""
+        await self._db.call(ABANDON_VIDEO, p_generation_id=generation_id)
+
+    async def report_generation(
+        self, provider: str, report: Report, *, generation_id: UUID | None, content_id: UUID | None = None
+    ) -> GenerationState:
+        """Moves a generation and its content on.
+
+        Raises GenerationNotFound, GenerationAlreadyClaimed or GenerationClosed.
+        """
+        return _state(
+            await self._db.call_one(
+                REPORT_GENERATION,
+                p_generation_id=generation_id,
+                p_content_id=content_id,
+                p_provider=provider,
+                p_execution_id=report.execution_id,
+                p_status=report.status,
+                p_video_id=report.video_id,
+                p_video_url=report.video_url,
+                p_error=report.error,
+                p_timeout=self._generation_timeout,
+            )
+        )
+
+    async def cancel_generation(self, business_id: UUID | None, content_id: UUID) -> GenerationState:
+        """Ends the one that lives. Raises GenerationNotFound if none does."""
+        return _state(
+            await self._db.call_one(CANCEL_GENERATION, p_business_id=business_id, p_content_id=content_id)
+        )
+
+    async def expire_generations(self, limit: int) -> list[GenerationState]:
+        """Ends what lives past its deadline; any number of instances may do so at once."""
+        return [_state(row) for row in await self._db.call(EXPIRE_GENERATIONS, p_limit=limit)]
+
+    async def refresh_video_url(self, generation_id: UUID, video_id: str, video_url: str) -> GenerationState:
+        """A fresh link to the same video."""
+        return _state(
+            await self._db.call_one(
+                REFRESH_VIDEO_URL,
+                p_generation_id=generation_id,
+                p_video_id=video_id,
+                p_video_url=video_url,
+            )
+        )
+
+    async def get_generation(self, generation_id: UUID) -> GenerationState:
+        """Raises GenerationNotFound."""
+        return _state(await self._db.call_one(GET_GENERATION, p_generation_id=generation_id))
+
+    async def get_latest_generation(self, business_id: UUID | None, content_id: UUID) -> GenerationState:
+        """Of a content, of that business or of any. Raises GenerationNotFound."""
+        return _state(
+            await self._db.call_one(GET_LATEST_GENERATION, p_business_id=business_id, p_content_id=content_id)
+        )
+
+    async def get_latest_generations(self, content_ids: Sequence[UUID]) -> list[Generation]:
+        """Of each content that has one."""
+        rows = await self._db.call(GET_LATEST_GENERATIONS, p_content_ids=content_ids)
+        return [Generation.model_validate(dict(row)) for row in rows]
+
+    async def list_videos(
+        self, business_id: UUID, heygen_status: str | None, before: Cursor | None, limit: int
+    ) -> list[Video]:
+        """The contents of a business, newest first, each with its latest generation."""
+        rows = await self._db.call(
+            LIST_VIDEOS,
+            p_business_id=business_id,
+            p_heygen_status=heygen_status,
+            p_before_created_at=before.created_at if before else None,
+            p_before_id=before.id if before else None,
+            p_limit=limit,
+        )
+        return [Video.model_validate(dict(row)) for row in rows]

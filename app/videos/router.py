@@ -1,0 +1,131 @@
+"""`/integrations/ai-avatar/generate-video` and `/videos`: asking for videos and following them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from app.errors import ContentNotFound, GenerationNotFound
+from app.openapi import responses
+from app.schemas import Cursor, CursorText, Limit
+from app.security import CurrentCaller
+from app.videos.events import EventHub, EventStreamResponse
+from app.videos.repository import GenerationRepository
+from app.videos.schemas import GenerateVideo, Generation, VideoPage
+from app.videos.service import VideoService
+
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"])
+
+
+async def _service(request: Request) -> VideoService:
+    service: VideoService = request.app.state.videos
+    return service
+
+
+async def _repository(request: Request) -> GenerationRepository:
+    repository: GenerationRepository = request.app.state.videos.repository
+    return repository
+
+
+async def _events(request: Request) -> EventHub:
+    hub: EventHub = request.app.state.events
+    return hub
+
+
+Videos = Annotated[VideoService, Depends(_service)]
+Generations = Annotated[GenerationRepository, Depends(_repository)]
+Events = Annotated[EventHub, Depends(_events)]
+
+
+@router.post(
+    "/generate-video",
+    status_code=202,
+    response_model=Generation,
+    responses=responses(404, 409, 422, 502, 503, 504),
+)
+async def generate_video(
+    body: GenerateVideo,
+    caller: CurrentCaller,
+    videos: Videos,
+    response: Response,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$",
+            description="Makes a retry safe: the same key and body answer with the same generation for 24 hours",
+        ),
+    ] = None,
+) -> Generation:
+    """Start a video of a content: mark it `processing`, call the n8n webhook, undo the mark if n8n refuses.
+
+    202 when n8n has taken the job. One generation lives per content: a second request gets 409.
+    """
+    business_id = caller.business(body.business_id, ContentNotFound, "body.business_id")
+    generation, replayed = await videos.generate(business_id, body, idempotency_key)
+    response.headers["Location"] = f"/integrations/ai-avatar/videos/{generation.content_id}"
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return generation
+
+
+@router.get("/videos", responses=responses(404))
+async def list_videos(
+    caller: CurrentCaller,
+    generations: Generations,
+    business_id: UUID | None = None,
+    heygen_status: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$")] = None,
+    limit: Limit = 20,
+    cursor: CursorText = None,
+) -> VideoPage:
+    """The business's contents, newest first, each with its latest generation or null."""
+    items = await generations.list_videos(
+        caller.business(business_id, ContentNotFound, "query.business_id"),
+        heygen_status,
+        Cursor.decode(cursor) if cursor else None,
+        limit + 1,
+    )
+    last = items[limit - 1] if len(items) > limit else None
+    return VideoPage(
+        items=items[:limit],
+        next_cursor=Cursor(created_at=last.created_at, id=last.content_id).encode() if last else None,
+    )
+
+
+@router.get("/videos/{content_id}", response_model=Generation, responses=responses(404))
+async def get_video(content_id: UUID, caller: CurrentCaller, videos: Videos) -> Generation:
+    """The latest generation of a content, with a link to the video that still works."""
+    return await videos.get_latest(caller, caller.scope(None, GenerationNotFound), content_id)
+
+
+@router.post("/videos/{content_id}/cancel", response_model=Generation, responses=responses(404))
+async def cancel_video(content_id: UUID, caller: CurrentCaller, generations: Generations) -> Generation:
+    """End the live generation: the content gets its status back, and a workflow that asks later gets 410."""
+    return await generations.cancel_generation(caller.scope(None, GenerationNotFound), content_id)
+
+
+@router.get(
+    "/videos/{content_id}/events",
+    response_class=EventStreamResponse,
+    responses=responses(
+        404,
+        503,
+        ok={
+            200: {
+                "description": "`event: generation` with a Generation: the state now, then each change",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            }
+        },
+    ),
+)
+async def follow_video(
+    content_id: UUID, caller: CurrentCaller, generations: Generations, events: Events
+) -> Response:
+    """Follow a generation to its end as server-sent events.
+
+    Read it with `fetch`, so that the token stays in its header. Ends after a final state, or with
+    `event: expired_token` when the token does. A comment every 15 s keeps proxies from closing it.
+    """
+    generation = await generations.get_latest_generation(caller.scope(None, GenerationNotFound), content_id)
+    return EventStreamResponse(events.follow(generation, caller.token_expires_at))

@@ -1,0 +1,173 @@
+"""A generation from the request to n8n's answer, and what the provider says of its video."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import stamina
+import structlog
+from prometheus_client import Counter
+
+from app.errors import (
+    AppError,
+    DatabaseUnavailable,
+    IntegrationNotConfigured,
+    WebhookFailed,
+    WebhookNotConfigured,
+    WebhookTimeout,
+)
+from app.integrations.service import IntegrationService
+from app.providers import PROVIDERS
+from app.providers.base import ProviderError, Video
+from app.security import Caller
+from app.videos.repository import GenerationRepository, GenerationState
+from app.videos.schemas import GenerateVideo
+from app.videos.webhook import Job, WebhookClient, WebhookError, WebhookTimeoutError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+# Providers' links die after 7 days (facts.md, HeyGen).
+_URL_FRESH: Final = timedelta(days=6)
+
+_dispatches = Counter(
+    "ai_avatar_dispatches_total", "Generations started, by what became of the webhook", ["outcome"]
+)
+
+
+class VideoService:
+    """The generations, the webhook and the providers brought together."""
+
+    def __init__(
+        self,
+        repository: GenerationRepository,
+        integrations: IntegrationService,
+        webhook: WebhookClient,
+        webhook_urls: Mapping[str, str],
+    ) -> None:
+        """`webhook_urls`: by provider, those that are configured."""
+        self.repository = repository
+        self._integrations = integrations
+        self._webhook = webhook
+        self._webhook_urls = webhook_urls
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def generate(
+        self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
+    ) -> tuple[GenerationState, bool]:
+        """Starts a generation and hands it to n8n; returns whether it is a replay of an earlier one.
+
+        Raises WebhookNotConfigured, WebhookFailed, WebhookTimeout and what `start_generation` raises; the content
+        is then what it was.
+        """
+        webhook_url = self._webhook_urls.get(body.provider)
+        if webhook_url is None:
+            raise WebhookNotConfigured
+        return await self._survive_hang_up(self._generate(business_id, body, idempotency_key, webhook_url))
+
+    async def _survive_hang_up(self, work: Coroutine[Any, Any, T]) -> T:
+        """A client that hangs up cancels its handler; what was begun for it goes on to its end."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, also where nobody waits for it any more
+
+    async def finish(self, seconds: float) -> None:
+        """Waits for the webhook calls under way, `seconds` at most: the process is about to end."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
+
+    async def _generate(
+        self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None, webhook_url: str
+    ) -> tuple[GenerationState, bool]:
+        try:
+            generation, replayed = await self.repository.start_generation(
+                business_id,
+                body.content_id,
+                body.provider,
+                body.script,
+                idempotency_key,
+                body.fingerprint(business_id),
+            )
+        except IntegrationNotConfigured as error:
+            title = PROVIDERS[body.provider].title
+            raise IntegrationNotConfigured(
+                f"{title} AI avatar integration not configured. Please set up your {title} integration first."
+            ) from error
+        if replayed:
+            return generation, True
+        return await self._dispatch(generation, webhook_url), False
+
+    async def _dispatch(self, generation: GenerationState, webhook_url: str) -> GenerationState:
+        job = Job(generation.id, generation.business_id, generation.content_id, generation.script)
+        try:
+            await self._webhook.send(webhook_url, job)
+        except WebhookError as error:
+            return await self._roll_back(generation, error)
+        except Exception as error:  # whatever it was: the content must not stay behind
+            log.exception("dispatch_failed", generation_id=str(generation.id))
+            return await self._roll_back(generation, WebhookError(f"unexpected {type(error).__name__}"))
+        _dispatches.labels("taken").inc()
+        async for attempt in _while_database_is_away():
+            with attempt:
+                return await self.repository.confirm_dispatch(generation.id)
+        raise AssertionError("unreachable")
+
+    async def _roll_back(self, generation: GenerationState, error: WebhookError) -> GenerationState:
+        async for attempt in _while_database_is_away():
+            with attempt:
+                now = await self.repository.roll_back_dispatch(generation.id, str(error))
+        if now.ended_by in ("webhook", "deadline"):
+            _dispatches.labels("rolled_back").inc()
+            failure: type[AppError] = (
+                WebhookTimeout if isinstance(error, WebhookTimeoutError) else WebhookFailed
+            )
+            raise failure(f"Failed to trigger video generation: {error}") from error
+        # n8n has claimed or reported meanwhile: whatever became of its answer, the job runs.
+        _dispatches.labels("taken").inc()
+        return now
+
+    async def get_latest(self, caller: Caller, business_id: UUID | None, content_id: UUID) -> GenerationState:
+        """The latest generation of a content, with a link that still works. Raises GenerationNotFound."""
+        generation = await self.repository.get_latest_generation(business_id, content_id)
+        if (
+            generation.video_id is None
+            or generation.video_url_at is None
+            or datetime.now(UTC) - generation.video_url_at < _URL_FRESH
+        ):
+            return generation
+        try:
+            return await self._refresh(caller, generation, generation.video_id)
+        except (ProviderError, AppError) as error:
+            # The old link may be dead; the rest of the answer is not.
+            log.warning(
+                "video_url_not_refreshed", generation_id=str(generation.id), error=type(error).__name__
+            )
+            return generation
+
+    async def _refresh(self, caller: Caller, generation: GenerationState, video_id: str) -> GenerationState:
+        async def ask(client: Any, api_key: str) -> Video:
+            video: Video = await client.get_video(api_key, video_id)
+            return video
+
+        video = await self._integrations.with_stored_key(
+            caller, generation.business_id, generation.provider, "refresh_video_url", ask
+        )
+        if video.video_url is None:
+            return generation
+        return await self.repository.refresh_video_url(generation.id, video_id, video.video_url)
+
+
+def _while_database_is_away() -> Any:
+    """Tries for about 20 s: a database that restarts in mid-call is no reason to leave a content behind."""
+    return stamina.retry_context(
+        on=DatabaseUnavailable, attempts=None, timeout=20, wait_initial=0.1, wait_max=2
+    )

@@ -1,0 +1,349 @@
+"""HeyGen's client against a loopback server that misbehaves, over both HTTP transports."""
+
+import asyncio
+import json
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from app.providers.base import (
+    ApiKeyRejected,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnavailable,
+    ProviderUnexpectedAnswer,
+)
+from app.providers.heygen import HeyGen
+from app.providers.http import Timing
+
+pytestmark = pytest.mark.anyio
+
+CANARY = "hg-CANARY-7f3a91-key"
+
+QUICK = Timing(connect=0.5, read=0.4, budget=2.0)
+
+
+def http_answer(status: str, body: bytes, *headers: str, content_type: str = "application/json") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "Connection: close", *headers, "", ""]).encode() + body
+
+
+def json_answer(status: str, content: Any, *headers: str) -> bytes:
+    return http_answer(status, json.dumps(content).encode(), *headers)
+
+
+ME = json_answer("200 OK", {"data": {"username": "u-1", "email": "ada@example.com"}})
+BUSY = json_answer("500 Internal Server Error", {"error": {"code": "internal_error", "message": "oops"}})
+CREATED = json_answer("200 OK", {"data": {"video_id": "v-1", "status": "waiting", "output_format": "mp4"}})
+
+
+@pytest.fixture
+async def heygen(client: httpx.AsyncClient, raw_server: Any) -> HeyGen:
+    return HeyGen(client, raw_server.url, reading=QUICK, creating=QUICK)
+
+
+def verify(heygen: HeyGen) -> Awaitable[object]:
+    return heygen.verify_key(CANARY)
+
+
+def avatars(heygen: HeyGen) -> Awaitable[object]:
+    return heygen.list_avatars(CANARY, limit=20, page_token=None)
+
+
+def voices(heygen: HeyGen) -> Awaitable[object]:
+    return heygen.list_voices(CANARY, limit=20, page_token=None)
+
+
+def create(heygen: HeyGen) -> Awaitable[object]:
+    return heygen.create_video(
+        CANARY, idempotency_key="g-1", script="Hi", avatar_id="a", voice_id=None, title=None, options={}
+    )
+
+
+def state(heygen: HeyGen) -> Awaitable[object]:
+    return heygen.get_video(CANARY, "v-1")
+
+
+Call = Callable[[HeyGen], Awaitable[object]]
+READS: list[Call] = [verify, avatars, voices, state]
+ALL: list[Call] = [*READS, create]
+
+
+def everything_in(error: BaseException | None) -> str:
+    """What a log, a traceback or a report could print of an error and all that is chained to it."""
+    text = ""
+    while error is not None:
+        text += f"{error!r} {error} {error.args!r} {vars(error)!r} "
+        request = getattr(error, "_request", None)
+        text += repr(getattr(request, "headers", ""))
+        error = error.__cause__ or error.__context__
+    return text
+
+
+@pytest.fixture(autouse=True)
+async def no_key_in_any_log(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[None]:
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert CANARY not in "".join(capsys.readouterr())
+    assert CANARY not in caplog.text
+    assert CANARY not in repr([vars(record) for record in caplog.records])
+
+
+async def failure(heygen: HeyGen, call: Call) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await call(heygen)
+    assert CANARY not in everything_in(caught.value)
+    assert caught.value.provider == "heygen"
+    assert caught.value.message.endswith(".") or isinstance(caught.value, ProviderRejected)
+    return caught.value
+
+
+@pytest.mark.parametrize("call", READS)
+async def test_a_read_is_tried_again_after_a_500(heygen: HeyGen, raw_server: Any, call: Call) -> None:
+    raw_server.answers(BUSY)
+
+    error = await failure(heygen, call)
+
+    assert isinstance(error, ProviderUnavailable)
+    assert len(raw_server.requests) == 3
+
+
+async def test_a_read_succeeds_after_a_500(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.answers(BUSY, ME)
+
+    account = await heygen.verify_key(CANARY)
+
+    assert account.label == "ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "answer", [BUSY, json_answer("429 Too Many", {"error": {"code": "rate_limit_exceeded"}})]
+)
+async def test_a_create_is_sent_once_whatever_comes_back(
+    heygen: HeyGen, raw_server: Any, answer: bytes
+) -> None:
+    raw_server.answers(answer)
+
+    await failure(heygen, create)
+
+    assert len(raw_server.requests) == 1
+
+
+async def test_a_create_whose_connection_breaks_after_it_was_read_is_sent_once(
+    heygen: HeyGen, raw_server: Any
+) -> None:
+    raw_server.reply = None  # reads the request, hangs up: the video may be on its way, and billed
+
+    error = await failure(heygen, create)
+
+    assert isinstance(error, ProviderUnavailable)
+    assert error.may_have_happened
+    assert len(raw_server.requests) == 1
+
+
+async def test_a_create_that_hangs_is_sent_once_and_ends_in_time(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.reply = lambda writer: asyncio.sleep(60)
+
+    started = time.monotonic()
+    error = await failure(heygen, create)
+
+    assert time.monotonic() - started < QUICK.budget
+    assert isinstance(error, ProviderUnavailable)
+    assert error.may_have_happened
+    assert len(raw_server.requests) == 1
+
+
+async def test_a_create_is_tried_again_when_nobody_listened(
+    client: httpx.AsyncClient, raw_server: Any
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: refuses
+        port = taken.getsockname()[1]
+    heygen = HeyGen(client, f"http://127.0.0.1:{port}", reading=QUICK, creating=QUICK)
+
+    async def open_the_door() -> asyncio.Server:
+        await asyncio.sleep(0.1)
+        return await asyncio.start_server(raw_server.serve, "127.0.0.1", port)
+
+    raw_server.answers(CREATED)
+    door = asyncio.ensure_future(open_the_door())
+    video = await create(heygen)
+    (await door).close()
+
+    assert video.video_id == "v-1"  # type: ignore[attr-defined]
+    assert len(raw_server.requests) == 1
+
+
+@pytest.mark.parametrize("call", ALL)
+async def test_nobody_listening_is_unavailable_and_certainly_not_done(
+    client: httpx.AsyncClient, call: Call
+) -> None:
+    error = await failure(HeyGen(client, "http://127.0.0.1:1", reading=QUICK, creating=QUICK), call)
+
+    assert isinstance(error, ProviderUnavailable)
+    assert not error.may_have_happened
+
+
+async def test_a_read_that_hangs_ends_within_the_budget(client: httpx.AsyncClient, raw_server: Any) -> None:
+    raw_server.reply = lambda writer: asyncio.sleep(60)
+    timing = Timing(connect=0.5, read=5.0, budget=0.5)
+
+    started = time.monotonic()
+    error = await failure(HeyGen(client, raw_server.url, reading=timing), verify)
+
+    assert time.monotonic() - started < 1.0
+    assert isinstance(error, ProviderUnavailable)
+
+
+async def test_a_body_that_drips_ends_within_the_budget(client: httpx.AsyncClient, raw_server: Any) -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(100):
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    raw_server.reply = drip
+    timing = Timing(connect=0.5, read=5.0, budget=0.6)
+
+    started = time.monotonic()
+    error = await failure(HeyGen(client, raw_server.url, reading=timing), verify)
+
+    assert time.monotonic() - started < 1.2
+    assert isinstance(error, ProviderUnavailable)
+
+
+@pytest.mark.parametrize("call", ALL)
+async def test_an_answer_cut_off_half_way_is_unavailable(heygen: HeyGen, raw_server: Any, call: Call) -> None:
+    raw_server.answers(ME[:-10])
+
+    error = await failure(heygen, call)
+
+    assert isinstance(error, ProviderUnavailable)
+
+
+async def test_an_answer_that_is_no_http_is_unavailable(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.answers(b"SMTP ready " + CANARY.encode() + b"\r\n\r\n")
+
+    error = await failure(heygen, create)
+
+    assert isinstance(error, ProviderUnavailable)
+    assert error.may_have_happened
+
+
+UNEXPECTED = {
+    "html": http_answer("200 OK", b"<!doctype html><title>Login</title>", content_type="text/html"),
+    "html 403": http_answer("403 Forbidden", b"<h1>Blocked</h1>", content_type="text/html"),
+    "empty": http_answer("200 OK", b""),
+    "list": json_answer("200 OK", []),
+    "null": json_answer("200 OK", {"data": None}),
+    "other fields": json_answer("200 OK", {"data": {"hello": "world"}}),
+    "number for text": json_answer("200 OK", {"data": {"username": 5, "id": 5, "status": 5}}),
+    "NaN": http_answer("200 OK", b'{"data": NaN}'),
+    "deep nesting": http_answer("200 OK", b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "deep error": http_answer("200 OK", b'{"error":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}"),
+    "not UTF-8": http_answer("200 OK", b'{"data": {"username": "\xff\xfe"}}'),
+    "lone surrogate": http_answer("200 OK", b'{"data": {"username": "\\ud800"}}'),
+    "10 MB": http_answer("200 OK", b'{"data": "' + b"x" * 10_000_000 + b'"}'),
+    "zipped": http_answer("200 OK", b"\x1f\x8b\x08\x00", "Content-Encoding: gzip"),
+    "redirect": http_answer("302 Found", b"", "Location: http://127.0.0.1:1/elsewhere"),
+}
+
+
+@pytest.mark.parametrize("call", ALL)
+@pytest.mark.parametrize("answer", UNEXPECTED.values(), ids=UNEXPECTED)
+async def test_an_unexpected_answer_is_called_that_and_not_asked_for_again(
+    heygen: HeyGen, raw_server: Any, answer: bytes, call: Call
+) -> None:
+    raw_server.answers(answer)
+
+    error = await failure(heygen, call)
+
+    assert isinstance(error, ProviderUnexpectedAnswer)
+    assert len(raw_server.requests) == 1
+
+
+async def test_the_client_is_well_after_a_body_that_was_too_long(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.answers(UNEXPECTED["10 MB"], ME)
+
+    await failure(heygen, verify)
+
+    assert await heygen.verify_key(CANARY)
+
+
+async def test_an_endless_body_is_left_after_the_limit(heygen: HeyGen, raw_server: Any) -> None:
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+            await writer.drain()
+
+    raw_server.reply = endless
+
+    assert isinstance(await failure(heygen, verify), ProviderUnexpectedAnswer)
+
+
+async def test_a_page_token_that_leads_to_the_same_page_is_an_error(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.answers(json_answer("200 OK", {"data": [], "has_more": True, "next_token": "again"}))
+
+    first = await heygen.list_avatars(CANARY, limit=20, page_token=None)
+    assert first.next_token == "again"
+    with pytest.raises(ProviderUnexpectedAnswer):
+        await heygen.list_avatars(CANARY, limit=20, page_token="again")
+
+
+@pytest.mark.parametrize("token", ["x" * 2049, "line\nbreak", "\ud800"])
+async def test_a_page_token_that_no_url_carries_is_refused_here(
+    heygen: HeyGen, raw_server: Any, token: str
+) -> None:
+    with pytest.raises(ProviderRejected):
+        await heygen.list_voices(CANARY, limit=20, page_token=token)
+    assert raw_server.requests == []
+
+
+async def test_retry_after_is_honoured_inside_the_budget(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.answers(json_answer("429 Too Many Requests", {}, "Retry-After: 1"), ME)
+
+    started = time.monotonic()
+    await heygen.verify_key(CANARY)
+
+    assert 1.0 <= time.monotonic() - started < QUICK.budget
+
+
+async def test_a_retry_after_beyond_the_budget_is_passed_on_at_once(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.answers(json_answer("429 Too Many Requests", {}, "Retry-After: 30"))
+
+    started = time.monotonic()
+    error = await failure(heygen, verify)
+
+    assert time.monotonic() - started < 0.5
+    assert isinstance(error, ProviderRateLimited)
+    assert error.retry_after == 30
+    assert len(raw_server.requests) == 1
+
+
+async def test_what_the_provider_sets_as_a_cookie_goes_to_nobody(heygen: HeyGen, raw_server: Any) -> None:
+    raw_server.answers(ME.replace(b"\r\n\r\n", b"\r\nSet-Cookie: session=one-tenants; Path=/\r\n\r\n", 1))
+
+    await heygen.verify_key("first-tenant")
+    await heygen.verify_key("second-tenant")
+
+    assert b"one-tenants" not in raw_server.requests[1]
+    assert b"first-tenant" not in raw_server.requests[1]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a\nb", "a\r\nX: y", "schlüssel", " lead", "trail ", "\ud800"])
+async def test_a_key_that_no_header_carries_is_rejected_unasked(
+    heygen: HeyGen, raw_server: Any, key: str
+) -> None:
+    with pytest.raises(ApiKeyRejected):
+        await heygen.verify_key(key)
+    assert raw_server.requests == []
