@@ -174,12 +174,12 @@ class N8n:
         return inherited | own | self.settings
 
 
-def wait_for(url: str, seconds: float = 60) -> None:
-    """Until something answers there with a 2xx."""
+def wait_for(url: str, status: int = 200, seconds: float = 60) -> None:
+    """Until something answers there with this status."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if httpx.get(url, timeout=5).is_success:
+            if httpx.get(url, timeout=5).status_code == status:
                 return
         except httpx.HTTPError:
             pass

@@ -184,9 +184,13 @@ def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
         database_url = server.get_uri()
 
         heygen_port = free_port()
+        # The sandbox's own stand-in n8n, which wants the service's address, is not used here.
+        sandbox = ["-m", "app.sandbox", "--port", str(heygen_port), "--service-url", "http://127.0.0.1:9"]
         running.enter_context(
             _process(
-                [sys.executable, "-m", "app.sandbox", "--port", str(heygen_port)], {}, folder / "heygen.log"
+                [sys.executable, *sandbox, "--video-seconds", "3"],
+                {"N8N_API_KEY": keys.n8n_api_key},
+                folder / "heygen.log",
             )
         )
         to_heygen = Relay(f"http://127.0.0.1:{heygen_port}/heygen")
@@ -235,6 +239,7 @@ def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
             services[workflow] = Service(f"http://127.0.0.1:{port}", database_url, keys, business_id)
         for service in services.values():
             wait_for(f"{service.url}/health/ready")
+        wait_for(f"{to_heygen.target}/v3/voices", status=401)
         _connect_heygen(next(iter(services.values())), to_heygen)
 
         to_service = Relay(next(iter(services.values())).url)
@@ -276,7 +281,7 @@ def _process(command: list[str], settings: dict[str, str], log_path: Path) -> It
 
 def _environment(settings: dict[str, str]) -> dict[str, str]:
     """Nothing of the developer's own settings, and no `.env`: the folder it runs in has none."""
-    names = ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "TMPDIR")
+    names = ("PYTHONPATH", "PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "TMPDIR")
     return {name: os.environ[name] for name in names if name in os.environ} | settings
 
 
