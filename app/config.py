@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -51,6 +52,19 @@ def _split_list(value: object) -> object:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
     return value
+
+
+_ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
+
+
+def _check_origin(value: str) -> str:
+    value = value.rstrip("/")
+    if value not in ("*", "'self'") and not _ORIGIN.fullmatch(value):
+        raise ValueError("should be origins, comma-separated, such as https://app.example.com")
+    return value
+
+
+Origins = Annotated[list[Annotated[str, AfterValidator(_check_origin)]], NoDecode]
 
 
 def _check_key_ring(value: SecretStr | None) -> SecretStr | None:
@@ -124,8 +138,8 @@ class Settings(BaseSettings):
     generation_timeout_minutes: float = Field(default=60, gt=0, le=1440)
 
     secret_reads_retention_days: int = Field(default=365, ge=1)
-    cors_origins: Annotated[list[str], NoDecode] = []
-    frame_ancestors: Annotated[list[str], NoDecode] = []
+    cors_origins: Origins = []
+    frame_ancestors: Origins = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
