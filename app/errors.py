@@ -303,7 +303,8 @@ def _allowed_methods(request: Request) -> list[str]:
         method
         for method in ("GET", "HEAD", "POST", "PATCH", "DELETE")
         if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
         )
     ]
 
