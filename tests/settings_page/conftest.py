@@ -13,8 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from support.browser import CHROMIUM, FLAGS, ROOT, Dev, Guard, Visitor, missing
-from support.servers import free_port
+from support.browser import CHROMIUM, FLAGS, ROOT, Dev, Guard, Host, Visitor, missing
+from support.servers import free_port, serve_app
 from support.tenants import JWT_SECRET, Tenant, make_tenant
 
 CONTENTS = (
@@ -24,9 +24,9 @@ CONTENTS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests."""
+    """One for all tests of a module: while it runs, so does its event loop, and other tests need their own."""
     if not Path(CHROMIUM).exists():
         missing(f"{CHROMIUM} is missing: `apt-get install chromium`, or set CHROMIUM to where it is")
     with sync_playwright() as playwright:
@@ -35,15 +35,23 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def dev(browser: Browser) -> Iterator[Dev]:
+@pytest.fixture(scope="module")
+def host() -> Iterator[Host]:
+    """An application that embeds the element."""
+    host = Host()
+    with serve_app(host.app) as host.url:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def dev(browser: Browser, host: Host) -> Iterator[Dev]:
     """The service, its database and its sandbox, as `make run` starts them."""
     (ROOT / ".data").mkdir(exist_ok=True)
     data = Path(tempfile.mkdtemp(prefix="page-", dir=ROOT / ".data"))
     log = data / "log"
     command = [sys.executable, "-c", "from app.cli import main; main()", "dev"]
     command += ["--port", str(free_port()), "--data-dir", str(data)]
-    environment = {**os.environ, "SUPABASE_JWT_SECRET": JWT_SECRET}
+    environment = {**os.environ, "SUPABASE_JWT_SECRET": JWT_SECRET, "CORS_ORIGINS": host.url}
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
@@ -53,7 +61,8 @@ def dev(browser: Browser) -> Iterator[Dev]:
                 pytest.fail(f"`ai-avatar dev` did not start: {log.read_text()[-4000:]}")
             time.sleep(0.1)
         announced = json.loads((data / "dev.json").read_text())
-        yield Dev(announced["url"], announced["database_url"])
+        host.service_url = announced["url"]
+        yield Dev(announced["url"], announced["database_url"], host)
     finally:
         process.terminate()
         process.wait(30)
@@ -92,7 +101,7 @@ def visitor(make_visitor: Callable[[], Visitor]) -> Visitor:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1024, "height": 900}, reduced_motion="reduce")
+    context = browser.new_context(viewport={"width": 960, "height": 800}, reduced_motion="reduce")
     context.add_init_script(
         "addEventListener('securitypolicyviolation', (event) => console.error('CSP', event.violatedDirective,"
         " event.blockedURI));"

@@ -13,6 +13,10 @@ import asyncpg
 import pytest
 from playwright.sync_api import ConsoleMessage, Page
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from support.tenants import JWT_SECRET, Tenant
 
 from app.db import connect
@@ -36,12 +40,32 @@ FLAGS = [
 ]
 
 
+class Host:
+    """Another application, on another origin, whose page embeds the element and runs `script`."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.service_url = ""
+        self.script = ""
+        self.app = Starlette(routes=[Route("/", self._page)])
+
+    async def _page(self, _: Request) -> HTMLResponse:
+        return HTMLResponse(f"""<!doctype html><html lang="en"><title>Host</title><link rel="icon" href="data:,">
+          <script type="module" src="{self.service_url}/settings/static/ai-avatar-settings.js"></script>
+          <ai-avatar-settings></ai-avatar-settings>
+          <script>const element = document.querySelector("ai-avatar-settings");
+          window.asked = []; window.changes = [];
+          element.addEventListener("ai-avatar-change", (event) => changes.push(event.detail.kind));
+          {self.script}</script>""")
+
+
 @dataclass(frozen=True)
 class Dev:
     """A running `ai-avatar dev`."""
 
     url: str
     database_url: str
+    host: Host
 
     @property
     def page_url(self) -> str:
