@@ -281,7 +281,7 @@ def _process(command: list[str], settings: dict[str, str], log_path: Path) -> It
 
 def _environment(settings: dict[str, str]) -> dict[str, str]:
     """Nothing of the developer's own settings, and no `.env`: the folder it runs in has none."""
-    names = ("PYTHONPATH", "PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "TMPDIR")
+    names = ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "TMPDIR")
     return {name: os.environ[name] for name in names if name in os.environ} | settings
 
 
