@@ -21,7 +21,6 @@ from app import migrations
 from app.config import (
     ConfigError,
     MigrationSettings,
-    ProviderSettings,
     RotationSettings,
     Settings,
     TokenSettings,
@@ -50,7 +49,9 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 @cli.command()
 def dev(
     port: Annotated[int, typer.Option(help="Where the service listens, on 127.0.0.1")] = 8000,
-    data_dir: Annotated[Path, typer.Option(help="The database, the development keys and dev.json")] = Path(".data"),
+    data_dir: Annotated[Path, typer.Option(help="The database, the development keys and dev.json")] = Path(
+        ".data"
+    ),
     sandbox: Annotated[bool, typer.Option(help="Run a stand-in HeyGen and n8n beside the service")] = True,
 ) -> None:
     """Run everything on this machine: a real PostgreSQL, demo data, the sandbox and the service."""
@@ -72,7 +73,7 @@ def serve(
         # Each worker counts for itself; /metrics adds them up from here.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="ai-avatar-metrics-")
     uvicorn.run(
-        "app.main:create_app",
+        "app.main:from_environment",
         factory=True,
         host=host,
         port=port,
@@ -121,7 +122,9 @@ def openapi() -> None:
 
 def _settings_for_document() -> Settings:
     """The document depends on no setting: it can be printed where none is."""
-    return Settings.model_construct(log_level="error", log_format="console", cors_origins=[], frame_ancestors=[])
+    return Settings.model_construct(
+        log_level="error", log_format="console", cors_origins=[], frame_ancestors=[]
+    )
 
 
 @secrets_cli.command("generate-key")
@@ -132,7 +135,9 @@ def generate() -> None:
 
 @secrets_cli.command("rotate")
 def rotate_secrets(
-    from_vault: Annotated[bool, typer.Option("--from-vault", help="Seal plain keys found in a vault, too")] = False,
+    from_vault: Annotated[
+        bool, typer.Option("--from-vault", help="Seal plain keys found in a vault, too")
+    ] = False,
 ) -> None:
     """Seal every stored key again with the newest of SECRETS_KEYS. Can be interrupted and run again."""
     settings = load(RotationSettings)

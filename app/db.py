@@ -13,8 +13,22 @@ from uuid import UUID
 import asyncpg
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Integer, Interval, LargeBinary, Text, Uuid
-from sqlalchemy import bindparam, column, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Integer,
+    Interval,
+    LargeBinary,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.types import TypeEngine
@@ -59,7 +73,7 @@ class SqlFunction:
                 for argument, type_ in arguments.items()
             )
         )
-        statement: Select[Any] = select(*map(column, returns)).select_from(call.alias("result"))
+        statement: Any = select(*map(column, returns)).select_from(call.alias("result"))
         self.name = name
         self.arguments = tuple(arguments)
         self.sql = str(statement.compile(dialect=_DIALECT))

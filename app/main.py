@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -30,6 +31,7 @@ from app.n8n.service import Broker
 from app.openapi import install_openapi
 from app.providers import PROVIDERS
 from app.security import Authenticator
+from app.settings_page.router import create_router as create_settings_router
 from app.videos import router as videos_router
 from app.videos.events import EventHub
 from app.videos.recovery import Recovery
@@ -42,10 +44,15 @@ log = structlog.get_logger(__name__)
 _MAX_BODY_BYTES = 1024 * 1024
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service. Without `settings` it reads the environment; raises ConfigError."""
-    settings = settings or load_settings()
+def from_environment() -> FastAPI:
+    """The service as `ai-avatar serve` runs it, in each worker. Raises ConfigError."""
+    settings = load_settings()
     observability.configure_logging(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service."""
     app = FastAPI(
         title="AI avatar integrations",
         version="0.1.0",
@@ -79,12 +86,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
     app.include_router(observability.router)
+    app.include_router(
+        create_settings_router(
+            frame_ancestors=settings.frame_ancestors, media_sources=_sandbox_origins(settings)
+        )
+    )
     return app
+
+
+def _sandbox_origins(settings: Settings) -> list[str]:
+    """Previews come over https; only the sandbox's, on this machine, over http."""
+    urls = [urlsplit(provider.api_url) for provider in settings.providers.values()]
+    return [f"{url.scheme}://{url.netloc}" for url in urls if url.scheme == "http"]
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    await check_vault(settings)
     async with AsyncExitStack() as stack:
         db = Database(
             settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler
@@ -95,7 +114,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         # A connection that n8n has closed meanwhile would look like a job that may have been started.
         webhook_client = await stack.enter_async_context(_http_client(keep_alive=False))
         _wire(app, settings, db, client, webhook_client)
-        await _refuse_plain_vault(settings, app.state.integrations.repository)
 
         videos: VideoService = app.state.videos
         recovery = asyncio.create_task(app.state.recovery.run())
@@ -167,19 +185,26 @@ async def _http_client(*, keep_alive: bool) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _refuse_plain_vault(settings: Settings, integrations: IntegrationRepository) -> None:
-    """Without SECRETS_KEYS keys are stored as they come: only a vault that encrypts may get them."""
+async def check_vault(settings: Settings) -> None:
+    """Without SECRETS_KEYS keys are stored as they come: only a vault that encrypts may get them.
+
+    Raises ConfigError.
+    """
     if settings.secrets_keys is not None:
         return
+    db = Database(settings.database_url, pool_size=1, pooler=settings.database_pooler)
+    await db.open()
     missing = (
         "SECRETS_KEYS: is required unless the database has Supabase Vault: `ai-avatar secrets generate-key`"
     )
     try:
-        encrypts = await integrations.vault_encrypts()
+        encrypts = await IntegrationRepository(db).vault_encrypts()
     except AppError as error:
         raise ConfigError(
             f"{missing}; whether this database has it cannot be asked ({error.detail})"
         ) from error
+    finally:
+        await db.close()
     if not encrypts:
         raise ConfigError(f"{missing} makes one")
 

@@ -1,14 +1,20 @@
 """Running the migrations: from a checkout and from an installed wheel, online and as SQL text."""
 
+import asyncio
 import io
 from pathlib import Path
 from typing import Any, Final
 
-from alembic import command, context, op
+import asyncpg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
+
+from alembic import command, context, op
+from app.db import SqlFunction, connect
+
+MIGRATION_WARNINGS: Final = SqlFunction("ai_avatar.migration_warnings", {})
 
 # The revision that this build needs. The clean-up of the legacy columns comes after it and may wait.
 REQUIRED_REVISION: Final = "20261122201300"
@@ -57,6 +63,21 @@ def current_revision(url: SecretStr) -> str | None:
     with EnvironmentContext(configuration, script, fn=look):
         script.run_env()
     return max(found, default=None)
+
+
+def warnings(url: SecretStr) -> list[str]:
+    """What about a migrated database endangers the tenants, in sentences; nothing before the first revision."""
+    return asyncio.run(_warnings(url))
+
+
+async def _warnings(url: SecretStr) -> list[str]:
+    connection = await connect(url)
+    try:
+        return [row[0] for row in await connection.fetch(MIGRATION_WARNINGS.sql)]
+    except asyncpg.UndefinedFunctionError:
+        return []
+    finally:
+        await connection.close()
 
 
 def migration_sql(to: str = "head") -> str:

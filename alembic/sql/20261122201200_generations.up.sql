@@ -298,19 +298,25 @@ comment on function
 ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text) is
 'The active integration with its key, recorded; with a generation, the claim of it by an execution';
 
-create function ai_avatar.begin_video(p_generation_id uuid, p_lease interval)
-returns boolean language plpgsql security definer set search_path = '' as $$
+create function ai_avatar.begin_video(p_generation_id uuid, p_patience interval)
+returns text language plpgsql security definer set search_path = '' as $$
+declare
+    v_generation ai_avatar.generations;
 begin
-    update ai_avatar.generations as g set video_requested_at = now()
-    where g.id = p_generation_id
-        and g.status in ('dispatching', 'processing')
-        and g.video_id is null
-        and (g.video_requested_at is null or g.video_requested_at < now() - p_lease);
-    return found;
+    select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
+    if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
+        return 'decided';
+    end if;
+    if v_generation.video_requested_at is null then
+        update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
+        return 'begin';
+    end if;
+    return case when v_generation.video_requested_at > now() - p_patience then 'wait' else 'unknown' end;
 end;
 $$;
 comment on function ai_avatar.begin_video(uuid, interval) is
-'Whether this call may ask the provider for the video: no other has within p_lease, and there is none yet';
+'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
+asked, more than p_patience ago, and nobody knows what came of it; decided: there is a video, or it is over';
 
 create function ai_avatar.abandon_video(p_generation_id uuid)
 returns void language plpgsql security definer set search_path = '' as $$

@@ -7,7 +7,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from app.db import (
-    BIGINT,
     BOOLEAN,
     INTEGER,
     INTERVAL,

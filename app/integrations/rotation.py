@@ -40,7 +40,12 @@ async def rotate(
 
 
 async def _rotate_one(
-    repository: IntegrationRepository, ring: KeyRing, row: SecretRow, result: RotationResult, *, from_vault: bool
+    repository: IntegrationRepository,
+    ring: KeyRing,
+    row: SecretRow,
+    result: RotationResult,
+    *,
+    from_vault: bool,
 ) -> None:
     if not is_sealed(row.secret):
         if not from_vault:

@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
-from app.errors import IntegrationNotFound, InternalError, InvalidRequest
+from app.errors import InternalError, InvalidRequest
 from app.integrations.repository import IntegrationRepository, StoredSecret
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
 from app.providers.base import ApiKeyRejected, Provider

@@ -76,7 +76,7 @@ async def hand_out_credentials(
 
 @router.post("/{provider}-status", response_model=Generation, responses=responses(404, 409, 410))
 async def report_status(
-    caller: N8nCaller, provider: ProviderInPath, body: StatusReport, generations: Generations
+    _caller: N8nCaller, provider: ProviderInPath, body: StatusReport, generations: Generations
 ) -> Generation:
     """Report how a generation goes: `processing` with `video_id`, then `completed` with `video_url` or `failed`.
 

@@ -19,7 +19,7 @@ from app.videos.repository import ClaimedCredentials, GenerationRepository, Gene
 log = structlog.get_logger(__name__)
 
 # Longer than a create may take (app.providers.heygen): until then, a second call waits for the first.
-_LEASE: Final = timedelta(seconds=45)
+_PATIENCE: Final = timedelta(seconds=45)
 _WAIT_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.5
 
@@ -40,20 +40,34 @@ class Broker:
         claimed = await self._generations.claim_credentials(
             caller, "create_video", provider, generation_id=body.generation_id, execution_id=body.execution_id
         )
-        if claimed.video_id is None:
-            if claimed.avatar_id is None:
-                raise AvatarNotConfigured
-            # One call at a time: two creates could be two bills.
-            if await self._generations.begin_video(body.generation_id, _LEASE):
-                return await self._create(provider, body, claimed, claimed.avatar_id)
-            return await self._wait_for_other_call(body.generation_id)
-        return await self._generations.get_generation(body.generation_id)
+        if claimed.avatar_id is None and claimed.video_id is None:
+            raise AvatarNotConfigured
+        for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
+            match await self._generations.begin_video(body.generation_id, _PATIENCE):
+                case "begin":
+                    return await self._create(provider, body, claimed)
+                case "decided":
+                    return await self._generations.get_generation(body.generation_id)
+                case "unknown":
+                    # That HeyGen honours Idempotency-Key here is hearsay (docs/decisions): asking again could be
+                    # a second bill.
+                    raise ProviderUnexpectedAnswer(
+                        provider,
+                        "The provider was asked for this video and what came of it is not known. It is not asked "
+                        "again, because that could be billed twice; look at the provider's own list of videos.",
+                    )
+                case "wait":
+                    await asyncio.sleep(_LOOK_SECONDS)
+        raise ProviderUnavailable(
+            "Another call for this generation has asked for the video and has no answer yet.", retry_after=15
+        )
 
     async def _create(
-        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, avatar_id: str
+        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials
     ) -> GenerationState:
-        assert claimed.script is not None  # a claimed generation has one
-        script = claimed.script
+        script, avatar_id = claimed.script, claimed.avatar_id
+        assert script is not None
+        assert avatar_id is not None
         options: Mapping[str, Any] = claimed.provider_config | (body.provider_options or {})
 
         async def ask(client: Provider, api_key: str) -> Video:
@@ -72,23 +86,12 @@ class Broker:
         except ProviderError as error:
             if not _may_have_happened(error):
                 await self._generations.abandon_video(body.generation_id)
-            # Otherwise the lease stands: a retry after it repeats the same Idempotency-Key.
             raise
         log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
         return await self._generations.report_generation(
             provider,
             Report("processing", video_id=video.video_id, execution_id=body.execution_id),
             generation_id=body.generation_id,
-        )
-
-    async def _wait_for_other_call(self, generation_id: UUID) -> GenerationState:
-        for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
-            generation = await self._generations.get_generation(generation_id)
-            if generation.video_id is not None or not generation.is_live:
-                return generation
-            await asyncio.sleep(_LOOK_SECONDS)
-        raise ProviderUnavailable(
-            "Another call for this generation has asked for the video and has no answer yet.", retry_after=15
         )
 
     async def get_video(self, caller: Caller, provider: str, generation_id: UUID) -> GenerationState:

@@ -4,8 +4,6 @@ A provider is a module that turns this Protocol into its own API. Nothing here, 
 FastAPI, the database or a tenant: an API key comes in with each call and is kept nowhere.
 """
 
-# ruff: noqa: N818 - the errors are named after what happened, as callers read them in an `except`
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar

@@ -1,7 +1,6 @@
 """Text that came from a provider, made fit to be stored, logged and shown."""
 
 import re
-import unicodedata
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -11,6 +10,9 @@ REDACTED = "[redacted]"
 MESSAGE_LIMIT = 500
 URL_LIMIT = 4096
 
+_SPACE = re.compile(r"\s")
+# C0, C1, the bidirectional overrides that make a text read as another, and halves of surrogate pairs.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SENDABLE_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
@@ -22,10 +24,12 @@ def can_be_a_header(api_key: str) -> bool:
 def plain(text: str, *, limit: int = MESSAGE_LIMIT, secret: str | None = None) -> str:
     """Return `text` on one line, without control characters and `secret`, cut to `limit` characters.
 
-    The secret goes before the cut, which could leave its first half standing.
+    The secret goes before the cut, which could leave its first half standing, and once more afterwards,
+    in case control characters had split it.
     """
-    text = "".join(" " if char.isspace() else char for char in text)
-    text = "".join(char for char in text if unicodedata.category(char) not in {"Cc", "Cs"}).strip()
+    if secret:
+        text = text.replace(secret, REDACTED)
+    text = _CONTROL.sub("", _SPACE.sub(" ", text)).strip()
     if secret:
         text = text.replace(secret, REDACTED)
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -39,12 +43,13 @@ def _identifier(value: str) -> str:
 
 def web_url(value: str) -> str | None:
     """Return `value` if a page may link to it: http or https with a host; else None."""
+    if len(value) > URL_LIMIT or plain(value, limit=URL_LIMIT) != value:
+        return None
     try:
         parts = urlsplit(value)
     except ValueError:
         return None
-    usable = parts.scheme in {"http", "https"} and parts.hostname and len(value) <= URL_LIMIT
-    return value if usable and plain(value, limit=URL_LIMIT) == value else None
+    return value if parts.scheme in {"http", "https"} and parts.hostname else None
 
 
 Identifier = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_identifier)]

@@ -29,7 +29,7 @@ class Media:
     """Makes the links and serves them. `url` is where `app` is mounted, as a browser would write it."""
 
     def __init__(self, url: str, *, link_seconds: float = 3600.0) -> None:
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._link_seconds = link_seconds
         self._secret = secrets.token_bytes(32)
         self.app = Starlette(
@@ -41,16 +41,16 @@ class Media:
         )
 
     def picture_url(self, avatar_id: str) -> str:
-        return f"{self._url}/avatars/{avatar_id}.svg"
+        return f"{self.url}/avatars/{avatar_id}.svg"
 
     def sound_url(self, voice_id: str) -> str:
-        return f"{self._url}/voices/{voice_id}.wav"
+        return f"{self.url}/voices/{voice_id}.wav"
 
     def video_url(self, video_id: str) -> str:
         """Sign a link that works for `link_seconds`; each call makes another."""
         expires = str(int(time.time() + self._link_seconds))
         signature = self._signature(video_id, expires)
-        return f"{self._url}/videos/{video_id}.mp4?Expires={expires}&Signature={signature}"
+        return f"{self.url}/videos/{video_id}.mp4?Expires={expires}&Signature={signature}"
 
     def _signature(self, video_id: str, expires: str) -> str:
         return hmac.digest(self._secret, f"{video_id}.{expires}".encode(), hashlib.sha256).hex()

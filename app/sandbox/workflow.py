@@ -25,7 +25,7 @@ class WorkflowError(Exception):
         """It may be gone the next time: no answer, 429 or 5xx."""
 
 
-class NotOurs(Exception):  # noqa: N818 - an outcome, and no error: the execution ends silently
+class NotOurs(Exception):
     """The service answered 409 or 410."""
 
 

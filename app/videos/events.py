@@ -62,7 +62,10 @@ class EventHub:
         """
         if self._count >= _MOST_STREAMS:
             raise Overloaded
-        return self._follow(Generation.model_validate(generation, from_attributes=True), token_expires_at)
+        # As callers see it: the service's own state has more fields.
+        return self._follow(
+            Generation(**generation.model_dump(include=set(Generation.model_fields))), token_expires_at
+        )
 
     async def _follow(self, generation: Generation, token_expires_at: float | None) -> AsyncIterator[str]:
         stream = self._open(generation.content_id)

@@ -25,6 +25,7 @@ from app.schemas import Cursor
 from app.security import Caller
 from app.videos.schemas import Generation, Video
 
+VideoTurn = Literal["begin", "wait", "unknown", "decided"]
 EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]
 
 
@@ -83,7 +84,7 @@ CLAIM_CREDENTIALS: Final = SqlFunction(
         "video_id",
     ),
 )
-BEGIN_VIDEO: Final = SqlFunction("ai_avatar.begin_video", {"p_generation_id": UUID_, "p_lease": INTERVAL})
+BEGIN_VIDEO: Final = SqlFunction("ai_avatar.begin_video", {"p_generation_id": UUID_, "p_patience": INTERVAL})
 ABANDON_VIDEO: Final = SqlFunction("ai_avatar.abandon_video", {"p_generation_id": UUID_})
 REPORT_GENERATION: Final = SqlFunction(
     "ai_avatar.report_generation",
@@ -246,9 +247,12 @@ class GenerationRepository:
         assert row
         return ClaimedCredentials(**dict(row))
 
-    async def begin_video(self, generation_id: UUID, lease: timedelta) -> bool:
-        """Whether this call may ask the provider for the video: none has within `lease`, and there is none."""
-        return bool(await self._db.call_value(BEGIN_VIDEO, p_generation_id=generation_id, p_lease=lease))
+    async def begin_video(self, generation_id: UUID, patience: timedelta) -> VideoTurn:
+        """Whose turn it is to ask the provider for the video; see the SQL function."""
+        turn: VideoTurn = await self._db.call_value(
+            BEGIN_VIDEO, p_generation_id=generation_id, p_patience=patience
+        )
+        return turn
 
     async def abandon_video(self, generation_id: UUID) -> None:
         """The provider certainly made no video: another call may ask at once."""

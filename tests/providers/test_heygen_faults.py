@@ -252,6 +252,7 @@ UNEXPECTED = {
     "deep error": http_answer("200 OK", b'{"error":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}"),
     "not UTF-8": http_answer("200 OK", b'{"data": {"username": "\xff\xfe"}}'),
     "lone surrogate": http_answer("200 OK", b'{"data": {"username": "\\ud800"}}'),
+    "too many items": json_answer("200 OK", {"data": [{"id": "a", "voice_id": "a"}] * 501}),
     "10 MB": http_answer("200 OK", b'{"data": "' + b"x" * 10_000_000 + b'"}'),
     "zipped": http_answer("200 OK", b"\x1f\x8b\x08\x00", "Content-Encoding: gzip"),
     "redirect": http_answer("302 Found", b"", "Location: http://127.0.0.1:1/elsewhere"),

@@ -1,0 +1,36 @@
+# `make help` lists everything. Only Python 3.11+, make and git are needed; all else is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Two cores are enough; more are used where there are more.
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format test-pg15 test-n8n test-axe bench lock schema clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+.venv/ready: pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv || { echo "Python's venv is needed (on Debian: apt-get install python3-venv)"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: .venv/ready ## Run everything: database, demo data, sandbox, service on http://127.0.0.1:8000
+	$(BIN)/ai-avatar dev
+
+test: .venv/ready ## Run the whole test suite against a real PostgreSQL
+	$(BIN)/pytest -n $(WORKERS)
+
+check: .venv/ready ## Format, lint, types, imports, SQL lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/sqlfluff lint --disable-progress-bar alembic/sql app/sandbox
+
+format: .venv/ready ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

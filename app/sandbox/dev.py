@@ -1,0 +1,193 @@
+"""`ai-avatar dev`: everything on this machine, from the database to a finished video."""
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import uvicorn
+from pydantic import SecretStr
+from rich.console import Console
+
+from app import migrations
+from app.config import ConfigError, load_settings
+from app.db import connect
+from app.main import create_app
+from app.observability import configure_logging
+from app.sandbox.embedded import database_url, start_postgres
+from app.sealing import generate_key
+from app.security import mint_token
+
+BUSINESS_ID: Final = "b0000000-0000-4000-8000-000000000001"
+USER_ID: Final = "a0000000-0000-4000-8000-000000000001"
+CONTENT_IDS: Final = tuple(f"c0000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+
+_DATABASE: Final = "ai_avatar"
+_TOKEN_TTL: Final = timedelta(days=1)
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
+    """Runs until it is stopped. What the environment sets wins over what is made up here."""
+    _refuse_busy_port(port)
+    data_dir = data_dir.resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    server = start_postgres(data_dir / "pg")
+    owner_url = database_url(server, _DATABASE)
+    asyncio.run(_create_database(database_url(server, "postgres")))
+    migrations.migrate(SecretStr(owner_url))
+    asyncio.run(_seed(owner_url))
+
+    for name, value in _development_keys(data_dir / "keys.json").items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("LOG_FORMAT", "console")
+    os.environ["DATABASE_URL"] = database_url(server, _DATABASE, user="ai_avatar_dev")
+
+    process = _start_sandbox(port) if sandbox else None
+    try:
+        _serve(port, data_dir, owner_url)
+    finally:
+        if process is not None:
+            process.terminate()
+            process.wait(10)
+
+
+class _Server(uvicorn.Server):
+    """Says so when it has started."""
+
+    announce: Mapping[str, object]
+    dev_json: Path
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            _write_private(self.dev_json, self.announce)
+            _print_welcome(self.announce)
+
+
+def _serve(port: int, data_dir: Path, owner_url: str) -> None:
+    settings = load_settings()
+    if settings.supabase_jwt_secret is None:
+        raise ConfigError("SUPABASE_JWT_SECRET: is required here: the demo user's token is made with it")
+    jwt_secret = settings.supabase_jwt_secret.get_secret_value()
+    configure_logging(settings.log_level, settings.log_format)
+    config = uvicorn.Config(
+        create_app(settings),
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+    )
+    server = _Server(config)
+    server.dev_json = data_dir / "dev.json"
+    server.announce = {
+        "url": f"http://127.0.0.1:{port}",
+        "database_url": owner_url,
+        "business_id": BUSINESS_ID,
+        "content_ids": CONTENT_IDS,
+        "user_token": mint_token(jwt_secret, user_id=UUID(USER_ID), ttl=_TOKEN_TTL),
+        "service_token": mint_token(jwt_secret, user_id=None, ttl=_TOKEN_TTL),
+        "n8n_api_key": settings.n8n_api_key.get_secret_value(),
+    }
+    server.run()
+
+
+def _refuse_busy_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise ConfigError(f"Port {port} is taken; choose another with --port") from None
+
+
+async def _create_database(admin_url: str) -> None:
+    connection = await connect(SecretStr(admin_url))
+    try:
+        if not await connection.fetchval("select 1 from pg_database where datname = $1", _DATABASE):
+            await connection.execute(f"create database {_DATABASE}")
+    finally:
+        await connection.close()
+
+
+async def _seed(owner_url: str) -> None:
+    connection = await connect(SecretStr(owner_url))
+    try:
+        await connection.execute((Path(__file__).parent / "demo.sql").read_text())
+    finally:
+        await connection.close()
+
+
+def _development_keys(path: Path) -> dict[str, str]:
+    """Made once, and kept: sealed keys must open after the next start."""
+    if not path.exists():
+        _write_private(
+            path,
+            {
+                "SUPABASE_JWT_SECRET": secrets.token_urlsafe(48),
+                "N8N_API_KEY": secrets.token_urlsafe(24),
+                "N8N_WEBHOOK_SECRET": "whsec_" + b64encode(secrets.token_bytes(32)).decode(),
+                "N8N_WEBHOOK_TOKEN": secrets.token_urlsafe(24),
+                "SECRETS_KEYS": generate_key(),
+            },
+        )
+    keys: dict[str, str] = json.loads(path.read_text())
+    return keys
+
+
+def _write_private(path: Path, content: Mapping[str, object]) -> None:
+    """Readable by its owner alone from the first byte on, and whole or not there."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(content, file, indent=2)
+    draft.replace(path)
+
+
+def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    os.environ.setdefault("HEYGEN_API_URL", f"{url}/heygen")
+    os.environ.setdefault("N8N_HEYGEN_WEBHOOK_URL", f"{url}/n8n/webhook/heygen-video")
+    service_url = f"http://127.0.0.1:{service_port}"
+    command = [sys.executable, "-m", "app.sandbox", "--port", str(port), "--service-url", service_url]
+    return subprocess.Popen(command)  # noqa: S603 - our own module
+
+
+def _print_welcome(dev: Mapping[str, object]) -> None:
+    url, token, business_id = dev["url"], dev["user_token"], dev["business_id"]
+    json_body = "-H 'Content-Type: application/json'"
+    content_id = CONTENT_IDS[0]
+    _console.print(
+        f"""
+[bold]The AI-avatar service runs at {url}[/] (stop it with Ctrl-C)
+
+  Settings page   {url}/settings/integrations#token={token}
+  API reference   {url}/docs
+
+Paste these into another terminal, one after the other:
+
+TOKEN={token}
+curl -sS {url}/integrations/ai-avatar -H "Authorization: Bearer $TOKEN" {json_body} \\
+  -d '{{"api_key": "sandbox-demo", "avatar_id": "sandbox-avatar-1"}}'
+curl -sS {url}/integrations/ai-avatar/{business_id} -H "Authorization: Bearer $TOKEN"
+curl -sS {url}/integrations/ai-avatar/generate-video -H "Authorization: Bearer $TOKEN" {json_body} \\
+  -d '{{"content_id": "{content_id}"}}'
+curl -sSN {url}/integrations/ai-avatar/videos/{content_id}/events -H "Authorization: Bearer $TOKEN"
+""",
+        markup=True,
+    )

@@ -1,0 +1,104 @@
+"""Fixtures that every part of the tests uses."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from support import postgres
+from support.n8n import Receiver, n8n_receiver
+from support.servers import serve_app
+from support.service import running, settings
+from support.tenants import Tenant, make_tenant
+
+from app.db import connect
+from app.sandbox.heygen import create_heygen_app
+from app.sandbox.media import Media
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """One backend, and one loop for all that share a fixture."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server() -> postgres.Server:
+    """A real PostgreSQL."""
+    return postgres.start()
+
+
+@pytest.fixture(scope="module")
+def database_url(server: postgres.Server) -> Iterator[str]:
+    """A migrated database of this module's own."""
+    with server.database(template=server.migrated_template()) as name:
+        yield server.url(name)
+
+
+@pytest.fixture(scope="module")
+async def owner(database_url: str, anyio_backend: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to that database as its owner."""
+    connection = await connect(SecretStr(database_url))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def heygen_url() -> Iterator[str]:
+    """The sandbox's HeyGen over HTTP; keys that begin with `sandbox-` are good."""
+    with serve_app(create_heygen_app(Media("http://127.0.0.1:1/media"))) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[Receiver]:
+    """Plays n8n's webhook for this module; `n8n` is the same, fresh for each test."""
+    with n8n_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def n8n(webhook: Receiver) -> Receiver:
+    """n8n's webhook, which says yes until the test says otherwise."""
+    webhook.answers, webhook.delay, webhook.deliveries = [200], 0.0, []
+    webhook.arrived.clear()
+    return webhook
+
+
+@pytest.fixture(scope="module")
+async def service(
+    database_url: str, webhook: Receiver, heygen_url: str, anyio_backend: str
+) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """The service on this module's database, with n8n and HeyGen played over HTTP."""
+    providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook.url}}
+    async with running(settings(database_url, providers=providers)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(service: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
+    """A client of the service."""
+    return service[1]
+
+
+@pytest.fixture
+async def tenant(owner: asyncpg.Connection) -> Tenant:
+    """A business of this test's own."""
+    return await make_tenant(owner)
+
+
+@pytest.fixture
+async def other_tenant(owner: asyncpg.Connection) -> Tenant:
+    """Another business, to be kept apart."""
+    return await make_tenant(owner)
+
+
+@pytest.fixture
+async def connected(tenant: Tenant, client: httpx.AsyncClient) -> Tenant:
+    """A business that has connected HeyGen, with an avatar."""
+    body = {"api_key": f"sandbox-{tenant.business_id}", "avatar_id": "sandbox-ada"}
+    response = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
+    assert response.status_code == 201, response.text
+    return tenant

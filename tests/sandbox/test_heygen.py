@@ -1,0 +1,268 @@
+"""The stand-in HeyGen over real HTTP, mostly as the service's own client sees it."""
+
+import asyncio
+import time
+import wave
+from collections.abc import Awaitable, Callable
+from io import BytesIO
+from typing import Any
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from app.providers.base import (
+    ApiKeyRejected,
+    Avatar,
+    Page,
+    Provider,
+    ProviderNotFound,
+    ProviderRateLimited,
+    ProviderRejected,
+    QuotaExceeded,
+    Video,
+    Voice,
+)
+from app.providers.heygen import HeyGen
+from app.sandbox.heygen import create_heygen_app
+from app.sandbox.media import Media
+
+pytestmark = pytest.mark.anyio
+
+Serve = Callable[[Any], Awaitable[str]]
+
+KEY = "sandbox-key"
+MEDIA_URL = "http://media.test/media"
+
+
+@pytest.fixture
+async def url(serve: Serve) -> str:
+    app = create_heygen_app(Media(MEDIA_URL), waiting_seconds=0.2, rendering_seconds=0.3)
+    return await serve(Starlette(routes=[Mount("/heygen", app)])) + "/heygen"
+
+
+@pytest.fixture
+def heygen(http: httpx.AsyncClient, url: str) -> Provider:
+    return HeyGen(http, url)
+
+
+async def create(heygen: Provider, api_key: str = KEY, **changed: Any) -> Video:
+    arguments: dict[str, Any] = {"idempotency_key": "g-1", "script": "Hello", "avatar_id": "sandbox-ada"}
+    arguments |= {"voice_id": None, "title": None, "options": {}}
+    return await heygen.create_video(api_key, **(arguments | changed))
+
+
+async def finished(heygen: Provider, video_id: str) -> list[Video]:
+    """Ask until the video is done; return what was seen, each state once."""
+    seen: list[Video] = []
+    deadline = time.monotonic() + 5
+    while not seen or seen[-1].status in {"pending", "processing"}:
+        assert time.monotonic() < deadline
+        video = await heygen.get_video(KEY, video_id)
+        if not seen or seen[-1].status != video.status:
+            seen.append(video)
+        await asyncio.sleep(0.05)
+    return seen
+
+
+async def every_page(ask: Callable[[str | None], Awaitable[Page[Any]]]) -> list[list[Any]]:
+    pages: list[list[Any]] = []
+    token = None
+    while token is not None or not pages:
+        page = await ask(token)
+        pages.append(list(page.items))
+        token = page.next_token
+    return pages
+
+
+async def test_a_sandbox_key_has_an_account(heygen: Provider) -> None:
+    assert (await heygen.verify_key(KEY)).label == "sandbox@example.com"
+
+
+@pytest.mark.parametrize("key", ["hg-real", "sandbox", "SANDBOX-x"])
+async def test_any_other_key_is_rejected(heygen: Provider, key: str) -> None:
+    with pytest.raises(ApiKeyRejected):
+        await heygen.verify_key(key)
+
+
+async def test_a_dozen_avatars_come_in_pages(heygen: Provider) -> None:
+    pages = await every_page(lambda token: heygen.list_avatars(KEY, limit=5, page_token=token))
+
+    assert [len(page) for page in pages] == [5, 5, 2]
+    assert len({avatar.id for page in pages for avatar in page}) == 12
+    assert pages[0][0] == Avatar(
+        "sandbox-ada", "Ada in the studio", f"{MEDIA_URL}/avatars/sandbox-ada.svg", "female"
+    )
+
+
+async def test_a_dozen_voices_come_in_pages_that_end_exactly(heygen: Provider) -> None:
+    pages = await every_page(lambda token: heygen.list_voices(KEY, limit=6, page_token=token))
+
+    assert [len(page) for page in pages] == [6, 6]
+    assert pages[0][0] == Voice(
+        "sandbox-voice-clara", "Clara", f"{MEDIA_URL}/voices/sandbox-voice-clara.wav", "female", "English"
+    )
+
+
+async def test_a_made_up_page_token_is_refused(heygen: Provider) -> None:
+    with pytest.raises(ProviderRejected) as caught:
+        await heygen.list_voices(KEY, limit=6, page_token="made-up")
+
+    assert caught.value.code == "invalid_parameter"
+
+
+async def test_avatar_groups_are_listed_as_well(http: httpx.AsyncClient, url: str) -> None:
+    answer = await http.get(f"{url}/v3/avatars", params={"limit": 1}, headers={"X-Api-Key": KEY})
+
+    assert answer.json()["data"][0]["looks_count"] == 1
+    assert answer.json()["has_more"] is True
+
+
+async def test_a_video_waits_is_rendered_and_gets_a_link(heygen: Provider) -> None:
+    created = await create(heygen)
+    states = await finished(heygen, created.video_id)
+
+    assert created.status == "pending"
+    assert [video.status for video in states] == ["pending", "processing", "completed"]
+    assert (states[-1].video_url or "").startswith(f"{MEDIA_URL}/videos/{created.video_id}.mp4?Expires=")
+
+
+async def test_a_script_can_ask_for_a_failed_video(heygen: Provider) -> None:
+    created = await create(heygen, script="Hello [fail]")
+    states = await finished(heygen, created.video_id)
+
+    assert states[-1] == Video(created.video_id, "failed", error="rendering_failed: The script asked for it.")
+
+
+async def test_the_same_idempotency_key_gets_the_same_video_whatever_the_body(
+    heygen: Provider, http: httpx.AsyncClient, url: str
+) -> None:
+    first = await create(heygen)
+    again = await create(heygen, script="Other")
+    other = await create(heygen, idempotency_key="g-2")
+    listed = await http.get(f"{url}/v3/videos", headers={"X-Api-Key": KEY})
+
+    assert first.video_id == again.video_id != other.video_id
+    assert [video["id"] for video in listed.json()["data"]] == [first.video_id, other.video_id]
+
+
+async def test_a_video_belongs_to_its_key(heygen: Provider) -> None:
+    video = await create(heygen)
+
+    with pytest.raises(ProviderNotFound):
+        await heygen.get_video("sandbox-somebody-else", video.video_id)
+
+
+async def test_an_account_without_credit_can_look_but_not_create(heygen: Provider) -> None:
+    await heygen.verify_key("sandbox-nocredit")
+    await heygen.list_voices("sandbox-nocredit", limit=1, page_token=None)
+
+    with pytest.raises(QuotaExceeded) as caught:
+        await create(heygen, "sandbox-nocredit-2")
+    assert caught.value.code == "insufficient_credit"
+
+
+async def test_a_limited_key_can_be_connected_and_is_told_when_to_come_back(heygen: Provider) -> None:
+    await heygen.verify_key("sandbox-limited")
+
+    with pytest.raises(ProviderRateLimited) as caught:
+        await create(heygen, "sandbox-limited")
+    assert caught.value.retry_after == 30
+
+
+async def test_a_revoked_key_is_rejected_at_a_later_moment(heygen: Provider) -> None:
+    await heygen.verify_key("sandbox-revoked")
+
+    with pytest.raises(ApiKeyRejected):
+        await heygen.list_avatars("sandbox-revoked", limit=1, page_token=None)
+
+
+async def test_a_missing_avatar_is_not_found(heygen: Provider) -> None:
+    with pytest.raises(ProviderNotFound) as caught:
+        await create(heygen, avatar_id="missing-1")
+    assert caught.value.code == "avatar_not_found"
+
+
+@pytest.mark.parametrize(
+    ("changed", "param"),
+    [
+        ({"script": ""}, "script"),
+        ({"script": "x" * 5001}, "script"),
+        ({"options": {"resolution": "8k"}}, "resolution"),
+        ({"options": {"aspect_ratio": ["16:9"]}}, "aspect_ratio"),
+        ({"avatar_id": ""}, "avatar_id"),
+    ],
+)
+async def test_what_heygen_would_not_take_is_refused(
+    heygen: Provider, changed: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(ProviderRejected, match=f"^{param} is missing or invalid"):
+        await create(heygen, **changed)
+
+
+async def test_a_malformed_idempotency_key_is_refused(heygen: Provider) -> None:
+    with pytest.raises(ProviderRejected):
+        await create(heygen, idempotency_key="with spaces")
+
+
+class TestMedia:
+    """What the links lead to, shown by a page of another origin."""
+
+    @pytest.fixture
+    async def media(self, serve: Serve) -> Media:
+        media = Media("")
+        base = await serve(media.app)
+        media.url = base  # the port is known only once it is served
+        return media
+
+    async def test_pictures_are_svg_that_another_origin_may_show(
+        self, media: Media, http: httpx.AsyncClient
+    ) -> None:
+        answer = await http.get(media.picture_url("sandbox-ada"))
+
+        assert answer.headers["content-type"].startswith("image/svg+xml")
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert ElementTree.fromstring(answer.text).tag == "{http://www.w3.org/2000/svg}svg"
+
+    async def test_sounds_are_short_wav_files(self, media: Media, http: httpx.AsyncClient) -> None:
+        answer = await http.get(media.sound_url("sandbox-voice-hans"))
+
+        assert answer.headers["content-type"] == "audio/wav"
+        with wave.open(BytesIO(answer.content)) as sound:
+            assert 0.5 < sound.getnframes() / sound.getframerate() < 1.0
+
+    async def test_a_video_link_gives_an_mp4_whole_or_in_parts(
+        self, media: Media, http: httpx.AsyncClient
+    ) -> None:
+        link = media.video_url("v-1")
+        whole = await http.get(link)
+        part = await http.get(link, headers={"Range": "bytes=4-7"})
+
+        assert whole.headers["content-type"] == "video/mp4"
+        assert len(whole.content) < 60_000
+        assert (part.status_code, part.content) == (206, b"ftyp")
+
+    async def test_a_video_link_dies(
+        self, media: Media, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        link = media.video_url("v-1")
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 3602)
+
+        assert (await http.get(link)).status_code == 403
+        assert (await http.get(media.video_url("v-1"))).status_code == 200
+
+    @pytest.mark.parametrize("query", ["", "?Expires=9999999999&Signature=0", "?Expires=x&Signature=ü"])
+    async def test_a_video_link_cannot_be_made_up(
+        self, media: Media, http: httpx.AsyncClient, query: str
+    ) -> None:
+        link = media.video_url("v-1").partition("?")[0]
+
+        assert (await http.get(link + query)).status_code == 403
+
+    @pytest.mark.parametrize("path", ["avatars/nobody.svg", "voices/nobody.wav"])
+    async def test_there_is_nothing_else(self, media: Media, http: httpx.AsyncClient, path: str) -> None:
+        assert (await http.get(f"{media.url}/{path}")).status_code == 404

@@ -1,0 +1,54 @@
+"""A receiver that plays n8n's webhook: records what comes, and answers as the test says."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from support.servers import serve_app
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One call of the webhook."""
+
+    headers: dict[str, str]
+    body: bytes
+    json: Any
+
+
+@dataclass
+class Receiver:
+    """`answers` are used up one by one, the last for ever: a status, or (status, headers). `delay` in seconds."""
+
+    url: str = ""
+    answers: list[int | tuple[int, dict[str, str]]] = field(default_factory=lambda: [200])
+    delay: float = 0.0
+    deliveries: list[Delivery] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+
+    async def handle(self, request: Request) -> Response:
+        body = await request.body()
+        self.deliveries.append(Delivery(dict(request.headers), body, await request.json()))
+        self.arrived.set()
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        status, headers = answer if isinstance(answer, tuple) else (answer, {})
+        return JSONResponse({"message": "Workflow was started"}, status, headers)
+
+
+@contextmanager
+def n8n_receiver() -> Iterator[Receiver]:
+    """Runs one; its `url` is the webhook's."""
+    receiver = Receiver()
+    app = Starlette(routes=[Route("/webhook/heygen-video", receiver.handle, methods=["POST"])])
+    with serve_app(app) as url:
+        receiver.url = f"{url}/webhook/heygen-video"
+        yield receiver
