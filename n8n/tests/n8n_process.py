@@ -160,7 +160,7 @@ class N8n:
             "N8N_LISTEN_ADDRESS": "127.0.0.1",
             "N8N_ENCRYPTION_KEY": "made-up-for-the-test",
             "N8N_EXPRESSION_ENGINE": "legacy",
-            "N8N_RUNNERS_ENABLED": "false",
+            "N8N_RUNNERS_ENABLED": "true",
             "N8N_DIAGNOSTICS_ENABLED": "false",
             "N8N_PERSONALIZATION_ENABLED": "false",
             "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from conftest import House
+from house import House
 from n8n_process import BROKER, DIRECT
 
 UNAUTHORIZED = {"error": {"code": "unauthorized", "message": "Invalid API key"}}
