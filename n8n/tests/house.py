@@ -54,6 +54,12 @@ class House:
         kept = self.n8n.wait_until_idle(workflow)
         return kept[len(self._kept_before[workflow]) :]
 
+    def has_written(self, text: str) -> bool:
+        """Whether n8n has this anywhere in its folder: its database, the journal beside it, its log."""
+        return any(
+            text.encode() in path.read_bytes() for path in self.n8n.folder.rglob("*") if path.is_file()
+        )
+
     def wait_for_create(self, videos: int = 1) -> None:
         """Until HeyGen has been asked for so many videos."""
         deadline = time.monotonic() + 20

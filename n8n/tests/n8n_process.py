@@ -119,11 +119,6 @@ class N8n:
                 raise TimeoutError(f"not {status} after {seconds} s: {kept}")
             time.sleep(0.2)
 
-    def everything_written(self) -> bytes:
-        """Every byte that n8n keeps: its database, the journal beside it, its log."""
-        files = [path for path in (self.folder / ".n8n").rglob("*") if path.is_file()]
-        return b"\n".join(path.read_bytes() for path in [*files, self._log])
-
     @property
     def _database(self) -> Path:
         return self.folder / ".n8n" / "database.sqlite"

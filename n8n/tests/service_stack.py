@@ -34,7 +34,7 @@ SCRIPT = "Grüße! “Hello”\nand welcome."
 FINAL = {"completed", "failed", "expired"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Secrets:
     """Made up anew for each run. `heygen_key` is the canary that must never be written by n8n."""
 
