@@ -41,8 +41,6 @@ from app.videos.webhook import WebhookClient
 
 log = structlog.get_logger(__name__)
 
-_MAX_BODY_BYTES = 1024 * 1024
-
 
 def from_environment() -> FastAPI:
     """The service as `ai-avatar serve` runs it, in each worker. Raises ConfigError."""
@@ -58,7 +56,6 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=_lifespan,
         redirect_slashes=False,
-        max_body_size=_MAX_BODY_BYTES,
         openapi_tags=[
             {"name": "integrations", "description": "A business's connections to its providers"},
             {"name": "videos", "description": "Asking for videos and following them"},

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from app.bodies import BodyRoute
 from app.errors import IntegrationNotFound
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
@@ -24,7 +25,7 @@ from app.openapi import responses
 from app.schemas import Cursor, CursorText, Limit, ProviderName
 from app.security import CurrentCaller
 
-router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"])
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"], route_class=BodyRoute)
 
 
 async def _service(request: Request) -> IntegrationService:

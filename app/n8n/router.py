@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from app.bodies import BodyRoute
 from app.errors import NotFound
 from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
 from app.n8n.service import Broker
@@ -14,7 +15,7 @@ from app.security import N8nCaller
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import Generation
 
-router = APIRouter(prefix="/n8n", tags=["n8n"])
+router = APIRouter(prefix="/n8n", tags=["n8n"], route_class=BodyRoute)
 
 
 async def _provider(

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from app.bodies import BodyRoute
 from app.errors import ContentNotFound, GenerationNotFound
 from app.openapi import responses
 from app.schemas import Cursor, CursorText, Limit
@@ -14,7 +15,7 @@ from app.videos.repository import GenerationRepository
 from app.videos.schemas import GenerateVideo, Generation, VideoPage
 from app.videos.service import VideoService
 
-router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"])
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=BodyRoute)
 
 
 async def _service(request: Request) -> VideoService:
