@@ -108,6 +108,7 @@ async def cancel_video(content_id: UUID, caller: CurrentCaller, generations: Gen
 
 @router.get(
     "/videos/{content_id}/events",
+    status_code=200,
     response_class=EventStreamResponse,
     responses=responses(
         404,
