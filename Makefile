@@ -34,3 +34,16 @@ check: .venv/ready ## Format, lint, types, imports, SQL lint
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: .venv/ready ## Measure what requests cost, as ratios in one run
+	PYTHONPATH=tests $(BIN)/python bench/run.py
+
+lock: ## Lock the dependencies anew: names, versions and hashes, no addresses
+	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv
+	.data/lock/bin/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
+	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## Remove what was installed and made: .venv, .data and caches
+	rm -rf .venv .data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

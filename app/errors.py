@@ -184,6 +184,11 @@ class ApiKeyRejected(AppError):
     status, code, title = 422, "api_key_rejected", "API key rejected"
 
 
+class RateLimited(AppError):
+    status, code, title = 429, "rate_limited", "Rate limited"
+    default_detail = "Too many checks of API keys for this business. Wait a little."
+
+
 class ProviderRateLimited(AppError):
     status, code, title = 429, "provider_rate_limited", "Provider rate limited"
 

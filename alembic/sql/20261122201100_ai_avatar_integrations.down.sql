@@ -3,6 +3,7 @@
 
 set local lock_timeout = '10s';
 set local search_path = '';
+set local check_function_bodies = off;  -- those that come back were written for another search_path
 
 drop function public.get_ai_avatar_integration(uuid, text);
 drop function public.get_ai_avatar_secret(uuid, text);
@@ -14,6 +15,7 @@ drop trigger ai_avatar_integrations_secret_replaced on public.ai_avatar_integrat
 drop trigger ai_avatar_integrations_truncated on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_select_own on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_update_own on public.ai_avatar_integrations;
+drop policy ai_avatar_integrations_own_only on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_service_role on public.ai_avatar_integrations;
 
 drop function ai_avatar.migration_warnings();
@@ -66,6 +68,7 @@ begin
     else
         drop index public.idx_ai_avatar_integrations_secret_id;
         drop index public.idx_ai_avatar_integrations_page;
+        revoke all on table public.ai_avatar_integrations from public, anon, authenticated, service_role;
         for v_statement in
             select r.statement from ai_avatar.replaced_objects as r
             where r.revision = '20261122201100' order by r.position

@@ -37,14 +37,30 @@ from (
             'delete_ai_avatar_integration', 'update_ai_avatar_integrations_updated_at'
         )
     union all
-    select c.oid, 4, format(
+    select p.oid, 4, format('comment on function %s is %L', p.oid::regprocedure, obj_description(p.oid, 'pg_proc'))
+    from pg_catalog.pg_proc as p
+    where p.pronamespace = 'public'::regnamespace
+        and obj_description(p.oid, 'pg_proc') is not null
+        and p.proname in (
+            'get_ai_avatar_integration', 'get_ai_avatar_secret', 'set_ai_avatar_integration',
+            'delete_ai_avatar_integration', 'update_ai_avatar_integrations_updated_at'
+        )
+    union all
+    select c.oid, 5, format(
         'grant %s on table public.ai_avatar_integrations to %s', acl.privilege_type,
         case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
     )
     from pg_catalog.pg_class as c, aclexplode(c.relacl) as acl
     where c.oid = to_regclass('public.ai_avatar_integrations')
     union all
-    select c.oid, 5, 'alter table public.ai_avatar_integrations disable row level security'
+    select a.attrelid, 6, format(
+        'grant %s (%I) on table public.ai_avatar_integrations to %s', acl.privilege_type, a.attname,
+        case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
+    )
+    from pg_catalog.pg_attribute as a, aclexplode(a.attacl) as acl
+    where a.attrelid = to_regclass('public.ai_avatar_integrations') and not a.attisdropped
+    union all
+    select c.oid, 7, 'alter table public.ai_avatar_integrations disable row level security'
     from pg_catalog.pg_class as c
     where c.oid = to_regclass('public.ai_avatar_integrations') and not c.relrowsecurity
 ) as found
@@ -617,6 +633,9 @@ for select to authenticated using (business_id = (select ai_avatar.own_business_
 create policy ai_avatar_integrations_update_own on public.ai_avatar_integrations
 for update to authenticated using (business_id = (select ai_avatar.own_business_id()))
 with check (business_id = (select ai_avatar.own_business_id()));
+-- A table that was taken over may have policies of its own. Permissive ones add up; this one bounds them all.
+create policy ai_avatar_integrations_own_only on public.ai_avatar_integrations as restrictive
+for all to authenticated using (business_id = (select ai_avatar.own_business_id()));
 -- A login that was granted service_role does not inherit its BYPASSRLS.
 create policy ai_avatar_integrations_service_role on public.ai_avatar_integrations
 for all to service_role using (true) with check (true);

@@ -34,6 +34,14 @@ from (
         to_regprocedure('public.delete_heygen_key(uuid)'),
         to_regprocedure('public.get_heygen_secret(uuid)')
     )
+    union all
+    select p.oid, 4, format('comment on function %s is %L', p.oid::regprocedure, obj_description(p.oid, 'pg_proc'))
+    from pg_catalog.pg_proc as p
+    where obj_description(p.oid, 'pg_proc') is not null and p.oid in (
+        to_regprocedure('public.set_heygen_key(uuid, text)'),
+        to_regprocedure('public.delete_heygen_key(uuid)'),
+        to_regprocedure('public.get_heygen_secret(uuid)')
+    )
 ) as found
 order by step, oid;
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
@@ -16,6 +17,7 @@ MEDIA_TYPES = {
 }
 PAGE = "page.html"
 METHODS = ["GET", "HEAD"]
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # One CSP source: a keyword, a scheme or an origin. A space, a comma or a semicolon would start another.
 SOURCE = re.compile(r"'(?:self|none)'|[A-Za-z][A-Za-z0-9+.-]*:|[A-Za-z0-9*][A-Za-z0-9*.:/\[\]_-]*")
 
@@ -56,6 +58,14 @@ def create_router(*, frame_ancestors: Sequence[str] = (), media_sources: Sequenc
         return respond(request, file, {})
 
     return router
+
+
+def loopback_origins(urls: Iterable[str]) -> list[str]:
+    """The origins among these that are plain http on this machine: a sandbox's, whose media the page may show."""
+    parts = [urlsplit(url) for url in urls]
+    return sorted(
+        {f"http://{url.netloc}" for url in parts if url.scheme == "http" and url.hostname in LOOPBACK}
+    )
 
 
 def read_static() -> dict[str, StaticFile]:

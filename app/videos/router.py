@@ -130,4 +130,6 @@ async def follow_video(
     `event: expired_token` when the token does. A comment every 15 s keeps proxies from closing it.
     """
     generation = await generations.get_latest_generation(caller.scope(None, GenerationNotFound), content_id)
-    return EventStreamResponse(events.follow(generation, caller.token_expires_at))
+    return EventStreamResponse(
+        events.follow(generation, caller.token_expires_at), events.timing.slowest_read_seconds
+    )

@@ -119,11 +119,6 @@ class N8n:
                 raise TimeoutError(f"not {status} after {seconds} s: {kept}")
             time.sleep(0.2)
 
-    def everything_written(self) -> bytes:
-        """Every byte that n8n keeps: its database, the journal beside it, its log."""
-        files = [path for path in (self.folder / ".n8n").rglob("*") if path.is_file()]
-        return b"\n".join(path.read_bytes() for path in [*files, self._log])
-
     @property
     def _database(self) -> Path:
         return self.folder / ".n8n" / "database.sqlite"
@@ -160,7 +155,7 @@ class N8n:
             "N8N_LISTEN_ADDRESS": "127.0.0.1",
             "N8N_ENCRYPTION_KEY": "made-up-for-the-test",
             "N8N_EXPRESSION_ENGINE": "legacy",
-            "N8N_RUNNERS_ENABLED": "false",
+            "N8N_RUNNERS_ENABLED": "true",
             "N8N_DIAGNOSTICS_ENABLED": "false",
             "N8N_PERSONALIZATION_ENABLED": "false",
             "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",

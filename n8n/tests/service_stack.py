@@ -28,10 +28,13 @@ from n8n_process import wait_for
 from relay import Relay
 
 _COMMAND = Path(sys.executable).with_name("ai-avatar")
+# A service whose webhook is taken by somebody who then does nothing.
+NOBODY = "nobody"
+SCRIPT = "Grüße! “Hello”\nand welcome."
 FINAL = {"completed", "failed", "expired"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Secrets:
     """Made up anew for each run. `heygen_key` is the canary that must never be written by n8n."""
 
@@ -57,13 +60,14 @@ class Service:
     keys: Secrets
     business_id: UUID
 
-    def new_content(self, previous_status: str | None = None) -> UUID:
+    def new_content(self, previous_status: str | None = None, script: str = SCRIPT) -> UUID:
         content_id = uuid4()
         self._execute(
             "insert into public.content (id, business_id, content_title, video_script, heygen_status)"
-            " values ($1, $2, 'A title', 'Grüße! “Hello”\nand welcome.', $3)",
+            " values ($1, $2, 'A title', $3, $4)",
             content_id,
             self.business_id,
+            script,
             previous_status,
         )
         return content_id
@@ -226,8 +230,12 @@ def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
             )
         )
 
+        nobody = Relay("")
+        running.callback(nobody.close)
+        nobody.answer("POST", "/webhook", 200, {}, times=100)
+
         services = {}
-        for workflow, webhook_url in webhook_urls.items():
+        for workflow, webhook_url in (webhook_urls | {NOBODY: f"{nobody.url}/webhook"}).items():
             port = free_port()
             running.enter_context(
                 _process(
@@ -281,7 +289,7 @@ def _process(command: list[str], settings: dict[str, str], log_path: Path) -> It
 
 def _environment(settings: dict[str, str]) -> dict[str, str]:
     """Nothing of the developer's own settings, and no `.env`: the folder it runs in has none."""
-    names = ("PYTHONPATH", "PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "TMPDIR")
+    names = ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "TMPDIR")
     return {name: os.environ[name] for name in names if name in os.environ} | settings
 
 

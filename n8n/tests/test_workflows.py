@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from conftest import House
+from house import House
 from n8n_process import BROKER, DIRECT
 
 UNAUTHORIZED = {"error": {"code": "unauthorized", "message": "Invalid API key"}}
@@ -190,11 +190,11 @@ def test_key_is_in_nothing_that_n8n_writes(quick: House, workflow: str) -> None:
 
     service.start_video(content_id)
     quick.wait_for_create()
-    assert quick.stack.keys.heygen_key.encode() not in quick.n8n.everything_written()
+    assert not quick.has_written(quick.stack.keys.heygen_key)
     service.wait_for_end(content_id)
     quick.n8n.wait_until_idle(workflow)
 
-    assert quick.stack.keys.heygen_key.encode() not in quick.n8n.everything_written()
+    assert not quick.has_written(quick.stack.keys.heygen_key)
 
 
 def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: House, workflow: str) -> None:
@@ -212,15 +212,16 @@ def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: House, workflow
 
 
 def test_killed_in_mid_wait_it_goes_on_after_the_start(patient: House) -> None:
-    contents = {}
+    contents, generations = {}, {}
     for workflow in (BROKER, DIRECT):
         service = patient.service(workflow)
         contents[workflow] = service.new_content()
-        service.start_video(contents[workflow])
+        generations[workflow] = service.start_video(contents[workflow])["id"]
     patient.wait_for_create(2)
     for workflow in (BROKER, DIRECT):
         patient.n8n.wait_for_status(workflow, "waiting")
-    assert patient.stack.keys.heygen_key.encode() not in patient.n8n.everything_written()
+    assert all(patient.has_written(generation) for generation in generations.values())
+    assert not patient.has_written(patient.stack.keys.heygen_key)
 
     patient.n8n.kill()
     patient.n8n.start()
@@ -246,6 +247,7 @@ def test_killed_in_a_short_wait_it_is_lost_and_the_deadline_is_what_ends_it(quic
     time.sleep(5)
 
     assert len(quick.stack.to_service.passed) == asked  # nobody asks any more
+    assert quick.new_executions(BROKER) == ["crashed"]
     assert service.generation(content_id)["status"] == "processing"
     service.let_deadline_pass(content_id)
     assert service.wait_for_end(content_id, seconds=90)["status"] == "expired"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.settings_page.router import create_router
+from app.settings_page.router import create_router, loopback_origins
 
 PAGE = "/settings/integrations"
 
@@ -55,6 +55,15 @@ async def test_frame_ancestors_and_media_sources_are_named() -> None:
     assert policy["frame-ancestors"] == ["https://app.example.com", "https://*.example.org"]
     assert policy["img-src"] == ["'self'", "https:", "http://127.0.0.1:9000"]
     assert policy["media-src"] == ["https:", "http://127.0.0.1:9000"]
+
+
+async def test_only_plain_http_on_this_machine_is_a_media_source() -> None:
+    urls = ["https://api.heygen.com", "http://127.0.0.1:9000/heygen", "http://127.0.0.1:9000/n8n"]
+    assert loopback_origins([*urls, "http://heygen.example", "http://localhost:1/x", "http://[::1]:2"]) == [
+        "http://127.0.0.1:9000",
+        "http://[::1]:2",
+        "http://localhost:1",
+    ]
 
 
 @pytest.mark.parametrize("source", ["https://a.example; script-src *", "https://a.example https:", "", "a,b"])

@@ -1,7 +1,5 @@
 // <ai-avatar-settings>: connects a business with its AI-avatar provider and makes videos.
-// Attributes: api-base (default: where this file comes from), business-id (default: the user's own), provider.
-// Token: the property accessToken, the function getAccessToken, or an answer to "access-token-request".
-// Says "ai-avatar-change" when the integration or a video changes. See docs/settings-page.md.
+// Its attributes, its ways to get a token and its events: docs/settings-page.md.
 import { Api } from "./api.js";
 import { button, h, notice } from "./dom.js";
 import { GenerateCard } from "./generate-card.js";
@@ -144,6 +142,7 @@ export class AiAvatarSettings extends HTMLElement {
 
 	#again() {
 		this.banner.hidden = true;
+		this.banner.replaceChildren();
 		this.#load();
 	}
 

@@ -16,6 +16,7 @@ export class PickerList {
 	#failure = null;
 	#loading = false;
 	#active = null;
+	#meant = false; // whether the active option was reached with the arrows
 	#nodes = new Map(); // options by id
 
 	constructor(picker) {
@@ -104,8 +105,8 @@ export class PickerList {
 
 	search() {
 		this.open();
-		const text = this.#sought;
-		this.#render(text);
+		this.#meant = false;
+		this.#render(this.#sought);
 		this.#activate(this.options.firstChild);
 		this.options.scrollTop = 0;
 		this.load();
@@ -156,6 +157,8 @@ export class PickerList {
 		});
 		while (kept.length > nodes.length) this.options.lastChild.remove();
 		if (this.#active && !this.#active.isConnected) this.#activate(null);
+		// What is typed is first offered as an id; a match that comes later takes its place, unless it was meant.
+		if (this.#active === this.typed && !this.#meant) this.#activate(null);
 		if (!this.#active) this.#activate(text ? this.options.firstChild : this.options.querySelector("[aria-selected=true]"));
 		this.#tell(text);
 	}
@@ -222,6 +225,7 @@ export class PickerList {
 		const nodes = [...this.options.children];
 		const from = this.#active ? nodes.indexOf(this.#active) + step : step > 0 ? 0 : nodes.length - 1;
 		const to = Math.max(0, Math.min(nodes.length - 1, from));
+		this.#meant = true;
 		if (nodes[to]) this.#activate(nodes[to]);
 		if (from >= nodes.length - 1 && !this.#failure) this.load(true);
 	}

@@ -60,8 +60,10 @@ export class Picker {
 
 	/** Where the list's pages come from: `fetchPage(cursor)`; null while only ids can be typed. */
 	setCatalogue(fetchPage) {
+		const { typed } = this;
 		this.fetchPage = fetchPage;
 		this.list?.forget();
+		if (typed === null) this.input.value = this.value ?? ""; // its name is not known any more
 	}
 
 	/** What the server has. A choice that is not saved yet stays, unless `force`. */
@@ -91,7 +93,11 @@ export class Picker {
 
 	/** Put the choice into the field, unless its list is open and somebody types. */
 	show() {
-		if (!this.list?.isOpen || this.typed === null) this.input.value = this.name ?? "";
+		const text = this.name ?? "";
+		if (this.input.value !== text && (!this.list?.isOpen || this.typed === null)) {
+			this.input.value = text;
+			if (this.list?.isOpen) this.input.select(); // the next letter starts a search
+		}
 		this.clear.hidden = !this.value;
 		this.list?.decorate();
 	}

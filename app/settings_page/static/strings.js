@@ -85,7 +85,7 @@ export const strings = {
 	},
 	removal: {
 		title: (p) => `Remove ${p}?`,
-		text: (p) => `This deletes the stored API key and your default avatar and voice. Finished videos stay. Videos in the making may fail, and new ones need ${p} to be connected again.`,
+		text: (p) => `This deletes the stored API key and your default avatar and voice. Finished videos stay; those in the making may fail.`,
 		confirm: "Remove integration",
 		removing: "Removing…",
 		keep: "Keep it",
@@ -123,14 +123,14 @@ export const strings = {
 	},
 	cancelling: {
 		title: "Cancel this video?",
-		text: (p) => `You will not get this video. If ${p} has already started on it, ${p} may still bill it.`,
+		text: (p) => `If ${p} has already started on it, ${p} may still bill it.`,
 		confirm: "Cancel the video",
 		keep: "Keep generating",
 	},
 	progress: {
 		stages: ["Sent", "Accepted", "Rendering", "Ready"],
 		now: (p) => [`Sending your script to the workflow…`, `Accepted. Waiting for ${p} to start…`, `${p} is rendering your video…`, "Your video is ready."],
-		wait: "This usually takes 5 to 20 minutes. You can leave this page: it goes on without you.",
+		wait: "Usually 5 to 20 minutes. You can leave this page: it goes on without you.",
 		elapsed: "Elapsed",
 		reconnecting: "Connection lost. Reconnecting… your video goes on meanwhile.",
 		cancelled: { what: "Cancelled", todo: "The script is still here if you want to start again." },
@@ -165,7 +165,6 @@ export function explain(error, p) {
 		generation_in_progress: { what: "A video of this content is being made already", todo: "Wait for it, or cancel it first." },
 		integration_not_configured: { what: `${p} is not set up`, todo: strings.videos.connectFirst(p) },
 		integration_not_found: { what: "There is no such integration", todo: "It was removed, or is not your business’s. Reload the page." },
-		invalid_request: { what: "Something here is not accepted", todo: "Correct it and try again." },
 		overloaded: busy,
 		database_unavailable: busy,
 		rate_limited: busy,
