@@ -42,7 +42,7 @@ Events = Annotated[EventHub, Depends(_events)]
     "/generate-video",
     status_code=202,
     response_model=Generation,
-    responses=responses(404, 409, 422, 502, 503, 504),
+    responses=responses(404, 409, 502, 504),
 )
 async def generate_video(
     body: GenerateVideo,
