@@ -14,6 +14,20 @@ _MIGRATION_LOCK = 7_215_310_448
 
 _SCHEMA = "create schema if not exists ai_avatar"
 
+# Back at the base, or only asked for the revision before the first: nothing of ours stays behind.
+_DROP_EMPTY_SCHEMA = """
+do $$
+begin
+    if not exists (select from ai_avatar.alembic_version) then
+        drop table ai_avatar.alembic_version;
+        drop schema ai_avatar;
+    end if;
+exception when dependent_objects_still_exist then
+    null;  -- somebody has put something of his own into it
+end;
+$$
+"""
+
 
 def _name_by_time(_context, _revision, directives) -> None:  # type: ignore[no-untyped-def]
     """A new revision's id is its Brisbane time, as in its file's name: so ids sort, and "at least" can be asked."""
@@ -41,6 +55,7 @@ def _run_online(connection: Connection) -> None:
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         connection.execute(text(_SCHEMA))
         _run(connection)
+        connection.execute(text(_DROP_EMPTY_SCHEMA))
 
 
 async def _connect_and_run() -> None:
