@@ -29,12 +29,6 @@ $$
 """
 
 
-def _name_by_time(_context, _revision, directives) -> None:  # type: ignore[no-untyped-def]
-    """A new revision's id is its Brisbane time, as in its file's name: so ids sort, and "at least" can be asked."""
-    for script in directives:
-        script.rev_id = script.create_date.strftime("%Y%m%d%H%M%S")
-
-
 def _run(connection: Connection | None) -> None:
     context.configure(
         connection=connection,
@@ -42,7 +36,6 @@ def _run(connection: Connection | None) -> None:
         target_metadata=metadata,
         version_table_schema="ai_avatar",
         include_schemas=True,
-        process_revision_directives=_name_by_time,
     )
     with context.begin_transaction():
         if connection is None:
