@@ -87,5 +87,6 @@ def dump(url: str, *options: str) -> dict[str, str]:
             line for line in body.splitlines() if line and not line.startswith(("--", "\\", "SET default_"))
         ]
         # Grants are a set: their order is that in which they were made.
-        found[f"{kind} {schema}.{name}"] = "\n".join(sorted(statements) if kind == "ACL" else statements)
+        qualified = name if schema == "-" else f"{schema}.{name}"
+        found[f"{kind} {qualified}"] = "\n".join(sorted(statements) if kind == "ACL" else statements)
     return found
