@@ -28,12 +28,17 @@ check: .venv/ready ## Format, lint, types, imports, SQL lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=n8n/tests $(BIN)/mypy n8n/tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/sqlfluff lint --disable-progress-bar alembic/sql app/sandbox
 
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+test-n8n: .venv/ready ## Drive the workflows through a real n8n (Node 20.19+, npm, g++; 1.8 GB, once)
+	n8n/install
+	$(BIN)/pytest n8n/tests
 
 bench: .venv/ready ## Measure what requests cost, as ratios in one run
 	PYTHONPATH=tests $(BIN)/python bench/run.py

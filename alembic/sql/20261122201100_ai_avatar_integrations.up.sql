@@ -17,7 +17,9 @@ from (
             'delete_ai_avatar_integration', 'update_ai_avatar_integrations_updated_at'
         )
     union all
-    select p.oid, 2, format('revoke all on function %s from public', p.oid::regprocedure)
+    select p.oid, 2, format(
+        'revoke all on function %s from public, anon, authenticated, service_role', p.oid::regprocedure
+    )
     from pg_catalog.pg_proc as p
     where p.pronamespace = 'public'::regnamespace
         and p.proname in (
@@ -112,11 +114,6 @@ create index if not exists idx_ai_avatar_integrations_secret_id on public.ai_ava
 create index if not exists idx_ai_avatar_integrations_page
 on public.ai_avatar_integrations (created_at desc, id desc);
 
--- Pages are sorted by it; the original plan's column allows NULL.
-update public.ai_avatar_integrations
-set created_at = coalesce(created_at, updated_at, now()), updated_at = coalesce(updated_at, now())
-where created_at is null or updated_at is null;
-
 create or replace function public.update_ai_avatar_integrations_updated_at()
 returns trigger language plpgsql set search_path = '' as $$
 begin
@@ -125,6 +122,10 @@ begin
 end;
 $$;
 drop trigger if exists ai_avatar_integrations_updated_at on public.ai_avatar_integrations;
+-- Pages are sorted by it; the original plan's column allows NULL. Without the trigger, updated_at stays what it was.
+update public.ai_avatar_integrations
+set created_at = coalesce(created_at, updated_at, now()), updated_at = coalesce(updated_at, now())
+where created_at is null or updated_at is null;
 create trigger ai_avatar_integrations_updated_at before update on public.ai_avatar_integrations
 for each row execute function public.update_ai_avatar_integrations_updated_at();
 
