@@ -14,11 +14,19 @@ _MIGRATION_LOCK = 7_215_310_448
 
 _SCHEMA = "create schema if not exists ai_avatar"
 
-
-def _name_by_time(_context, _revision, directives) -> None:  # type: ignore[no-untyped-def]
-    """A new revision's id is its Brisbane time, as in its file's name: so ids sort, and "at least" can be asked."""
-    for script in directives:
-        script.rev_id = script.create_date.strftime("%Y%m%d%H%M%S")
+# Back at the base, or only asked for the revision before the first: nothing of ours stays behind.
+_DROP_EMPTY_SCHEMA = """
+do $$
+begin
+    if not exists (select from ai_avatar.alembic_version) then
+        drop table ai_avatar.alembic_version;
+        drop schema ai_avatar;
+    end if;
+exception when dependent_objects_still_exist then
+    null;  -- somebody has put something of his own into it
+end;
+$$
+"""
 
 
 def _run(connection: Connection | None) -> None:
@@ -28,7 +36,6 @@ def _run(connection: Connection | None) -> None:
         target_metadata=metadata,
         version_table_schema="ai_avatar",
         include_schemas=True,
-        process_revision_directives=_name_by_time,
     )
     with context.begin_transaction():
         if connection is None:
@@ -41,6 +48,7 @@ def _run_online(connection: Connection) -> None:
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         connection.execute(text(_SCHEMA))
         _run(connection)
+        connection.execute(text(_DROP_EMPTY_SCHEMA))
 
 
 async def _connect_and_run() -> None:

@@ -74,7 +74,7 @@ async def _warnings(url: SecretStr) -> list[str]:
     connection = await connect(url)
     try:
         return [row[0] for row in await connection.fetch(MIGRATION_WARNINGS.sql)]
-    except asyncpg.UndefinedFunctionError:
+    except (asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
         return []
     finally:
         await connection.close()

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.db import Database, SqlFunction
 from app.errors import InternalError, NotReady, problem_response
 from app.migrations import REQUIRED_REVISION
-from app.openapi import responses
+from app.openapi import problems
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,18 @@ _seconds = Histogram(
 )
 
 SCHEMA_REVISION: Final = SqlFunction("ai_avatar.schema_revision", {})
+
+
+# Until configure_logging, and where nobody calls it: structlog's own default prints the values of variables with a
+# traceback, and a variable may be a key.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def configure_logging(level: str, form: str) -> None:
@@ -135,8 +147,7 @@ class UnexpectedErrors:
             log.exception("unexpected_error")
             if started or scope["type"] != "http":
                 raise
-            detail = f"Something went wrong here. Request id: {scope.get('request_id', '')}"
-            await problem_response(Request(scope), InternalError(detail))(scope, receive, send)
+            await problem_response(Request(scope), InternalError())(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:
@@ -170,7 +181,7 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/health/ready", responses=responses(503))
+@router.get("/health/ready", responses=problems(503))
 async def ready(request: Request) -> dict[str, str]:
     """The database is reached and has at least the revision that this build needs."""
     db: Database = request.app.state.db

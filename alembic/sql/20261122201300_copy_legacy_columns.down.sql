@@ -1,4 +1,4 @@
--- The copies stay while their table does; what made them follow the old columns goes.
+-- The copies stay while their table does; what made both applications work on the same secrets goes.
 
 set local lock_timeout = '10s';
 set local search_path = '';
@@ -16,6 +16,32 @@ begin
     where s.id = old.secret_id
         and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id);
     return null;
+end;
+$$;
+
+-- What was saved or changed here since the copy goes back to where the old application looks for it, unless that has
+-- changed it too. A table that was taken over stays, and keeps its own.
+do $$
+begin
+    if not exists (
+        select from pg_catalog.pg_attribute as a
+        where a.attrelid = 'public.businesses'::regclass and a.attname = 'heygen_secret_id' and not a.attisdropped
+    ) or not exists (
+        select from ai_avatar.made_objects as m where m.object = 'public.ai_avatar_integrations'
+    ) then
+        return;
+    end if;
+    update public.businesses as b
+    set heygen_secret_id = coalesce(b.heygen_secret_id, ai.secret_id),
+        heygen_avatar_id = case
+            when b.heygen_avatar_id is not distinct from l.avatar_id then ai.avatar_id else b.heygen_avatar_id
+        end,
+        heygen_voice_id = case
+            when b.heygen_voice_id is not distinct from l.voice_id then ai.voice_id else b.heygen_voice_id
+        end
+    from public.ai_avatar_integrations as ai
+    left join ai_avatar.legacy_copies as l on l.business_id = ai.business_id
+    where ai.business_id = b.id and ai.provider = 'heygen';
 end;
 $$;
 

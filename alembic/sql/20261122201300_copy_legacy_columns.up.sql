@@ -29,12 +29,16 @@ begin
     from public.businesses as b
     where num_nonnulls(b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id) > 0;
 
-    -- Without a key there is nothing to be active with.
-    insert into public.ai_avatar_integrations (business_id, provider, secret_id, avatar_id, voice_id, status)
+    -- Without a key there is nothing to be active with. A row of the original plan's keeps what it has.
+    insert into public.ai_avatar_integrations as ai (business_id, provider, secret_id, avatar_id, voice_id, status)
     select l.business_id, 'heygen', l.secret_id, l.avatar_id, l.voice_id,
         case when l.secret_id is null then 'inactive' else 'active' end
     from ai_avatar.legacy_copies as l
-    on conflict on constraint unique_business_ai_avatar_provider do nothing;
+    on conflict on constraint unique_business_ai_avatar_provider do update set
+        secret_id = coalesce(ai.secret_id, excluded.secret_id),
+        avatar_id = coalesce(ai.avatar_id, excluded.avatar_id),
+        voice_id = coalesce(ai.voice_id, excluded.voice_id),
+        status = case when ai.secret_id is null then excluded.status else ai.status end;
 
     -- The old application's removal of a key deletes the secret that both now refer to.
     alter table public.ai_avatar_integrations
@@ -48,10 +52,11 @@ begin
     returns trigger language plpgsql security definer set search_path = '' as $$
     begin
         update public.businesses as b set heygen_secret_id = null
-        where b.heygen_secret_id = old.secret_id;
+        where b.id = old.business_id and b.heygen_secret_id = old.secret_id;
         delete from vault.secrets as s
         where s.id = old.secret_id
-            and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id);
+            and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id)
+            and not exists (select from public.businesses as b where b.heygen_secret_id = s.id);
         return null;
     end;
     $$;

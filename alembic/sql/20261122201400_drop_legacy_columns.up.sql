@@ -16,7 +16,9 @@ from (
         to_regprocedure('public.get_heygen_secret(uuid)')
     )
     union all
-    select p.oid, 2, format('revoke all on function %s from public', p.oid::regprocedure)
+    select p.oid, 2, format(
+        'revoke all on function %s from public, anon, authenticated, service_role', p.oid::regprocedure
+    )
     from pg_catalog.pg_proc as p
     where p.oid in (
         to_regprocedure('public.set_heygen_key(uuid, text)'),
@@ -95,6 +97,11 @@ begin
     where ai.business_id = b.id and ai.provider = 'heygen'
         and (b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id)
         is distinct from (l.secret_id, l.avatar_id, l.voice_id);
+
+    -- The old application has removed the key, and nobody has saved one here since.
+    update public.ai_avatar_integrations as ai set status = 'inactive'
+    where ai.secret_id is null and ai.status = 'active'
+        and ai.business_id in (select l.business_id from ai_avatar.legacy_copies as l);
 
     -- A secret that only the old column refers to would be left behind.
     create temporary table dropped_secrets on commit drop as

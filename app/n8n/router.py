@@ -88,9 +88,7 @@ async def report_status(
     )
 
 
-@router.post(
-    "/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 422, 429, 502, 503)
-)
+@router.post("/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 429, 502))
 async def create_video(
     caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: VideoBroker
 ) -> Generation:
@@ -102,7 +100,7 @@ async def create_video(
 
 
 @router.get(
-    "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502, 503)
+    "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502)
 )
 async def get_video(
     caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: VideoBroker

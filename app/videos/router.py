@@ -42,7 +42,7 @@ Events = Annotated[EventHub, Depends(_events)]
     "/generate-video",
     status_code=202,
     response_model=Generation,
-    responses=responses(404, 409, 422, 502, 503, 504),
+    responses=responses(404, 409, 502, 504),
 )
 async def generate_video(
     body: GenerateVideo,
@@ -108,6 +108,7 @@ async def cancel_video(content_id: UUID, caller: CurrentCaller, generations: Gen
 
 @router.get(
     "/videos/{content_id}/events",
+    status_code=200,
     response_class=EventStreamResponse,
     responses=responses(
         404,

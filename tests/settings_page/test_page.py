@@ -25,6 +25,10 @@ def open_content(page: Page, title: str = FIRST) -> None:
     page.get_by_label("Script").wait_for()
 
 
+def show_videos(page: Page) -> None:
+    page.get_by_role("heading", name="Generate a video").evaluate("(heading) => heading.scrollIntoView()")
+
+
 def count_requests(page: Page, part: str) -> list[str]:
     """The requests whose address has `part` in it, as they come."""
     seen: list[str] = []
@@ -110,7 +114,7 @@ def test_set_up_and_reload_shows_it(page: Page, visitor: Visitor) -> None:
     page.get_by_label("API key").fill("sandbox-canary-key")
     page.get_by_role("combobox", name="Default avatar").fill("sandbox-ada")
     held: list[Route] = []
-    page.route(f"**{API}", lambda route: held.append(route))
+    page.route(f"**{API}", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks its handlers
     page.get_by_role("button", name="Connect HeyGen").click()
     expect(page.get_by_role("button", name="Checking with HeyGen…")).to_be_visible()
     shoot(page, "saving")
@@ -316,6 +320,7 @@ def test_generate_to_a_playing_video(page: Page, connected: Visitor) -> None:
     expect(page.get_by_role("timer")).to_be_visible()
     expect(page.locator(".chip", has_text="Generating")).to_be_visible()
     page.locator("[aria-current=step]", has_text="Rendering").wait_for()
+    show_videos(page)
     shoot(page, "generating")
     video = page.locator("video")
     expect(video).to_be_visible(timeout=60_000)
@@ -324,6 +329,7 @@ def test_generate_to_a_playing_video(page: Page, connected: Visitor) -> None:
     video.evaluate("(video) => video.pause()")
     expect(page.get_by_role("button", name="Generate again")).to_be_visible()
     expect(page.locator(".chip", has_text="Ready")).to_be_visible()
+    show_videos(page)
     shoot(page, "video")
     assert len(listed) == 0
     page.goto("about:blank")

