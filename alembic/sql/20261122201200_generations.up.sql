@@ -349,7 +349,7 @@ declare
 begin
     perform from public.content as c
     where c.id = coalesce(
-            p_content_id, (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
+            (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
         )
     for no key update;
     if v_id is null then

@@ -260,6 +260,7 @@ class Model:
         if generation.is_live:
             self.move_live(generation, report)
         elif generation.ended_by == "cancel":
+            generation.video_id = generation.video_id or report.video_id
             return ("generation_closed",)
         elif generation.ended_by == "report":
             if generation.status == "failed" and report.status == "completed":
@@ -303,6 +304,8 @@ class Model:
     def expire(self, generation: ModelGeneration, *, skipped: bool) -> Answer:
         if not generation.is_live or skipped:
             return ("expired", False)
+        if generation.status == "dispatching":
+            generation.key = None  # it was never accepted
         generation.status, generation.ended_by = "expired", "deadline"
         self.restore(generation, SILENCE)
         return ("expired", True)

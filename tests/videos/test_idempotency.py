@@ -100,7 +100,7 @@ async def test_many_at_once_with_one_key_start_one(
     assert len(n8n.deliveries) == 1
 
 
-async def test_key_is_free_after_a_rollback_and_only_then(
+async def test_key_is_free_after_a_rollback_and_bound_to_what_was_accepted(
     service: Any, client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
 ) -> None:
     n8n.answers = [500, 200]
@@ -126,6 +126,20 @@ async def test_key_is_free_after_24_hours(
     renewed = await generate(client, connected, script="Other words")
     assert renewed.status_code == 202
     assert not is_replay(renewed)
+
+
+async def test_key_is_free_when_the_process_died_before_n8n_had_accepted(
+    service: Any, client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+) -> None:
+    first = await generate(client, connected)
+    await owner.execute(
+        "update ai_avatar.generations set status = 'dispatching', dispatched_at = null where id = $1",
+        UUID(first.json()["id"]),
+    )
+    await expire(service, owner, first.json()["id"])
+    again = await generate(client, connected)
+    assert again.status_code == 202
+    assert not is_replay(again)
 
 
 @pytest.mark.parametrize("key", ["", " ", "k" * 256, "k\tk", "k\x7f"])

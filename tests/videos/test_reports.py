@@ -221,6 +221,19 @@ async def test_content_id_stands_for_the_live_generation(
     assert (done.status_code, done.json()["id"]) == (200, live)
 
 
+async def test_content_id_beside_a_generation_id_is_not_looked_at(
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    other_tenant: Tenant,
+    n8n: Receiver,
+    owner: asyncpg.Connection,
+) -> None:
+    generation_id = await start(client, connected)
+    await report(client, generation_id, "completed", content_id=str(other_tenant.content_id), video_url=URL)
+    assert await content(owner, connected) == ("completed", None, URL, None)
+    assert await content(owner, other_tenant) == (None, None, None, None)
+
+
 async def test_late_report_by_content_id_reaches_the_generation_of_its_execution(
     service: Any, client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
 ) -> None:
@@ -288,7 +301,7 @@ async def test_video_url_may_be_http_on_loopback_only(
         {"status": "completed", "video_url": None},
         {"status": "done"},
         {"status": "dispatching"},
-        {"status": "processing", "content_id": str(uuid4())},
+        {"status": "processing", "generation_id": None},
         {"status": "processing", "progress": 3},
         {"status": "processing", "execution_id": ""},
         {"status": "processing", "execution_id": True},
