@@ -207,7 +207,7 @@ async def test_two_first_saves_at_once_collide(sql: Sql, tenant: Tenant) -> None
         async with asyncio.timeout(10):
             await waits_for_a_lock(sql, second)
         await transaction.commit()
-        [result] = await asyncio.gather(late, return_exceptions=True)
+        result: UUID | BaseException = (await asyncio.gather(late, return_exceptions=True))[0]
     finally:
         await first.close()
         await second.close()
@@ -220,8 +220,9 @@ async def test_two_first_saves_at_once_collide(sql: Sql, tenant: Tenant) -> None
 
 async def waits_for_a_lock(sql: Sql, connection: asyncpg.Connection) -> None:
     waiting = "select wait_event_type = 'Lock' from pg_stat_activity where pid = $1"
-    while not await sql.owner.fetchval(waiting, connection.get_server_pid()):
-        await asyncio.sleep(0.01)  # noqa: ASYNC110 - another process's state: there is nothing to wait on but time
+    # Another process's state: there is nothing to wait on but time.
+    while not await sql.owner.fetchval(waiting, connection.get_server_pid()):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def test_name_left_behind_by_a_delete_blocks_the_next_save(sql: Sql, tenant: Tenant) -> None:
