@@ -28,9 +28,27 @@ check: .venv/ready ## Format, lint, types, imports, SQL lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=n8n/tests $(BIN)/mypy n8n/tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/sqlfluff lint --disable-progress-bar alembic/sql app/sandbox
 
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+test-n8n: .venv/ready ## Drive the workflows through a real n8n (Node 20.19+, npm, g++; 1.8 GB, once)
+	n8n/install
+	$(BIN)/pytest n8n/tests
+
+bench: .venv/ready ## Measure what requests cost, as ratios in one run
+	PYTHONPATH=tests $(BIN)/python bench/run.py
+
+lock: ## Lock the dependencies anew: names, versions and hashes, no addresses
+	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv
+	.data/lock/bin/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
+	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## Remove what was installed and made: .venv, .data and caches
+	rm -rf .venv .data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

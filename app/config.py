@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -51,6 +53,19 @@ def _split_list(value: object) -> object:
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
     return value
+
+
+_ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
+
+
+def _check_origin(value: str) -> str:
+    value = value.rstrip("/")
+    if value not in ("*", "'self'") and not _ORIGIN.fullmatch(value):
+        raise ValueError("should be origins, comma-separated, such as https://app.example.com")
+    return value
+
+
+Origins = Annotated[list[Annotated[str, AfterValidator(_check_origin)]], NoDecode]
 
 
 def _check_key_ring(value: SecretStr | None) -> SecretStr | None:
@@ -109,9 +124,11 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=10, ge=1, le=200)
     database_pooler: Literal["none", "transaction"] | None = None
 
-    supabase_url: Url | None = None
     supabase_jwt_secret: SecretStr | None = None
     supabase_jwks_url: Url | None = None
+    supabase_url: Annotated[Url | None, Field(validate_default=True)] = (
+        None  # the last of the three: see its check
+    )
     service_api_key: SecretStr | None = None
     n8n_api_key: SecretStr
     secrets_keys: SecretStr | None = None
@@ -124,8 +141,8 @@ class Settings(BaseSettings):
     generation_timeout_minutes: float = Field(default=60, gt=0, le=1440)
 
     secret_reads_retention_days: int = Field(default=365, ge=1)
-    cors_origins: Annotated[list[str], NoDecode] = []
-    frame_ancestors: Annotated[list[str], NoDecode] = []
+    cors_origins: Origins = []
+    frame_ancestors: Origins = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -151,6 +168,17 @@ class Settings(BaseSettings):
     def _lower_log_level(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("supabase_url")
+    @classmethod
+    def _check_one_of_three(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # A field's check, so that it speaks up beside the other variables that are missing.
+        if not (value or info.data.get("supabase_jwks_url") or info.data.get("supabase_jwt_secret")):
+            raise ValueError(
+                "or SUPABASE_JWKS_URL or SUPABASE_JWT_SECRET is required, such as https://<project>.supabase.co: "
+                "without it no user can prove who he is"
+            )
+        return value
+
     _check_secrets_keys = field_validator("secrets_keys")(_check_key_ring)
 
     @field_validator("n8n_webhook_secret")
@@ -175,11 +203,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if not (self.supabase_jwt_secret or self.supabase_jwks_url or self.supabase_url):
-            raise ValueError(
-                "one of SUPABASE_URL (https://<project>.supabase.co), SUPABASE_JWKS_URL and "
-                "SUPABASE_JWT_SECRET should be set: without it no user can prove who he is"
-            )
         if self.service_api_key and self.service_api_key == self.n8n_api_key:
             raise ValueError("SERVICE_API_KEY and N8N_API_KEY should differ: they open different doors")
         return self

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.providers import base
 
@@ -183,6 +184,11 @@ class ApiKeyRejected(AppError):
     status, code, title = 422, "api_key_rejected", "API key rejected"
 
 
+class RateLimited(AppError):
+    status, code, title = 429, "rate_limited", "Rate limited"
+    default_detail = "Too many checks of API keys for this business. Wait a little."
+
+
 class ProviderRateLimited(AppError):
     status, code, title = 429, "provider_rate_limited", "Provider rate limited"
 
@@ -291,9 +297,21 @@ async def _handle_app_error(request: Request, error: Exception) -> JSONResponse:
 async def _handle_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     response = problem_response(request, _HTTP_ERRORS.get(error.status_code, InternalError)())
-    if allow := (error.headers or {}).get("Allow"):
-        response.headers["Allow"] = allow
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_allowed_methods(request))
     return response
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Of all the path's operations: the framework names those of the first one alone."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -30,6 +31,7 @@ from app.n8n.service import Broker
 from app.openapi import install_openapi
 from app.providers import PROVIDERS
 from app.security import Authenticator
+from app.settings_page.router import create_router as create_settings_router
 from app.videos import router as videos_router
 from app.videos.events import EventHub
 from app.videos.recovery import Recovery
@@ -38,8 +40,6 @@ from app.videos.service import VideoService
 from app.videos.webhook import WebhookClient
 
 log = structlog.get_logger(__name__)
-
-_MAX_BODY_BYTES = 1024 * 1024
 
 
 def from_environment() -> FastAPI:
@@ -56,7 +56,6 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=_lifespan,
         redirect_slashes=False,
-        max_body_size=_MAX_BODY_BYTES,
         openapi_tags=[
             {"name": "integrations", "description": "A business's connections to its providers"},
             {"name": "videos", "description": "Asking for videos and following them"},
@@ -84,7 +83,18 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
         app.include_router(router, prefix="/api", include_in_schema=False)
     app.include_router(observability.router)
+    app.include_router(
+        create_settings_router(
+            frame_ancestors=settings.frame_ancestors, media_sources=_sandbox_origins(settings)
+        )
+    )
     return app
+
+
+def _sandbox_origins(settings: Settings) -> list[str]:
+    """Previews come over https; only the sandbox's, on this machine, over http."""
+    urls = [urlsplit(provider.api_url) for provider in settings.providers.values()]
+    return [f"{url.scheme}://{url.netloc}" for url in urls if url.scheme == "http"]
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.db import Database, SqlFunction
 from app.errors import InternalError, NotReady, problem_response
 from app.migrations import REQUIRED_REVISION
-from app.openapi import responses
+from app.openapi import problems
 
 log = structlog.get_logger(__name__)
 
@@ -170,7 +170,7 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/health/ready", responses=responses(503))
+@router.get("/health/ready", responses=problems(503))
 async def ready(request: Request) -> dict[str, str]:
     """The database is reached and has at least the revision that this build needs."""
     db: Database = request.app.state.db

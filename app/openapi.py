@@ -7,15 +7,17 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.errors import Problem
+from app.examples import EXAMPLES
 
 _TITLES: Final = {
+    400: "Malformed JSON",
     401: "No valid token or key",
     403: "Known, but not allowed here",
     404: "Not there, or not yours",
     409: "In the way of something that runs",
     410: "Over",
     413: "Over 1 MiB",
-    415: "Not JSON",
+    415: "Not sent as JSON",
     422: "Invalid",
     429: "Too many requests",
     502: "An unusable answer from upstream",
@@ -43,18 +45,19 @@ _SCHEMES: Final = {
 # By the path's beginning: which proofs open the door.
 _DOORS: Final[Mapping[str, list[dict[str, list[str]]]]] = {
     "/integrations/": [{"accessToken": []}, {"serviceKey": []}],
-    "/n8n/": [{"n8nKey": []}],
+    "/n8n/": [{"n8nKey": []}, {"accessToken": []}, {"serviceKey": []}],
 }
 
 
 def responses(*statuses: int, ok: Mapping[int, Any] | None = None) -> dict[int | str, dict[str, Any]]:
     """The problems that an operation answers with, beside those that all do; `ok`: further good answers."""
+    return problems(401, 403, 422, 503, *statuses) | dict(ok or {})
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that an operation answers with, and no others."""
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    every = sorted({401, 403, 422, 503, *statuses})
-    found: dict[int | str, dict[str, Any]] = {
-        status: {"description": _TITLES[status], "content": problem} for status in every
-    }
-    return found | dict(ok or {})
+    return {status: {"description": _TITLES[status], "content": problem} for status in sorted(set(statuses))}
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -83,8 +86,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas |= problem.pop("$defs", {}) | {"Problem": problem}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for name, example in EXAMPLES.items():
+        schemas[name]["examples"] = [example]
     for path, operations in document["paths"].items():
         for operation in operations.values():
+            if "requestBody" in operation:  # what app.bodies answers
+                operation["responses"] |= {
+                    str(status): said for status, said in problems(400, 413, 415).items()
+                }
             for beginning, door in _DOORS.items():
                 if path.startswith(beginning):
                     operation["security"] = door

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -107,7 +107,8 @@ class Cursor(BaseModel):
             cursor = cls.model_validate_json(data)
             if cursor.created_at.tzinfo is None:
                 raise ValueError
-        except (ValidationError, binascii.Error, ValueError):
+            cursor.created_at.astimezone(UTC)  # as the driver will: a year 0 or 10000 has no place there
+        except (ValidationError, binascii.Error, ValueError, OverflowError):
             raise InvalidRequest.of(
                 "query.cursor", "should be a next_cursor that this service gave"
             ) from None

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -14,6 +15,7 @@ import jwt
 import structlog
 from cachetools import TTLCache
 from fastapi import Depends, Request
+from pydantic import BaseModel, Field
 
 from app.config import Settings
 from app.db import UUID_, Database, SqlFunction
@@ -77,9 +79,13 @@ class _Claims:
 class JwksKeys:
     """The project's public keys, by `kid`; fetched when first needed, kept 10 minutes."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, url: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` in seconds."""
         self._client = client
         self._url = url
+        self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._tried_at = -float("inf")
         self._lock = asyncio.Lock()
@@ -89,38 +95,42 @@ class JwksKeys:
         if not self._is_known(kid):
             async with self._lock:
                 # Unknown kids come from anybody: they may ask the project's server once in 30 s, no more.
-                if not self._is_known(kid) and time.monotonic() - self._tried_at > _JWKS_REFETCH_SECONDS:
+                if not self._is_known(kid) and self._clock() - self._tried_at > _JWKS_REFETCH_SECONDS:
                     await self._fetch()
         if not self._keys:
             raise NotReady("The public keys that access tokens are checked with cannot be fetched.")
         return self._keys.get(kid)
 
     def _is_known(self, kid: str) -> bool:
-        return kid in self._keys and time.monotonic() - self._fetched_at < _JWKS_FRESH_SECONDS
+        return kid in self._keys and self._clock() - self._fetched_at < _JWKS_FRESH_SECONDS
 
     async def _fetch(self) -> None:
-        self._tried_at = time.monotonic()
+        self._tried_at = self._clock()
         try:
             async with asyncio.timeout(5):
                 response = await self._client.get(self._url)
             response.raise_for_status()
-            found = {}
-            for key in response.json()["keys"]:
-                if key.get("kty") in _JWK_ALGORITHMS and key.get("kid"):
-                    found[key["kid"]] = jwt.PyJWK(key, algorithm=_JWK_ALGORITHMS[key["kty"]])
-        except (
-            httpx.HTTPError,
-            TimeoutError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            jwt.PyJWTError,
-        ) as error:
+            found = dict(_read_jwks(response.content))
+        except (httpx.HTTPError, TimeoutError, ValueError) as error:
             # Keys that were good ten minutes ago are better than turning every user away.
             log.warning("jwks_fetch_failed", url=self._url, error=type(error).__name__)
             return
-        self._keys, self._fetched_at = found, time.monotonic()
+        self._keys, self._fetched_at = found, self._clock()
+
+
+class _Jwks(BaseModel):
+    keys: Annotated[list[Any], Field(min_length=1)]
+
+
+def _read_jwks(body: bytes) -> Iterator[tuple[str, jwt.PyJWK]]:
+    """The keys that this service can use; one that it cannot is no reason to do without the others."""
+    for key in _Jwks.model_validate_json(body).keys:
+        match key:
+            case {"kid": str(kid), "kty": str(kind)} if kind in _JWK_ALGORITHMS:
+                try:
+                    yield kid, jwt.PyJWK(key, algorithm=_JWK_ALGORITHMS[kind])
+                except (jwt.PyJWTError, ValueError, TypeError):
+                    log.warning("jwk_not_usable", kid=kid)
 
 
 class Authenticator:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from cachetools import TTLCache
+from pydantic import TypeAdapter
 
 from app.errors import InvalidRequest
 from app.integrations.service import IntegrationService
@@ -19,6 +20,8 @@ _FRESH_SECONDS: Final = 300
 _PAGES: Final = 2_000
 
 Kind = Literal["avatars", "voices"]
+
+_cursor: Final = TypeAdapter(tuple[str, str])
 
 
 class Catalogue:
@@ -80,10 +83,9 @@ def _encode(token: str, kind: Kind) -> str:
 
 def _decode(cursor: str, kind: Kind) -> str:
     try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (binascii.Error, ValueError):
-        found = None
-    match found:
-        case [str(of), str(token)] if of == kind:
-            return token
-    raise InvalidRequest.of("query.cursor", "should be a next_cursor that this list gave")
+        of, token = _cursor.validate_json(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):  # pydantic's own error is a ValueError, too
+        of, token = "", ""
+    if of != kind:
+        raise InvalidRequest.of("query.cursor", "should be a next_cursor that this list gave")
+    return token

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from app.bodies import BodyRoute
 from app.errors import IntegrationNotFound
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
@@ -24,7 +25,7 @@ from app.openapi import responses
 from app.schemas import Cursor, CursorText, Limit, ProviderName
 from app.security import CurrentCaller
 
-router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"])
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"], route_class=BodyRoute)
 
 
 async def _service(request: Request) -> IntegrationService:
@@ -51,7 +52,7 @@ ProviderQuery = Annotated[ProviderName, Query(description="Which provider's inte
 @router.post(
     "",
     status_code=201,
-    responses=responses(404, 422, 502, 503, ok={200: {"model": Integration, "description": "Replaced"}}),
+    responses=responses(404, 429, 502, ok={200: {"model": Integration, "description": "Replaced"}}),
 )
 async def connect_provider(
     body: IntegrationCreate, caller: CurrentCaller, integrations: Integrations, response: Response
@@ -109,7 +110,7 @@ async def get_integration(
     return await integrations.get_integration(business_id, provider)
 
 
-@router.patch("/{business_id}", responses=responses(404, 422, 502, 503))
+@router.patch("/{business_id}", responses=responses(404, 429, 502))
 async def update_integration(
     business_id: UUID,
     body: IntegrationUpdate,
@@ -137,7 +138,7 @@ async def delete_integration(
     await integrations.delete_integrations(business_id, provider)
 
 
-@router.post("/{business_id}/validate", responses=responses(404, 422, 502, 503))
+@router.post("/{business_id}/validate", responses=responses(404, 429, 502))
 async def validate_integration(
     business_id: UUID, caller: CurrentCaller, integrations: Integrations, provider: ProviderQuery = "heygen"
 ) -> Integration:
@@ -146,7 +147,7 @@ async def validate_integration(
     return await integrations.validate(caller, business_id, provider)
 
 
-@router.get("/{business_id}/avatars", responses=responses(404, 422, 429, 502, 503))
+@router.get("/{business_id}/avatars", responses=responses(404, 429, 502))
 async def list_avatars(
     business_id: UUID,
     caller: CurrentCaller,
@@ -164,7 +165,7 @@ async def list_avatars(
     )
 
 
-@router.get("/{business_id}/voices", responses=responses(404, 422, 429, 502, 503))
+@router.get("/{business_id}/voices", responses=responses(404, 429, 502))
 async def list_voices(
     business_id: UUID,
     caller: CurrentCaller,

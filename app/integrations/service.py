@@ -1,13 +1,15 @@
 """Integrations where more than the database is asked: the provider, with a key that is opened for it alone."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
+from cachetools import TTLCache
 from prometheus_client import Counter
 
-from app.errors import InternalError, InvalidRequest
+from app.errors import InternalError, InvalidRequest, RateLimited
 from app.integrations.repository import IntegrationRepository, StoredSecret
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
 from app.providers.base import ApiKeyRejected, Provider
@@ -17,6 +19,9 @@ from app.security import Caller
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+_KEY_CHECKS: Final = 120
+_KEY_CHECK_SECONDS: Final = 60.0
 
 _plain_reads = Counter(
     "ai_avatar_plain_secrets_read_total",
@@ -51,6 +56,22 @@ class Keys:
             raise InternalError("The stored API key cannot be opened; the operator's log says why.") from None
 
 
+class KeyCheckLimit:
+    """How often a business may have keys checked: nobody is to try out stolen keys through this service."""
+
+    def __init__(self) -> None:
+        self._counts: TTLCache[tuple[UUID, int], int] = TTLCache(10_000, _KEY_CHECK_SECONDS)
+
+    def count(self, business_id: UUID) -> None:
+        """Counts one check, in this process. Raises RateLimited."""
+        window, elapsed = divmod(time.monotonic(), _KEY_CHECK_SECONDS)
+        key = (business_id, int(window))
+        counted = self._counts.get(key, 0)
+        if counted >= _KEY_CHECKS:
+            raise RateLimited(retry_after=_KEY_CHECK_SECONDS - elapsed)
+        self._counts[key] = counted + 1
+
+
 class IntegrationService:
     """The repository, the providers and the keys brought together."""
 
@@ -60,6 +81,11 @@ class IntegrationService:
         self.repository = repository
         self.keys = keys
         self._providers = providers
+        self._key_checks = KeyCheckLimit()
+
+    async def _verify_key(self, business_id: UUID, provider: str, api_key: str) -> None:
+        self._key_checks.count(business_id)
+        await self._providers[provider].verify_key(api_key)
 
     async def connect(self, business_id: UUID, body: IntegrationCreate) -> tuple[Integration, bool]:
         """Checks the key with the provider, then stores it; returns whether the integration is new.
@@ -67,7 +93,7 @@ class IntegrationService:
         Raises ProviderError: nothing is stored then.
         """
         api_key = body.api_key.get_secret_value()
-        await self._providers[body.provider].verify_key(api_key)
+        await self._verify_key(business_id, body.provider, api_key)
         return await self.repository.set_integration(
             business_id,
             body.provider,
@@ -89,7 +115,7 @@ class IntegrationService:
             # Whoever has no such integration learns that, and the provider is not asked.
             await self.repository.get_integration(business_id, provider)
             api_key = body.api_key.get_secret_value()
-            await self._providers[provider].verify_key(api_key)
+            await self._verify_key(business_id, provider, api_key)
             sealed = self.keys.seal(api_key, business_id, provider)
         elif body.status == "active":
             await self._check_stored_key(caller, business_id, provider, "activate")
@@ -115,6 +141,7 @@ class IntegrationService:
         self, caller: Caller, business_id: UUID, provider: str, purpose: str
     ) -> StoredSecret:
         stored = await self._read_secret(caller, business_id, provider, purpose)
+        self._key_checks.count(business_id)
         await self.use_key(business_id, provider, stored, lambda client, api_key: client.verify_key(api_key))
         return stored
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from app.bodies import BodyRoute
 from app.errors import NotFound
 from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
 from app.n8n.service import Broker
@@ -14,7 +15,7 @@ from app.security import N8nCaller
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import Generation
 
-router = APIRouter(prefix="/n8n", tags=["n8n"])
+router = APIRouter(prefix="/n8n", tags=["n8n"], route_class=BodyRoute)
 
 
 async def _provider(
@@ -87,9 +88,7 @@ async def report_status(
     )
 
 
-@router.post(
-    "/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 422, 429, 502, 503)
-)
+@router.post("/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 429, 502))
 async def create_video(
     caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: VideoBroker
 ) -> Generation:
@@ -101,7 +100,7 @@ async def create_video(
 
 
 @router.get(
-    "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502, 503)
+    "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502)
 )
 async def get_video(
     caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: VideoBroker

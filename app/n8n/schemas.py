@@ -19,8 +19,10 @@ def _as_text(value: object) -> object:
 
 
 def _cut(value: object) -> object:
-    """A long reason is cut, not refused: the report itself must not get lost."""
-    return value.replace("\x00", "")[:_LONGEST_ERROR] if isinstance(value, str) else value
+    """A long reason is cut, and one that no database can hold mended, not refused: the report must not get lost."""
+    if not isinstance(value, str):
+        return value
+    return value[:_LONGEST_ERROR].replace("\x00", "").encode(errors="replace").decode()
 
 
 def _check_video_url(value: str) -> str:

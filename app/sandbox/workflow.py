@@ -29,6 +29,10 @@ class NotOurs(Exception):
     """The service answered 409 or 410."""
 
 
+class GaveUp(Exception):
+    """The video takes longer than the workflow's patience."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pauses:
     """Seconds: the first pause between two questions, its growth, its bound, and the bound of them all."""
@@ -141,6 +145,9 @@ async def run(service: Service, job: Job, heygen_url: str | None) -> str:
         return await _direct(service, job, heygen_url.rstrip("/"))
     except NotOurs:
         return "ended silently"
+    except GaveUp:
+        # No report: a reported failure is final, and the video may still come. The service's deadline ends it.
+        return "gave up waiting"
     except WorkflowError as error:
         with suppress(NotOurs):
             await service.report(job, "failed", error=str(error))
@@ -190,7 +197,7 @@ async def _ask_until_done(ask: Callable[[], Awaitable[str | None]], pauses: Paus
         except WorkflowError as error:
             if not error.passing:
                 raise
-    raise WorkflowError("The video was not finished in time")
+    raise GaveUp
 
 
 async def _request(

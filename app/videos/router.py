@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
+from app.bodies import BodyRoute
 from app.errors import ContentNotFound, GenerationNotFound
 from app.openapi import responses
 from app.schemas import Cursor, CursorText, Limit
@@ -14,7 +15,7 @@ from app.videos.repository import GenerationRepository
 from app.videos.schemas import GenerateVideo, Generation, VideoPage
 from app.videos.service import VideoService
 
-router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"])
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=BodyRoute)
 
 
 async def _service(request: Request) -> VideoService:
@@ -41,7 +42,7 @@ Events = Annotated[EventHub, Depends(_events)]
     "/generate-video",
     status_code=202,
     response_model=Generation,
-    responses=responses(404, 409, 422, 502, 503, 504),
+    responses=responses(404, 409, 502, 504),
 )
 async def generate_video(
     body: GenerateVideo,
@@ -107,6 +108,7 @@ async def cancel_video(content_id: UUID, caller: CurrentCaller, generations: Gen
 
 @router.get(
     "/videos/{content_id}/events",
+    status_code=200,
     response_class=EventStreamResponse,
     responses=responses(
         404,
@@ -128,4 +130,6 @@ async def follow_video(
     `event: expired_token` when the token does. A comment every 15 s keeps proxies from closing it.
     """
     generation = await generations.get_latest_generation(caller.scope(None, GenerationNotFound), content_id)
-    return EventStreamResponse(events.follow(generation, caller.token_expires_at))
+    return EventStreamResponse(
+        events.follow(generation, caller.token_expires_at), events.timing.slowest_read_seconds
+    )

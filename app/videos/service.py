@@ -14,6 +14,7 @@ from app.errors import (
     AppError,
     DatabaseUnavailable,
     IntegrationNotConfigured,
+    Overloaded,
     WebhookFailed,
     WebhookNotConfigured,
     WebhookTimeout,
@@ -125,7 +126,7 @@ class VideoService:
         async for attempt in _while_database_is_away():
             with attempt:
                 now = await self.repository.roll_back_dispatch(generation.id, str(error))
-        if now.ended_by in ("webhook", "deadline"):
+        if not now.is_live and now.ended_by != "report":
             _dispatches.labels("rolled_back").inc()
             failure: type[AppError] = (
                 WebhookTimeout if isinstance(error, WebhookTimeoutError) else WebhookFailed
@@ -169,5 +170,5 @@ class VideoService:
 def _while_database_is_away() -> Any:
     """Tries for about 20 s: a database that restarts in mid-call is no reason to leave a content behind."""
     return stamina.retry_context(
-        on=DatabaseUnavailable, attempts=None, timeout=20, wait_initial=0.1, wait_max=2
+        on=(DatabaseUnavailable, Overloaded), attempts=None, timeout=20, wait_initial=0.1, wait_max=2
     )

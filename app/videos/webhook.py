@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 0.25
 _LONGEST_PAUSE_SECONDS: Final = 4.0
+# The budget bounds the whole; an address that does not answer leaves time for another try.
+_TIMEOUT: Final = httpx.Timeout(None, connect=5.0)
 
 _calls = Counter("ai_avatar_webhook_calls_total", "Calls of the n8n webhook, each try", ["outcome"])
 
@@ -100,7 +102,7 @@ class WebhookClient:
     async def _try(self, url: str, job: Job, body: str) -> tuple[WebhookError | None, float | None]:
         """None: taken. An error returned may be tried again, after so many seconds; one raised may not."""
         request = self._client.build_request(
-            "POST", url, content=body.encode(), headers=self._headers(job, body)
+            "POST", url, content=body.encode(), headers=self._headers(job, body), timeout=_TIMEOUT
         )
         try:
             response = await self._client.send(request, stream=True, follow_redirects=False)

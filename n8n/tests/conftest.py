@@ -1,0 +1,62 @@
+"""Fixtures: one n8n and one service for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from house import House
+from n8n_process import BROKER, DIRECT, N8n
+from service_stack import free_port, run_stack
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder: Path = tmp_path_factory.mktemp("n8n")
+    n8n = N8n(folder / "n8n", free_port(), {})
+    with run_stack(folder, {slug: n8n.webhook_url(slug) for slug in (BROKER, DIRECT)}) as stack:
+        n8n.settings = {
+            "AI_AVATAR_SERVICE_URL": stack.to_service.url,
+            "AI_AVATAR_HEYGEN_URL": stack.to_heygen.url,
+        }
+        n8n.install_workflows(webhook_token=stack.keys.webhook_token, service_key=stack.keys.n8n_api_key)
+        try:
+            yield House(stack, n8n)
+        finally:
+            n8n.stop()
+
+
+@pytest.fixture
+def inactive(house: House) -> House:
+    """Both workflows are imported, neither is switched on."""
+    house.enter("inactive")
+    return house
+
+
+@pytest.fixture
+def quick(house: House) -> House:
+    """Both workflows are active and wait a second or two."""
+    house.enter("quick")
+    return house
+
+
+@pytest.fixture
+def patient(house: House) -> House:
+    """Both workflows are active and wait as in production: in n8n's database."""
+    house.enter("patient")
+    return house
+
+
+@pytest.fixture
+def wrong_secret(house: House) -> House:
+    """n8n checks signatures with another secret than the service's."""
+    house.enter("wrong secret")
+    return house
+
+
+@pytest.fixture(params=[BROKER, DIRECT])
+def workflow(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name

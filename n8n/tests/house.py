@@ -1,0 +1,71 @@
+"""n8n and what it works with: one of each for all tests."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from n8n_process import BROKER, DIRECT, N8n
+from service_stack import Service, Stack
+
+# Under 65 seconds n8n waits in memory, so that a video takes seconds; from there on it waits in its database.
+QUICK = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "0.5", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "2"}
+PATIENT = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "66", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "66"}
+Mode = Literal["inactive", "quick", "patient", "wrong secret"]
+
+
+@dataclass
+class House:
+    """n8n starts anew only when a test wants it set up otherwise."""
+
+    stack: Stack
+    n8n: N8n
+    _mode: Mode | None = field(default=None, init=False)
+    _active: bool = field(default=False, init=False)
+    _kept_before: dict[str, list[str]] = field(default_factory=dict, init=False)
+
+    def enter(self, mode: Mode) -> None:
+        if mode != self._mode:
+            self.n8n.stop()
+            if mode != "inactive" and not self._active:
+                self.n8n.activate_workflows()
+                self._active = True
+            elif mode == "inactive" and self._active:
+                self.n8n.deactivate_workflows()
+                self._active = False
+            self.n8n.settings |= PATIENT if mode == "patient" else QUICK
+            self.n8n.settings["AI_AVATAR_WEBHOOK_SECRET"] = self._webhook_secret(mode)
+            self.n8n.start()
+            self._mode = mode
+        # Nothing left over from another test asks any more when the lists of requests are emptied.
+        self._kept_before = {slug: self.n8n.wait_until_idle(slug) for slug in (BROKER, DIRECT)}
+        self.stack.to_service.forget()
+        self.stack.to_heygen.forget()
+
+    def _webhook_secret(self, mode: Mode) -> str:
+        """As while a secret is being changed; another one; or the check is off."""
+        another = Stack.another_secret()
+        right = f"{another},{self.stack.keys.webhook_secret}"
+        return {"quick": right, "inactive": right, "wrong secret": another, "patient": ""}[mode]
+
+    def new_executions(self, workflow: str) -> list[str]:
+        """What n8n keeps of this test's executions once they have ended: the red ones, by our settings."""
+        kept = self.n8n.wait_until_idle(workflow)
+        return kept[len(self._kept_before[workflow]) :]
+
+    def has_written(self, text: str) -> bool:
+        """Whether n8n has this anywhere in its folder: its database, the journal beside it, its log."""
+        return any(
+            text.encode() in path.read_bytes() for path in self.n8n.folder.rglob("*") if path.is_file()
+        )
+
+    def wait_for_create(self, videos: int = 1) -> None:
+        """Until HeyGen has been asked for so many videos."""
+        deadline = time.monotonic() + 20
+        while len(self.stack.to_heygen.statuses("POST", "/v3/videos")) < videos:
+            assert time.monotonic() < deadline, self.stack.to_heygen.passed
+            time.sleep(0.1)
+
+    def service(self, workflow: str) -> Service:
+        return self.stack.services[workflow]

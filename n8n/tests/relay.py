@@ -1,0 +1,124 @@
+"""An HTTP relay that keeps a list of what passed, and plays the faults of a network when told to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+
+import httpx
+
+_HOP_HEADERS = {"host", "connection", "content-length", "transfer-encoding", "keep-alive"}
+
+
+@dataclass(frozen=True)
+class Passed:
+    """One exchange, as the far side answered it."""
+
+    method: str
+    path: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens instead of the next answer to `method` on a path that starts with `path`.
+
+    `lose` lets the request through and closes without the answer; `answer` never lets it through.
+    """
+
+    method: str
+    path: str
+    kind: Literal["lose", "answer"]
+    status: int = 0
+    body: bytes = b""
+
+
+@dataclass
+class Relay:
+    """Listens on a port of its own and forwards to `target`."""
+
+    target: str
+    passed: list[Passed] = field(default_factory=list)
+    _faults: list[Fault] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._client = httpx.Client(timeout=60)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self._exchange))
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def lose_answer(self, method: str, path: str, times: int = 1) -> None:
+        with self._lock:
+            self._faults += [Fault(method, path, "lose")] * times
+
+    def answer(self, method: str, path: str, status: int, body: object, times: int = 1) -> None:
+        with self._lock:
+            self._faults += [Fault(method, path, "answer", status, json.dumps(body).encode())] * times
+
+    def statuses(self, method: str, path: str) -> list[int]:
+        """How the far side answered `method` on paths that start with `path`, in order."""
+        return [p.status for p in list(self.passed) if p.method == method and p.path.startswith(path)]
+
+    def forget(self) -> None:
+        with self._lock:
+            self.passed.clear()
+            self._faults.clear()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._client.close()
+
+    def _exchange(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        fault = self._take_fault(handler.command, handler.path)
+        if fault is not None and fault.kind == "answer":
+            _send(handler, fault.status, "application/json", fault.body)
+            return
+        headers = {k: v for k, v in handler.headers.items() if k.lower() not in _HOP_HEADERS}
+        response = self._client.request(
+            handler.command, self.target + handler.path, headers=headers, content=body
+        )
+        with self._lock:
+            self.passed.append(Passed(handler.command, handler.path, response.status_code))
+        if fault is None:
+            kind = response.headers.get("content-type", "application/octet-stream")
+            _send(handler, response.status_code, kind, response.content)
+
+    def _take_fault(self, method: str, path: str) -> Fault | None:
+        with self._lock:
+            for fault in self._faults:
+                if fault.method == method and path.startswith(fault.path):
+                    self._faults.remove(fault)
+                    return fault
+        return None
+
+
+def _handler_for(exchange: Callable[[BaseHTTPRequestHandler, bytes], None]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _relay(self) -> None:
+            exchange(self, self.rfile.read(int(self.headers.get("content-length") or 0)))
+            self.close_connection = True
+
+        do_GET = _relay  # noqa: N815 - the name is http.server's
+        do_POST = _relay  # noqa: N815 - the name is http.server's
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+            """Says nothing: pytest's output is for the tests."""
+
+    return Handler
+
+
+def _send(handler: BaseHTTPRequestHandler, status: int, content_type: str, body: bytes) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Type", content_type)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)

@@ -1,0 +1,254 @@
+"""The whole job through a real n8n: the service's webhook, both workflows, a stand-in HeyGen."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+
+from house import House
+from n8n_process import BROKER, DIRECT
+
+UNAUTHORIZED = {"error": {"code": "unauthorized", "message": "Invalid API key"}}
+NO_CREDIT = {"error": {"code": "insufficient_credit", "message": "Not enough credit"}}
+FAULT = {"error": {"code": "internal_error", "message": "Something went wrong"}}
+
+
+def test_content_gets_its_status_back_when_the_workflow_is_inactive(inactive: House, workflow: str) -> None:
+    service = inactive.service(workflow)
+    content_id = service.new_content(previous_status="completed")
+
+    response = service.generate(content_id)
+
+    assert response.status_code == 502
+    assert response.json()["code"] == "webhook_failed"
+    assert service.content(content_id)["heygen_status"] == "completed"
+
+
+def test_n8n_refuses_a_caller_with_another_token(quick: House, workflow: str) -> None:
+    response = httpx.post(
+        quick.n8n.webhook_url(workflow), headers={"Authorization": "Bearer another"}, json={}, timeout=10
+    )
+
+    assert (response.status_code, response.text) == (403, "Authorization data is wrong!")
+
+
+def test_video_is_made(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+
+    service.start_video(content_id)
+    generation = service.wait_for_end(content_id)
+
+    assert generation["status"] == "completed"
+    content = service.content(content_id)
+    assert content["heygen_status"] == "completed"
+    assert content["heygen_url"] == generation["video_url"]
+    assert content["heygen_video_id"] == generation["video_id"]
+    assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
+    assert quick.new_executions(workflow) == []
+
+
+def test_failure_at_heygen_is_reported_with_its_reason(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+    failed = {"status": "failed", "failure_code": "moderation", "failure_message": "The script was refused"}
+    quick.stack.to_heygen.answer("GET", "/v3/videos/", 200, {"data": {"id": "v", **failed}})
+
+    service.start_video(content_id)
+    generation = service.wait_for_end(content_id)
+
+    assert generation["status"] == "failed"
+    assert "The script was refused" in generation["error"]
+    assert service.content(content_id)["heygen_status"] == "failed"
+
+
+def test_rejected_key_is_reported(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+    quick.stack.to_heygen.answer("POST", "/v3/videos", 401, UNAUTHORIZED)
+
+    try:
+        service.start_video(content_id)
+        generation = service.wait_for_end(content_id)
+    finally:
+        service.reactivate()  # a rejected key puts the integration into `error`
+
+    assert generation["status"] == "failed"
+    assert "key" in generation["error"].lower()
+    assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == []
+
+
+def test_account_out_of_credit_is_reported(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+    quick.stack.to_heygen.answer("POST", "/v3/videos", 402, NO_CREDIT)
+
+    service.start_video(content_id)
+    generation = service.wait_for_end(content_id)
+
+    assert generation["status"] == "failed"
+    assert "credit" in generation["error"].lower()
+
+
+def test_webhook_fired_twice_makes_one_video(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+
+    generation = service.start_video(content_id)
+    again = service.fire_webhook(quick.n8n.webhook_url(workflow), generation)
+
+    assert again.status_code == 200
+    assert service.wait_for_end(content_id)["status"] == "completed"
+    assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
+    first_call = "/n8n/heygen/videos" if workflow == BROKER else "/n8n/heygen-credentials"
+    assert 409 in quick.stack.to_service.statuses("POST", first_call)
+    assert quick.new_executions(workflow) == []
+
+
+def test_answer_to_the_claim_is_lost_and_asked_for_again(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+    first_call = "/n8n/heygen/videos" if workflow == BROKER else "/n8n/heygen-credentials"
+    quick.stack.to_service.lose_answer("POST", first_call)
+
+    generation = service.start_video(content_id)
+
+    assert service.wait_for_end(content_id)["status"] == "completed"
+    assert quick.stack.to_service.statuses("POST", first_call)[:2] == [200, 200]
+    assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
+    if workflow == DIRECT:
+        assert service.key_handouts(generation["id"]) == 2
+
+
+def test_answer_to_the_last_report_is_lost_and_reported_again(quick: House) -> None:
+    service = quick.service(DIRECT)
+    content_id = service.new_content()
+    quick.stack.to_heygen.answer("POST", "/v3/videos", 402, NO_CREDIT)
+    quick.stack.to_service.lose_answer("POST", "/n8n/heygen-status")
+
+    service.start_video(content_id)
+
+    assert service.wait_for_end(content_id)["status"] == "failed"
+    quick.n8n.wait_until_idle(DIRECT)
+    assert quick.stack.to_service.statuses("POST", "/n8n/heygen-status") == [200, 200]
+
+
+def test_heygen_out_of_order_for_a_while_costs_no_video(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+    quick.stack.to_heygen.answer("GET", "/v3/videos/", 500, FAULT, times=4)
+
+    service.start_video(content_id)
+
+    assert service.wait_for_end(content_id, seconds=90)["status"] == "completed"
+
+
+def test_create_whose_answer_got_lost_is_not_sent_to_heygen_again(quick: House) -> None:
+    service = quick.service(DIRECT)
+    content_id = service.new_content()
+    quick.stack.to_heygen.lose_answer("POST", "/v3/videos")
+
+    service.start_video(content_id)
+    generation = service.wait_for_end(content_id)
+
+    assert generation["status"] == "failed"
+    assert "not known" in generation["error"]
+    assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
+
+
+def test_heygen_too_busy_to_start_is_asked_again(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+    busy = {"error": {"code": "rate_limit_exceeded", "message": "Too many requests"}}
+    quick.stack.to_heygen.answer("POST", "/v3/videos", 429, busy)
+
+    service.start_video(content_id)
+
+    assert service.wait_for_end(content_id)["status"] == "completed"
+    assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
+
+
+def test_cancelled_generation_ends_the_workflow_silently(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content(previous_status="failed")
+    still = {"data": {"id": "v", "status": "processing"}}
+    quick.stack.to_heygen.answer("GET", "/v3/videos/", 200, still, times=50)
+
+    service.start_video(content_id)
+    quick.wait_for_create()
+    service.cancel(content_id)
+
+    assert quick.new_executions(workflow) == []
+    assert service.generation(content_id)["error"] == "cancelled"
+    assert service.content(content_id)["heygen_status"] == "failed"
+
+
+def test_key_is_in_nothing_that_n8n_writes(quick: House, workflow: str) -> None:
+    service = quick.service(workflow)
+    content_id = service.new_content()
+
+    service.start_video(content_id)
+    quick.wait_for_create()
+    assert not quick.has_written(quick.stack.keys.heygen_key)
+    service.wait_for_end(content_id)
+    quick.n8n.wait_until_idle(workflow)
+
+    assert not quick.has_written(quick.stack.keys.heygen_key)
+
+
+def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: House, workflow: str) -> None:
+    service = wrong_secret.service(workflow)
+    content_id = service.new_content()
+
+    service.start_video(content_id)  # n8n answers at once, before it looks at the signature
+    time.sleep(2)
+
+    assert service.generation(content_id)["status"] == "processing"  # until its deadline
+    assert wrong_secret.stack.to_service.passed == []
+    kept = ["error"] if workflow == BROKER else []  # the direct workflow keeps nothing
+    assert wrong_secret.new_executions(workflow) == kept
+    service.cancel(content_id)
+
+
+def test_killed_in_mid_wait_it_goes_on_after_the_start(patient: House) -> None:
+    contents, generations = {}, {}
+    for workflow in (BROKER, DIRECT):
+        service = patient.service(workflow)
+        contents[workflow] = service.new_content()
+        generations[workflow] = service.start_video(contents[workflow])["id"]
+    patient.wait_for_create(2)
+    for workflow in (BROKER, DIRECT):
+        patient.n8n.wait_for_status(workflow, "waiting")
+    assert all(patient.has_written(generation) for generation in generations.values())
+    assert not patient.has_written(patient.stack.keys.heygen_key)
+
+    patient.n8n.kill()
+    patient.n8n.start()
+
+    for workflow, content_id in contents.items():
+        generation = patient.service(workflow).wait_for_end(content_id, seconds=200)
+        assert generation["status"] == "completed"
+    assert patient.stack.to_heygen.statuses("POST", "/v3/videos") == [200, 200]
+
+
+def test_killed_in_a_short_wait_it_is_lost_and_the_deadline_is_what_ends_it(quick: House) -> None:
+    service = quick.service(BROKER)
+    content_id = service.new_content(previous_status="failed")
+    still = {"data": {"id": "v", "status": "processing"}}
+    quick.stack.to_heygen.answer("GET", "/v3/videos/", 200, still, times=50)
+
+    service.start_video(content_id)
+    quick.wait_for_create()
+    quick.n8n.kill()
+    quick.n8n.start()
+    time.sleep(5)
+    asked = len(quick.stack.to_service.passed)
+    time.sleep(5)
+
+    assert len(quick.stack.to_service.passed) == asked  # nobody asks any more
+    assert quick.new_executions(BROKER) == ["crashed"]
+    assert service.generation(content_id)["status"] == "processing"
+    service.let_deadline_pass(content_id)
+    assert service.wait_for_end(content_id, seconds=90)["status"] == "expired"
+    assert service.content(content_id)["heygen_status"] == "failed"

@@ -1,0 +1,442 @@
+"""Broker mode: the service asks the provider for n8n; never twice for one video, never with the key in an answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from support.n8n import Receiver
+from support.problems import assert_problem
+from support.servers import free_port, serve_app
+from support.service import running, settings
+from support.tenants import N8N, Tenant, make_tenant
+
+from app.n8n import service as broker_service
+
+pytestmark = pytest.mark.anyio
+
+VIDEOS = "/n8n/heygen/videos"
+Client = httpx.AsyncClient
+
+
+async def generate(client: Client, tenant: Tenant) -> str:
+    response = await client.post(
+        "/integrations/ai-avatar/generate-video",
+        json={"content_id": str(tenant.content_id)},
+        headers=tenant.headers,
+    )
+    assert response.status_code == 202, response.text
+    generation_id: str = response.json()["id"]
+    return generation_id
+
+
+@pytest.fixture
+async def generation_id(client: Client, connected: Tenant, n8n: Receiver) -> str:
+    return await generate(client, connected)
+
+
+async def create(
+    client: Client, generation_id: str, execution_id: str | None = "1", **body: Any
+) -> httpx.Response:
+    body |= {"generation_id": generation_id, "execution_id": execution_id}
+    return await client.post(VIDEOS, json=body, headers=N8N)
+
+
+async def follow(client: Client, generation_id: str) -> httpx.Response:
+    return await client.get(f"{VIDEOS}/{generation_id}", headers=N8N)
+
+
+async def made_at_sandbox(heygen_url: str, tenant: Tenant) -> list[dict[str, Any]]:
+    """The videos that the sandbox made with this business's key."""
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(
+            f"{heygen_url}/v3/videos", headers={"X-Api-Key": f"sandbox-{tenant.business_id}"}
+        )
+    videos: list[dict[str, Any]] = answer.json()["data"]
+    return videos
+
+
+async def test_create_claims_asks_the_provider_and_records_the_video(
+    client: Client, connected: Tenant, generation_id: str, heygen_url: str, owner: asyncpg.Connection
+) -> None:
+    response = await create(client, generation_id, title="A title")
+    assert response.status_code == 200, response.text
+    generation = response.json()
+    assert (generation["id"], generation["status"]) == (generation_id, "processing")
+    [video] = await made_at_sandbox(heygen_url, connected)
+    assert (video["id"], video["title"]) == (generation["video_id"], "A title")
+    assert f"sandbox-{connected.business_id}" not in response.text
+    row = await owner.fetchrow("select * from ai_avatar.generations where id = $1", UUID(generation_id))
+    assert row
+    assert (row["claimed_by"], row["video_id"]) == ("1", video["id"])
+    assert (
+        await owner.fetchval("select heygen_video_id from public.content where id = $1", connected.content_id)
+        == video["id"]
+    )
+    reads = await owner.fetch(
+        "select purpose, generation_id from ai_avatar.secret_reads where business_id = $1",
+        connected.business_id,
+    )
+    assert [tuple(read) for read in reads] == [("create_video", UUID(generation_id))]
+
+
+async def test_same_execution_twice_has_one_video(
+    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+) -> None:
+    first, again = await create(client, generation_id), await create(client, generation_id)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json()["video_id"] == again.json()["video_id"]
+    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+
+
+async def test_concurrent_calls_of_one_execution_have_one_video(
+    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+) -> None:
+    responses = await asyncio.gather(*(create(client, generation_id) for _ in range(8)))
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.json()["video_id"] for response in responses}) == 1
+    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+
+
+@pytest.mark.parametrize("execution_id", ["2", None])
+async def test_another_execution_is_409_and_makes_no_video(
+    client: Client, connected: Tenant, generation_id: str, heygen_url: str, execution_id: str | None
+) -> None:
+    await create(client, generation_id)
+    assert_problem(await create(client, generation_id, execution_id), 409, "generation_already_claimed")
+    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+
+
+async def test_of_two_executions_at_once_one_has_the_job(
+    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+) -> None:
+    responses = await asyncio.gather(*(create(client, generation_id, str(n)) for n in range(8)))
+    assert sorted(response.status_code for response in responses) == [200] + [409] * 7
+    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+
+
+async def test_cancelled_generation_is_410_and_makes_no_video(
+    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+) -> None:
+    path = f"/integrations/ai-avatar/videos/{connected.content_id}/cancel"
+    assert (await client.post(path, headers=connected.headers)).status_code == 200
+    assert_problem(await create(client, generation_id), 410, "generation_closed")
+    assert await made_at_sandbox(heygen_url, connected) == []
+
+
+async def test_unknown_generation_is_404(client: Client) -> None:
+    for response in (await create(client, str(uuid4())), await follow(client, str(uuid4()))):
+        assert_problem(response, 404, "generation_not_found")
+
+
+async def test_integration_that_lost_its_avatar_is_422_and_another_call_may_ask(
+    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+) -> None:
+    path = f"/integrations/ai-avatar/{connected.business_id}"
+    await client.patch(path, json={"avatar_id": None}, headers=connected.headers)
+    assert_problem(await create(client, generation_id), 422, "avatar_not_configured")
+    await client.patch(path, json={"avatar_id": "sandbox-ada"}, headers=connected.headers)
+    assert (await create(client, generation_id)).status_code == 200
+    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+
+
+async def test_get_before_there_is_a_video_asks_nobody(
+    client: Client, connected: Tenant, generation_id: str, owner: asyncpg.Connection
+) -> None:
+    response = await follow(client, generation_id)
+    assert (response.status_code, response.json()["video_id"]) == (200, None)
+    assert not await owner.fetchval(
+        "select count(*) from ai_avatar.secret_reads where business_id = $1", connected.business_id
+    )
+
+
+# A HeyGen that says what a test wants --------------------------------------------------------------------------------
+
+
+class HeyGen:
+    """`create` and `state` answer; every request is kept."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.creates: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.create: Callable[[], Awaitable[Response]] = accept
+        self.state: dict[str, Any] = {"status": "processing"}
+
+    async def me(self, _: Request) -> Response:
+        return JSONResponse({"data": {"username": "u"}})
+
+    async def post(self, request: Request) -> Response:
+        self.creates.append(await request.json())
+        self.headers.append(dict(request.headers))
+        return await self.create()
+
+    async def get(self, request: Request) -> Response:
+        return JSONResponse({"data": {"id": request.path_params["id"], **self.state}})
+
+
+async def accept() -> Response:
+    return JSONResponse({"data": {"video_id": "v-1", "status": "waiting"}})
+
+
+def says(status: int, code: str, **headers: str) -> Callable[[], Awaitable[Response]]:
+    async def answer() -> Response:
+        error = {"error": {"code": code, "message": f"HeyGen's words: {code}"}}
+        return JSONResponse(error, status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+    return answer
+
+
+async def html() -> Response:
+    return HTMLResponse("<html>", 200)
+
+
+@pytest.fixture
+def heygen() -> Iterator[HeyGen]:
+    found = HeyGen()
+    app = Starlette(
+        routes=[
+            Route("/v3/users/me", found.me),
+            Route("/v3/videos", found.post, methods=["POST"]),
+            Route("/v3/videos/{id}", found.get),
+        ]
+    )
+    with serve_app(app) as url:
+        found.url = url
+        yield found
+
+
+@asynccontextmanager
+async def service_with(
+    url: str, database_url: str, webhook: Receiver
+) -> AsyncIterator[tuple[FastAPI, Client]]:
+    providers = {"heygen": {"api_url": url, "webhook_url": webhook.url}}
+    async with running(settings(database_url, providers=providers)) as started:
+        yield started
+
+
+@pytest.fixture
+async def stage(
+    heygen: HeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+) -> AsyncIterator[tuple[Client, Tenant, str]]:
+    """A client, a business whose key is `canary-broker`, and its generation, before that HeyGen."""
+    async with service_with(heygen.url, database_url, n8n) as (_, client):
+        tenant = await make_tenant(owner)
+        body = {
+            "api_key": "canary-broker",
+            "avatar_id": "a",
+            "voice_id": "v",
+            "provider_config": {"resolution": "720p", "aspect_ratio": "1:1", "script": "not this"},
+        }
+        response = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
+        assert response.status_code == 201, response.text
+        yield client, tenant, await generate(client, tenant)
+
+
+async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Client, Tenant, str]) -> None:
+    client, _, generation_id = stage
+    await create(
+        client, generation_id, title="T", provider_options={"resolution": "4k", "avatar_id": "not this"}
+    )
+    assert heygen.creates == [
+        {
+            "type": "avatar",
+            "avatar_id": "a",
+            "voice_id": "v",
+            "script": "Hello",
+            "title": "T",
+            "resolution": "4k",
+            "aspect_ratio": "1:1",
+        }
+    ]
+    assert heygen.headers[0]["idempotency-key"] == generation_id
+    assert heygen.headers[0]["x-api-key"] == "canary-broker"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        (says(402, "insufficient_credit"), 502, "provider_rejected"),
+        (says(404, "avatar_not_found"), 502, "provider_rejected"),
+        (says(400, "invalid_parameter"), 502, "provider_rejected"),
+        (says(403, "forbidden"), 502, "provider_rejected"),
+        (says(429, "rate_limit_exceeded", retry_after="7"), 429, "provider_rate_limited"),
+        (says(401, "unauthorized"), 422, "api_key_rejected"),
+    ],
+)
+async def test_certain_no_is_passed_on_and_the_same_execution_may_ask_again(
+    heygen: HeyGen,
+    stage: tuple[Client, Tenant, str],
+    owner: asyncpg.Connection,
+    answer: Callable[[], Awaitable[Response]],
+    status: int,
+    code: str,
+) -> None:
+    client, tenant, generation_id = stage
+    heygen.create = answer
+    response = await create(client, generation_id)
+    problem = assert_problem(response, status, code)
+    assert "canary" not in response.text
+    if code == "provider_rejected":
+        assert problem["detail"].startswith("HeyGen's words: ")
+        assert problem["provider_code"] in problem["detail"]
+    if status == 429:
+        assert response.headers["retry-after"] == "7"
+    if code == "api_key_rejected":
+        integration = await client.get(
+            f"/integrations/ai-avatar/{tenant.business_id}", headers=tenant.headers
+        )
+        assert integration.json()["status"] == "error"
+        await client.patch(
+            f"/integrations/ai-avatar/{tenant.business_id}", json={"api_key": "new"}, headers=tenant.headers
+        )
+    heygen.create = accept
+    assert (await create(client, generation_id)).json()["video_id"] == "v-1"
+    assert len(heygen.creates) == 2
+
+
+async def test_no_connection_is_certain_too(
+    database_url: str, heygen: HeyGen, n8n: Receiver, stage: tuple[Client, Tenant, str]
+) -> None:
+    client, _, generation_id = stage
+    async with service_with(f"http://127.0.0.1:{free_port()}", database_url, n8n) as (_, cut_off):
+        assert_problem(await create(cut_off, generation_id), 503, "provider_unavailable")
+    assert (await create(client, generation_id)).status_code == 200
+    assert len(heygen.creates) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        (says(500, "internal_error"), 503, "provider_unavailable"),
+        (says(409, "request_in_progress"), 503, "provider_unavailable"),
+        (html, 502, "provider_unexpected_answer"),
+    ],
+)
+async def test_unknown_outcome_is_never_asked_again(
+    heygen: HeyGen,
+    stage: tuple[Client, Tenant, str],
+    monkeypatch: pytest.MonkeyPatch,
+    owner: asyncpg.Connection,
+    answer: Callable[[], Awaitable[Response]],
+    status: int,
+    code: str,
+) -> None:
+    """Whether a video was made, and billed, nobody knows: no later call may make another."""
+    client, _, generation_id = stage
+    heygen.create = answer
+    assert_problem(await create(client, generation_id), status, code)
+    heygen.create = accept
+    monkeypatch.setattr(broker_service, "_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(broker_service, "_LOOK_SECONDS", 0.1)
+    # Until the first call's time is over, it may still get its answer.
+    assert_problem(await create(client, generation_id), 503, "provider_unavailable")
+    await owner.execute(
+        "update ai_avatar.generations set video_requested_at = video_requested_at - interval '1 minute' "
+        "where id = $1",
+        UUID(generation_id),
+    )
+    later = assert_problem(await create(client, generation_id), 502, "provider_unexpected_answer")
+    assert "not asked" in later["detail"]
+    assert len(heygen.creates) == 1
+
+
+async def test_caller_who_hangs_up_while_the_provider_thinks_causes_no_second_video(
+    heygen: HeyGen, stage: tuple[Client, Tenant, str]
+) -> None:
+    client, _, generation_id = stage
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def think() -> Response:  # in the server's thread and loop
+        loop.call_soon_threadsafe(asked.set)
+        for _ in range(100):
+            if go_on.is_set():
+                break
+            await asyncio.sleep(0.02)
+        return await accept()
+
+    heygen.create = think
+    first = asyncio.create_task(create(client, generation_id))
+    await asyncio.wait_for(asked.wait(), 5)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    go_on.set()
+    # The same execution, whose first request broke off, asks again: it gets the video that was being made.
+    again = await create(client, generation_id)
+    assert again.status_code == 200, again.text
+    assert again.json()["video_id"] == "v-1"
+    assert len(heygen.creates) == 1
+
+
+async def test_get_moves_the_generation_on_to_the_finished_video(
+    heygen: HeyGen, stage: tuple[Client, Tenant, str], owner: asyncpg.Connection
+) -> None:
+    client, tenant, generation_id = stage
+    await create(client, generation_id)
+    waiting = await follow(client, generation_id)
+    assert (waiting.status_code, waiting.json()["status"]) == (200, "processing")
+    heygen.state = {"status": "completed", "video_url": "https://example.com/v.mp4"}
+    done = await follow(client, generation_id)
+    assert (done.json()["status"], done.json()["video_url"]) == ("completed", "https://example.com/v.mp4")
+    assert "canary" not in waiting.text + done.text
+    row = await owner.fetchrow("select * from public.content where id = $1", tenant.content_id)
+    assert row
+    assert (row["heygen_status"], row["heygen_url"]) == ("completed", "https://example.com/v.mp4")
+    heygen.state = {"status": "completed", "video_url": "https://example.com/fresh.mp4"}
+    fresh = await follow(client, generation_id)
+    assert fresh.json()["video_url"] == "https://example.com/fresh.mp4"
+    assert fresh.json()["completed_at"] == done.json()["completed_at"]
+
+
+async def test_get_records_the_provider_s_failure(heygen: HeyGen, stage: tuple[Client, Tenant, str]) -> None:
+    client, _, generation_id = stage
+    await create(client, generation_id)
+    heygen.state = {"status": "failed", "failure_code": "rendering", "failure_message": "canary-broker broke"}
+    failed = (await follow(client, generation_id)).json()
+    assert failed["status"] == failed["heygen_status"] == "failed"
+    assert failed["error"].startswith("rendering")
+    assert "canary-broker" not in failed["error"]
+    heygen.state = {"status": "completed", "video_url": "https://example.com/v.mp4"}
+    assert (await follow(client, generation_id)).json()["status"] == "failed", "what was reported stands"
+
+
+async def test_late_completion_is_kept(
+    heygen: HeyGen, stage: tuple[Client, Tenant, str], owner: asyncpg.Connection
+) -> None:
+    """The generation went past its deadline; its video was paid for."""
+    client, tenant, generation_id = stage
+    await create(client, generation_id)
+    await owner.execute(
+        "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
+        UUID(generation_id),
+    )
+    await owner.execute("select ai_avatar.expire_generations(10)")
+    assert (await follow(client, generation_id)).json()["status"] == "expired"
+    heygen.state = {"status": "completed", "video_url": "https://example.com/late.mp4"}
+    late = (await follow(client, generation_id)).json()
+    assert (late["status"], late["heygen_status"]) == ("completed", "completed")
+    assert (
+        await owner.fetchval("select heygen_url from public.content where id = $1", tenant.content_id)
+        == "https://example.com/late.mp4"
+    )
+
+
+async def test_get_passes_the_provider_s_faults_on_and_changes_nothing(
+    heygen: HeyGen, stage: tuple[Client, Tenant, str], database_url: str, n8n: Receiver
+) -> None:
+    client, _, generation_id = stage
+    await create(client, generation_id)
+    async with service_with(f"http://127.0.0.1:{free_port()}", database_url, n8n) as (_, cut_off):
+        assert_problem(await follow(cut_off, generation_id), 503, "provider_unavailable")
+    assert (await follow(client, generation_id)).json()["status"] == "processing"

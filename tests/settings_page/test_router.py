@@ -1,0 +1,129 @@
+"""The page's HTTP side: paths, types, caching, and the headers that keep it safe."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.settings_page.router import create_router, loopback_origins
+
+PAGE = "/settings/integrations"
+
+pytestmark = pytest.mark.anyio
+
+
+def make_client(**arguments: list[str]) -> httpx.AsyncClient:
+    app = FastAPI()
+    app.include_router(create_router(**arguments))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service.test")
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with make_client() as client:
+        yield client
+
+
+def read_policy(response: httpx.Response) -> dict[str, list[str]]:
+    directives = (part.split() for part in response.headers["Content-Security-Policy"].split(";"))
+    return {name: sources for name, *sources in directives}
+
+
+async def test_page_allows_nothing_inline_and_no_frames(client: httpx.AsyncClient) -> None:
+    response = await client.get(PAGE)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    policy = read_policy(response)
+    assert policy["default-src"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["img-src"] == ["'self'", "https:"]
+    assert policy["media-src"] == ["https:"]
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == ["'none'"]
+    assert policy["require-trusted-types-for"] == ["'script'"]
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
+    assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=", response.text)
+
+
+async def test_frame_ancestors_and_media_sources_are_named() -> None:
+    async with make_client(
+        frame_ancestors=["https://app.example.com", "https://*.example.org"],
+        media_sources=["http://127.0.0.1:9000"],
+    ) as client:
+        policy = read_policy(await client.get(PAGE))
+    assert policy["frame-ancestors"] == ["https://app.example.com", "https://*.example.org"]
+    assert policy["img-src"] == ["'self'", "https:", "http://127.0.0.1:9000"]
+    assert policy["media-src"] == ["https:", "http://127.0.0.1:9000"]
+
+
+async def test_only_plain_http_on_this_machine_is_a_media_source() -> None:
+    urls = ["https://api.heygen.com", "http://127.0.0.1:9000/heygen", "http://127.0.0.1:9000/n8n"]
+    assert loopback_origins([*urls, "http://heygen.example", "http://localhost:1/x", "http://[::1]:2"]) == [
+        "http://127.0.0.1:9000",
+        "http://[::1]:2",
+        "http://localhost:1",
+    ]
+
+
+@pytest.mark.parametrize("source", ["https://a.example; script-src *", "https://a.example https:", "", "a,b"])
+def test_source_that_would_change_the_policy_is_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="Content-Security-Policy"):
+        create_router(frame_ancestors=[source])
+    with pytest.raises(ValueError, match="Content-Security-Policy"):
+        create_router(media_sources=[source])
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("ai-avatar-settings.js", "text/javascript; charset=utf-8"),
+        ("element.css", "text/css; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+    ],
+)
+async def test_static_files_have_their_types(client: httpx.AsyncClient, name: str, media_type: str) -> None:
+    response = await client.get(f"/settings/static/{name}")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize("path", [PAGE, "/settings/static/strings.js"])
+async def test_every_answer_is_safe_and_asked_about_again(client: httpx.AsyncClient, path: str) -> None:
+    response = await client.get(path)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Cache-Control"] == "no-cache"
+
+    again = await client.get(path, headers={"If-None-Match": f'"other", W/{response.headers["ETag"]}'})
+    assert again.status_code == 304
+    assert again.content == b""
+    assert again.headers["ETag"] == response.headers["ETag"]
+
+    changed = await client.get(path, headers={"If-None-Match": '"other"'})
+    assert changed.status_code == 200
+
+    head = await client.head(path)
+    assert head.status_code == 200
+    assert head.headers["ETag"] == response.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/settings/static/page.html",
+        "/settings/static/nothing.js",
+        "/settings/static/%2e%2e%2frouter.py",
+        "/settings/static/..%2frouter.py",
+        "/settings/static/",
+        "/api/settings/integrations",
+    ],
+)
+async def test_nothing_else_is_served(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 404
+
+
+async def test_routes_stay_out_of_the_api_document() -> None:
+    app = FastAPI()
+    app.include_router(create_router())
+    assert app.openapi()["paths"] == {}

@@ -1,0 +1,134 @@
+"""What the browser tests share: a running `ai-avatar dev`, its visitors, and a guard over the console."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+from playwright.sync_api import ConsoleMessage, Page
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from support.tenants import JWT_SECRET, Tenant
+
+from app.db import connect
+from app.security import mint_token
+
+T = TypeVar("T")
+ROOT = Path(__file__).parent.parent.parent
+SCREENSHOTS = ROOT / "docs" / "screenshots"
+AXE = ROOT / "tests" / "settings_page" / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+# Without the background flags Chromium looks for the network, which a test has not.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+class Host:
+    """Another application, on another origin, whose page embeds the element and runs `script`."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.service_url = ""
+        self.script = ""
+        self.app = Starlette(routes=[Route("/", self._page)])
+
+    async def _page(self, _: Request) -> HTMLResponse:
+        return HTMLResponse(f"""<!doctype html><html lang="en"><title>Host</title><link rel="icon" href="data:,">
+          <script type="module" src="{self.service_url}/settings/static/ai-avatar-settings.js"></script>
+          <ai-avatar-settings></ai-avatar-settings>
+          <script>const element = document.querySelector("ai-avatar-settings");
+          window.asked = []; window.changes = [];
+          element.addEventListener("ai-avatar-change", (event) => changes.push(event.detail.kind));
+          {self.script}</script>""")
+
+
+@dataclass(frozen=True)
+class Dev:
+    """A running `ai-avatar dev`."""
+
+    url: str
+    database_url: str
+    host: Host
+
+    @property
+    def page_url(self) -> str:
+        return f"{self.url}/settings/integrations"
+
+    def run(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
+        """Does something with the database. In a thread, since Playwright's loop runs in this one."""
+
+        async def connected() -> T:
+            connection = await connect(SecretStr(self.database_url))
+            try:
+                return await work(connection)
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, connected()).result()
+
+
+@dataclass
+class Guard:
+    """What a page said on its console. Only what a test expects may be there."""
+
+    messages: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def expect(self, *parts: str) -> None:
+        """Chromium itself logs each refused request: `parts` of such lines are fine."""
+        self.expected.extend(parts)
+
+    def listen(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.messages.append(f"{message.text} ({message.location.get('url', '')})")
+
+    @property
+    def surprises(self) -> list[str]:
+        return [text for text in self.messages if not any(part in text for part in self.expected)]
+
+
+def missing(what: str) -> None:
+    """Skips; fails where the browser tests must run."""
+    if os.environ.get("REQUIRE_BROWSER"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A business of a test's own, and how its user comes to the page."""
+
+    dev: Dev
+    tenant: Tenant
+
+    def token(self, ttl: float = 3600) -> str:
+        return mint_token(JWT_SECRET, user_id=self.tenant.user_id, ttl=timedelta(seconds=ttl))
+
+    @property
+    def link(self) -> str:
+        return f"{self.dev.page_url}#token={self.token()}"
+
+
+def shoot(page: Page, name: str) -> None:
+    """A picture for the documentation, where it is asked for."""
+    if os.environ.get("UPDATE_SCREENSHOTS"):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")

@@ -1,0 +1,382 @@
+"""The OpenAPI document, and every operation in it at the hand of every kind of caller.
+
+A new operation belongs into OPERATIONS; until it is there, a test fails.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import jsonschema_rs
+import pytest
+from fastapi import FastAPI
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+from support.n8n import Receiver
+from support.problems import snapshot
+from support.service import settings
+from support.tenants import JWT_SECRET, N8N, SERVICE, Tenant, make_tenant
+
+from app.main import create_app
+from app.security import mint_token
+
+pytestmark = pytest.mark.anyio
+
+Door = Literal["open", "business", "n8n"]
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Whose data is asked for."""
+
+    business_id: UUID
+    content_id: UUID
+    generation_id: UUID
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How to ask for somebody's data. `success`: for those who may; `not_found`: for those who may not."""
+
+    door: Door
+    path: Callable[[Ids], str]
+    body: Callable[[Ids], dict[str, Any]] | None = None
+    success: int = 200
+    not_found: str = "integration_not_found"
+
+
+ROOT = "/integrations/ai-avatar"
+
+
+def own(suffix: str = "") -> Callable[[Ids], str]:
+    return lambda ids: f"{ROOT}/{ids.business_id}{suffix}"
+
+
+def of_content(suffix: str = "") -> Callable[[Ids], str]:
+    return lambda ids: f"{ROOT}/videos/{ids.content_id}{suffix}"
+
+
+def claim(ids: Ids) -> dict[str, Any]:
+    return {"generation_id": str(ids.generation_id), "execution_id": "1"}
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("get", "/health/live"): Operation("open", lambda ids: "/health/live"),
+    ("get", "/health/ready"): Operation("open", lambda ids: "/health/ready"),
+    ("get", "/metrics"): Operation("open", lambda ids: "/metrics"),
+    ("post", ROOT): Operation(
+        "business",
+        lambda ids: ROOT,
+        lambda ids: {"business_id": str(ids.business_id), "api_key": "sandbox-door"},
+    ),
+    ("get", ROOT): Operation("business", lambda ids: f"{ROOT}?business_id={ids.business_id}"),
+    ("get", f"{ROOT}/{{business_id}}"): Operation("business", own()),
+    ("patch", f"{ROOT}/{{business_id}}"): Operation("business", own(), lambda ids: {"voice_id": "v"}),
+    ("delete", f"{ROOT}/{{business_id}}"): Operation("business", own(), success=204),
+    ("post", f"{ROOT}/{{business_id}}/validate"): Operation("business", own("/validate")),
+    ("get", f"{ROOT}/{{business_id}}/avatars"): Operation("business", own("/avatars")),
+    ("get", f"{ROOT}/{{business_id}}/voices"): Operation("business", own("/voices")),
+    ("post", f"{ROOT}/generate-video"): Operation(
+        "business",
+        lambda ids: f"{ROOT}/generate-video",
+        lambda ids: {"business_id": str(ids.business_id), "content_id": str(ids.content_id)},
+        success=409,  # one is live already: whoever gets this far was let in
+        not_found="content_not_found",
+    ),
+    ("get", f"{ROOT}/videos"): Operation(
+        "business", lambda ids: f"{ROOT}/videos?business_id={ids.business_id}", not_found="content_not_found"
+    ),
+    ("get", f"{ROOT}/videos/{{content_id}}"): Operation(
+        "business", of_content(), not_found="generation_not_found"
+    ),
+    ("post", f"{ROOT}/videos/{{content_id}}/cancel"): Operation(
+        "business", of_content("/cancel"), not_found="generation_not_found"
+    ),
+    ("get", f"{ROOT}/videos/{{content_id}}/events"): Operation(
+        "business", of_content("/events"), not_found="generation_not_found"
+    ),
+    ("post", "/n8n/{provider}-credentials"): Operation(
+        "n8n",
+        lambda ids: "/n8n/heygen-credentials",
+        lambda ids: claim(ids) | {"business_id": str(ids.business_id)},
+        not_found="generation_not_found",
+    ),
+    ("post", "/n8n/{provider}-status"): Operation(
+        "n8n",
+        lambda ids: "/n8n/heygen-status",
+        lambda ids: claim(ids) | {"status": "processing"},
+        not_found="generation_not_found",
+    ),
+    ("post", "/n8n/{provider}/videos"): Operation(
+        "n8n", lambda ids: "/n8n/heygen/videos", claim, not_found="generation_not_found"
+    ),
+    ("get", "/n8n/{provider}/videos/{generation_id}"): Operation(
+        "n8n", lambda ids: f"/n8n/heygen/videos/{ids.generation_id}", not_found="generation_not_found"
+    ),
+}
+
+CLOSED = {key: operation for key, operation in OPERATIONS.items() if operation.door != "open"}
+
+
+def bearer(user_id: UUID, secret: str = JWT_SECRET) -> dict[str, str]:
+    return {"Authorization": f"Bearer {mint_token(secret, user_id=user_id, ttl=timedelta(hours=1))}"}
+
+
+# What a caller gets at a door, beside (404, …) of a user of another business and success.
+REFUSED: dict[tuple[str, Door], tuple[int, str]] = {
+    ("nobody", "business"): (401, "unauthenticated"),
+    ("nobody", "n8n"): (401, "unauthenticated"),
+    ("forged", "business"): (401, "unauthenticated"),
+    ("forged", "n8n"): (401, "unauthenticated"),
+    ("user of none", "business"): (403, "no_business"),
+    ("user of none", "n8n"): (403, "no_business"),
+    ("user of this", "n8n"): (403, "forbidden"),
+    ("user of another", "n8n"): (403, "forbidden"),
+    ("n8n", "business"): (403, "forbidden"),
+}
+CALLERS = ["nobody", "forged", "user of this", "user of another", "user of none", "n8n", "service"]
+
+
+@pytest.fixture
+async def victim(
+    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, request: pytest.FixtureRequest
+) -> Ids:
+    """A business with an integration and a generation that lives."""
+    response = await client.post(
+        f"{ROOT}/generate-video", json={"content_id": str(connected.content_id)}, headers=connected.headers
+    )
+    assert response.status_code == 202, response.text
+    ids = Ids(connected.business_id, connected.content_id, UUID(response.json()["id"]))
+    if "events" in request.node.name:  # a stream of something that lives does not end by itself
+        report = {"generation_id": str(ids.generation_id), "status": "failed"}
+        assert (await client.post("/n8n/heygen-status", json=report, headers=N8N)).status_code == 200
+    return ids
+
+
+@pytest.fixture
+async def callers(
+    client: httpx.AsyncClient, connected: Tenant, owner: asyncpg.Connection
+) -> dict[str, dict[str, str]]:
+    another = await make_tenant(owner)
+    body = {"api_key": "sandbox-another", "avatar_id": "sandbox-ada"}
+    assert (await client.post(ROOT, json=body, headers=another.headers)).status_code == 201
+    return {
+        "nobody": {},
+        "forged": bearer(connected.user_id, "a secret that the service does not know, and long enough"),
+        "user of this": connected.headers,
+        "user of another": another.headers,
+        "user of none": bearer(uuid4()),
+        "n8n": N8N,
+        "service": SERVICE,
+    }
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    key: tuple[str, str],
+    ids: Ids,
+    headers: dict[str, str],
+    prefix: str = "",
+) -> httpx.Response:
+    operation = OPERATIONS[key]
+    body = operation.body(ids) if operation.body else None
+    return await client.request(key[0], prefix + operation.path(ids), json=body, headers=headers)
+
+
+def visible(response: httpx.Response, ids: Ids) -> tuple[int, dict[str, str], str]:
+    """All that a caller can tell answers apart by, but for what he sent himself."""
+    headers = {
+        name: value for name, value in response.headers.items() if name not in ("x-request-id", "date")
+    }
+    text = response.text
+    for name, value in (("B", ids.business_id), ("C", ids.content_id), ("G", ids.generation_id)):
+        text = text.replace(str(value), name)
+    headers.pop("content-length", None)
+    return response.status_code, headers, text
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("key", CLOSED, ids=" ".join)
+async def test_door(
+    client: httpx.AsyncClient,
+    owner: asyncpg.Connection,
+    victim: Ids,
+    callers: dict[str, dict[str, str]],
+    key: tuple[str, str],
+    caller: str,
+) -> None:
+    operation, headers = CLOSED[key], callers[caller]
+    expected = REFUSED.get((caller, operation.door))
+    if caller == "user of another" and operation.door == "business":
+        expected = (404, operation.not_found)
+    if expected is None:
+        response = await ask(client, key, victim, headers)
+        assert response.status_code == operation.success, response.text
+        return
+
+    before = await snapshot(owner)
+    exists = await ask(client, key, victim, headers)
+    nowhere = Ids(uuid4(), uuid4(), uuid4())
+    does_not = await ask(client, key, nowhere, headers)
+    assert (exists.status_code, exists.json()["code"]) == expected
+    assert visible(exists, victim) == visible(does_not, nowhere)
+    assert await snapshot(owner) == before
+
+
+@pytest.mark.parametrize("key", [key for key in OPERATIONS if OPERATIONS[key].door == "open"], ids=" ".join)
+async def test_open_door(client: httpx.AsyncClient, victim: Ids, key: tuple[str, str]) -> None:
+    response = await ask(client, key, victim, {})
+    assert response.status_code == 200
+    assert str(victim.business_id) not in response.text
+
+
+@pytest.mark.parametrize("key", CLOSED, ids=" ".join)
+async def test_alias_under_api_answers_the_same(
+    client: httpx.AsyncClient, callers: dict[str, dict[str, str]], key: tuple[str, str]
+) -> None:
+    """Of what does not exist, so that neither of the two calls changes what the other sees."""
+    ids = Ids(uuid4(), uuid4(), uuid4())
+    for caller in CALLERS:
+        root = await ask(client, key, ids, callers[caller])
+        alias = await ask(client, key, ids, callers[caller], "/api")
+        assert alias.status_code == root.status_code
+        if root.headers["content-type"] == "application/problem+json":
+            assert alias.json()["code"] == root.json()["code"]
+            assert alias.json()["instance"] == "/api" + root.json()["instance"]
+        else:
+            assert alias.json() == root.json()
+
+
+async def test_n8n_cannot_ask_for_one_business_s_generation_in_another_s_name(
+    client: httpx.AsyncClient, victim: Ids, other_tenant: Tenant
+) -> None:
+    for generation_id in (victim.generation_id, uuid4()):
+        body = {"business_id": str(other_tenant.business_id), "generation_id": str(generation_id)}
+        response = await client.post("/n8n/heygen-credentials", json=body, headers=N8N)
+        assert (response.status_code, response.json()["code"]) == (404, "generation_not_found")
+
+
+async def test_lists_hold_a_user_s_own_and_nothing_else(
+    client: httpx.AsyncClient, victim: Ids, callers: dict[str, dict[str, str]]
+) -> None:
+    for path in (ROOT, f"{ROOT}/videos"):
+        response = await client.get(path, headers=callers["user of another"])
+        assert response.status_code == 200
+        assert response.json()["items"]
+        assert str(victim.business_id) not in response.text
+        assert str(victim.content_id) not in response.text
+
+
+# The document --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    return create_app(settings("postgresql://nobody@127.0.0.1:1/none"))
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    return json.loads(json.dumps(app.openapi()))  # type: ignore[no-any-return]
+
+
+def each(document: dict[str, Any]) -> list[tuple[tuple[str, str], dict[str, Any]]]:
+    return [((method, path), op) for path, ops in document["paths"].items() for method, op in ops.items()]
+
+
+def test_no_operation_is_forgotten(document: dict[str, Any]) -> None:
+    assert {key for key, _ in each(document)} == set(OPERATIONS)
+
+
+def test_document_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    jsonschema_rs.validator_for(OPENAPI_31).validate(document)
+    for name, schema in document["components"]["schemas"].items():
+        jsonschema_rs.meta.validate(schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
+        assert schema.get("description") or name == "JsonValue", name
+
+
+async def test_document_is_served_as_it_is(client: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    response = await client.get("/openapi.json")
+    assert response.json() == document
+    for page in ("/docs", "/redoc"):
+        assert (await client.get(page)).status_code == 200
+
+
+def test_only_the_root_form_is_in_the_document(document: dict[str, Any]) -> None:
+    assert not [path for path in document["paths"] if path.startswith("/api")]
+
+
+def test_every_operation_has_its_words_its_door_and_its_problems(document: dict[str, Any]) -> None:
+    for key, operation in each(document):
+        assert operation["summary"], key
+        assert operation["description"], key
+        assert operation["tags"], key
+        door = OPERATIONS[key].door
+        schemes = {name for requirement in operation.get("security", []) for name in requirement}
+        assert ("n8nKey" in schemes) is (door == "n8n"), key
+        assert ("accessToken" in schemes) is (door != "open"), key
+        statuses = set(operation["responses"])
+        if door != "open":
+            assert {"401", "403", "404", "422", "503"} <= statuses, key
+        if "requestBody" in operation:
+            assert {"400", "413", "415"} <= statuses, key
+        for status, answer in operation["responses"].items():
+            if status.startswith(("4", "5")):
+                schema = answer["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}, (key, status)
+
+
+def test_operation_ids_differ(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, operation in each(document)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_body_and_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for key, operation in each(document):
+        if OPERATIONS[key].door == "open":
+            continue
+        contents = [answer.get("content", {}) for answer in operation["responses"].values()]
+        contents.append(operation.get("requestBody", {}).get("content", {}))
+        for content in contents:
+            for media_type, media in content.items():
+                if media_type == "text/event-stream":
+                    continue
+                name = media["schema"]["$ref"].rpartition("/")[2]
+                for example in schemas[name]["examples"]:
+                    validator = jsonschema_rs.validator_for(
+                        {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}},
+                        validate_formats=True,
+                    )
+                    validator.validate(example)
+
+
+def test_keys_are_write_only_and_no_answer_but_one_has_them(document: dict[str, Any]) -> None:
+    holders = {
+        name
+        for name, schema in document["components"]["schemas"].items()
+        if "api_key" in schema.get("properties", {})
+    }
+    assert holders == {"IntegrationCreate", "IntegrationUpdate", "Credentials"}
+    for name in ("IntegrationCreate", "IntegrationUpdate"):
+        assert '"writeOnly": true' in json.dumps(
+            document["components"]["schemas"][name]["properties"]["api_key"]
+        )
+
+
+def test_problem_is_described(document: dict[str, Any]) -> None:
+    problem = document["components"]["schemas"]["Problem"]
+    assert set(problem["required"]) == {"type", "title", "status", "detail", "instance", "code"}
+    assert "errors" in problem["properties"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_providers_of_the_registry_are_in_the_document(document: dict[str, Any]) -> None:
+    provider = document["components"]["schemas"]["IntegrationCreate"]["properties"]["provider"]
+    assert provider["enum"] == ["heygen"]
