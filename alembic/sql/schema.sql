@@ -68,7 +68,7 @@ CREATE TABLE ai_avatar.generations (
     error text,
     idempotency_key text,
     request_hash bytea,
-    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     dispatched_at timestamp with time zone,
     completed_at timestamp with time zone,
     deadline timestamp with time zone NOT NULL,
@@ -90,6 +90,9 @@ COMMENT ON COLUMN ai_avatar.generations.claimed_by IS 'The n8n execution that ma
 
 -- COMMENT ai_avatar.COLUMN generations.video_requested_at
 COMMENT ON COLUMN ai_avatar.generations.video_requested_at IS 'Broker mode: when the provider was asked for the video; one call at a time may ask';
+
+-- COMMENT ai_avatar.COLUMN generations.requested_at
+COMMENT ON COLUMN ai_avatar.generations.requested_at IS 'Taken under the content''s lock, so that the latest generation of a content is the one that was started last';
 
 -- COMMENT ai_avatar.COLUMN generations.deadline
 COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When silence ends it, if it still lives';
@@ -622,7 +625,7 @@ begin
     set status = p_status,
         ended_by = case when p_status <> 'processing' then 'report' end,
         claimed_at = coalesce(g.claimed_at, now()),
-        claimed_by = coalesce(g.claimed_by, p_execution_id),
+        claimed_by = case when g.claimed_at is null then p_execution_id else g.claimed_by end,
         video_id = coalesce(p_video_id, g.video_id),
         video_url = case when p_status = 'completed' then p_video_url end,
         video_url_at = case when p_status = 'completed' then now() end,
@@ -837,10 +840,14 @@ declare
     v_id uuid := p_generation_id;
 begin
     if v_id is null then
-        -- The live one, else the latest: its last report may come twice, or late.
+        -- The live one; where another execution has claimed that, the one that this execution had claimed before
+        -- it; else the latest, whose last report may come twice, or late.
         select g.id into v_id from ai_avatar.generations as g
         where g.content_id = p_content_id and g.provider = p_provider
-        order by g.status in ('dispatching', 'processing') desc, g.requested_at desc, g.id desc
+        order by
+            g.status in ('dispatching', 'processing') and (g.claimed_by <> p_execution_id) is not true desc,
+            (g.claimed_by = p_execution_id) is true desc,
+            g.requested_at desc, g.id desc
         limit 1;
     end if;
     perform from public.content as c
@@ -909,6 +916,10 @@ begin
     returning g.* into v_generation;
     if found then
         perform ai_avatar.restore_content(v_generation, null);
+    else
+        -- Cancelled or expired before n8n said no: it was never accepted either.
+        update ai_avatar.generations as g set idempotency_key = null
+        where g.id = p_generation_id and g.claimed_at is null and g.status not in ('dispatching', 'processing');
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
 end;
@@ -1037,21 +1048,25 @@ begin
         set status = 'expired', ended_by = 'superseded', error = 'superseded'
         where g.id = v_live.id;
     end if;
-    insert into ai_avatar.generations (
-        id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
-        deadline, idempotency_key, request_hash
-    ) values (
-        p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
-        v_content.heygen_video_id, now() + p_dispatch_timeout, p_idempotency_key, p_request_hash
-    )
-    on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
-    if not found then
+    loop
+        insert into ai_avatar.generations (
+            id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
+            deadline, idempotency_key, request_hash
+        ) values (
+            p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
+            v_content.heygen_video_id, clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
+        )
+        on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
+        exit when found;
         -- The same key came with another content a moment ago, and holds another content's lock.
         select g.* into v_earlier from ai_avatar.generations as g
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
-        return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
-        return;
-    end if;
+        if found then
+            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
+            return;
+        end if;
+        -- It has been rolled back since, and the key is free again.
+    end loop;
     update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
 end;

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from support import postgres
 from support.applications import run_legacy
 from support.n8n import Receiver
-from support.service import running, settings
 from support.sql import dump, psql, query, script, value
 from support.supabase import Project, supabase_project
 from support.tenants import N8N, SERVICE, Tenant, make_tenant

@@ -221,7 +221,7 @@ async def test_two_first_saves_at_once_collide(sql: Sql, tenant: Tenant) -> None
 async def waits_for_a_lock(sql: Sql, connection: asyncpg.Connection) -> None:
     waiting = "select wait_event_type = 'Lock' from pg_stat_activity where pid = $1"
     # Another process's state: there is nothing to wait on but time.
-    while not await sql.owner.fetchval(waiting, connection.get_server_pid()):  # noqa: ASYNC110
+    while not await sql.owner.fetchval(waiting, connection.get_server_pid()):
         await asyncio.sleep(0.01)
 
 
