@@ -4,11 +4,14 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -39,9 +42,12 @@ _console = Console(highlight=False, soft_wrap=True)
 
 def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
     """Runs until it is stopped. What the environment sets wins over what is made up here."""
+    # uvicorn raises the signal again when it has stopped: as an exception, it lets the sandbox and the database stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _refuse_busy_port(port)
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "dev.json").unlink(missing_ok=True)  # whoever waits for it waits for this run's
     server = start_postgres(data_dir / "pg")
     owner_url = database_url(server, _DATABASE)
     asyncio.run(_create_database(database_url(server, "postgres")))
@@ -165,7 +171,13 @@ def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
     os.environ.setdefault("N8N_HEYGEN_WEBHOOK_URL", f"{url}/n8n/webhook/heygen-video")
     service_url = f"http://127.0.0.1:{service_port}"
     command = [sys.executable, "-m", "app.sandbox", "--port", str(port), "--service-url", service_url]
-    return subprocess.Popen(command)  # noqa: S603 - our own module
+    process = subprocess.Popen(command)  # noqa: S603 - our own module
+    for _ in range(200):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return process
+        time.sleep(0.05)
+    process.terminate()
+    raise ConfigError("The sandbox did not start; what it says above is why")
 
 
 def _print_welcome(dev: Mapping[str, object]) -> None:
