@@ -226,7 +226,8 @@ begin
     end if;
     return query
     select ai.business_id, ai.provider, s.decrypted_secret::text, s.updated_at, ai.avatar_id, ai.voice_id,
-        coalesce(ai.provider_config, '{}'), v_generation.script, v_generation.video_id
+        case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end,
+        v_generation.script, v_generation.video_id
     from public.ai_avatar_integrations as ai
     join vault.decrypted_secrets as s on s.id = ai.secret_id
     where ai.business_id = v_business_id and ai.provider = p_provider and ai.status = 'active';
@@ -338,8 +339,10 @@ begin
             when 'dispatching' then 'The video generation could not be started. Please try again.'
             else 'The video generation did not report back in time.'
         end;
+        -- Still dispatching, it was never accepted: its key is free for the retry that it exists for.
         update ai_avatar.generations as g
-        set status = 'expired', ended_by = 'deadline', error = v_message
+        set status = 'expired', ended_by = 'deadline', error = v_message,
+            idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
         where g.id = v_generation.id;
         perform ai_avatar.restore_content(v_generation, v_message);
         return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
@@ -409,7 +412,10 @@ CREATE VIEW ai_avatar.integrations AS
     provider,
     avatar_id,
     voice_id,
-    COALESCE(provider_config, '{}'::jsonb) AS provider_config,
+        CASE
+            WHEN (jsonb_typeof(provider_config) = 'object'::text) THEN provider_config
+            ELSE '{}'::jsonb
+        END AS provider_config,
     COALESCE(status, 'inactive'::text) AS status,
     (secret_id IS NOT NULL) AS has_api_key,
     validated_at,
@@ -867,7 +873,8 @@ begin
             v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
         );
     elsif v_generation.ended_by = 'cancel' then
-        raise exception 'Generation closed' using errcode = 'AV011';
+        -- Closed, and the caller says so; not by an exception, which would lose what a paid video is found by.
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
     elsif v_generation.ended_by = 'report' then
         -- Completed never changes; after a reported failure, a completion contradicts it.
         if v_generation.status = 'failed' and p_status = 'completed' then
@@ -945,8 +952,6 @@ CREATE FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provi
     AS $$
 declare
     v_id uuid;
-    v_secret_id uuid;
-    v_name text := 'ai_avatar_' || p_provider || '_key_for_business_' || p_business_id::text;
 begin
     if p_provider is null or p_provider <> all (ai_avatar.providers()) then
         raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
@@ -969,18 +974,8 @@ begin
         provider_config = coalesce(p_config, ai.provider_config),
         status = 'active',
         validated_at = excluded.validated_at
-    returning ai.id, ai.secret_id into v_id, v_secret_id;
-    if v_secret_id is null then
-        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
-        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
-        if v_secret_id is null then
-            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
-            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
-            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
-        end if;
-        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = v_id;
-    end if;
-    perform vault.update_secret(v_secret_id, p_api_key);
+    returning ai.id into v_id;
+    perform ai_avatar.store_secret(v_id, p_api_key);
     return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
@@ -1075,13 +1070,43 @@ $$;
 -- COMMENT ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
 COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) IS 'Starts a generation and marks its content, or replays an earlier one: the answer then has another id than p_id';
 
+-- FUNCTION ai_avatar.store_secret(uuid, text)
+CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+    v_integration public.ai_avatar_integrations;
+    v_secret_id uuid;
+    v_name text;
+begin
+    select ai.* into v_integration from public.ai_avatar_integrations as ai where ai.id = p_integration_id;
+    v_secret_id := v_integration.secret_id;
+    if v_secret_id is null then
+        v_name := format('ai_avatar_%s_key_for_business_%s', v_integration.provider, v_integration.business_id);
+        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
+        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
+        if v_secret_id is null then
+            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
+            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
+            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
+        end if;
+        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
+    end if;
+    perform vault.update_secret(v_secret_id, p_secret);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
+COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) IS 'Puts a key into the vault for an integration whose row the caller holds locked';
+
 -- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
 CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 declare
-    v_secret_id uuid;
+    v_id uuid;
 begin
     update public.ai_avatar_integrations as ai
     set avatar_id = case when p_changes ? 'avatar_id' then p_changes ->> 'avatar_id' else ai.avatar_id end,
@@ -1100,22 +1125,14 @@ begin
             else ai.validated_at
         end
     where ai.business_id = p_business_id and ai.provider = p_provider
-    returning ai.secret_id into v_secret_id;
+    returning ai.id into v_id;
     if not found then
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
     if p_api_key is not null then
-        if v_secret_id is null then
-            return query select i.* from ai_avatar.set_integration(
-                gen_random_uuid(), p_business_id, p_provider, p_api_key, null, null, null, p_validated
-            ) as i;
-            return;
-        end if;
-        perform vault.update_secret(v_secret_id, p_api_key);
+        perform ai_avatar.store_secret(v_id, p_api_key);
     end if;
-    return query
-    select i.* from ai_avatar.integrations as i
-    where i.business_id = p_business_id and i.provider = p_provider;
+    return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
 
@@ -1820,6 +1837,9 @@ REVOKE ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, 
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
+REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean)
 GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) TO ai_avatar_service;
