@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format test-pg15 test-n8n test-axe bench lock schema clean
+.PHONY: help run test check format test-pg15 test-n8n bench lock schema clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -22,7 +22,7 @@ run: .venv/ready ## Run everything: database, demo data, sandbox, service on htt
 	$(BIN)/ai-avatar dev
 
 test: .venv/ready ## Run the whole test suite against a real PostgreSQL
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 check: .venv/ready ## Format, lint, types, imports, SQL lint
 	$(BIN)/ruff format --check .
@@ -42,6 +42,9 @@ test-n8n: .venv/ready ## Drive the workflows through a real n8n (Node 20.19+, np
 
 bench: .venv/ready ## Measure what requests cost, as ratios in one run
 	PYTHONPATH=tests $(BIN)/python bench/run.py
+
+schema: .venv/ready ## Write alembic/sql/schema.sql: what the migrations add up to
+	PYTHONPATH=tests $(BIN)/python -m support.schema
 
 lock: ## Lock the dependencies anew: names, versions and hashes, no addresses
 	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from types import FrameType
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -32,6 +31,7 @@ from app.openapi import install_openapi
 from app.providers import PROVIDERS
 from app.security import Authenticator
 from app.settings_page.router import create_router as create_settings_router
+from app.settings_page.router import loopback_origins
 from app.unfinished import UnfinishedWork
 from app.videos import router as videos_router
 from app.videos.events import EventHub
@@ -81,7 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(observability.RequestContext)
     # Videos first: /integrations/ai-avatar/videos is no business id.
     settings_router = create_settings_router(
-        frame_ancestors=settings.frame_ancestors, media_sources=_sandbox_origins(settings)
+        frame_ancestors=settings.frame_ancestors,
+        media_sources=loopback_origins(provider.api_url for provider in settings.providers.values()),
     )
     for router in (
         videos_router.router,
@@ -94,12 +95,6 @@ def create_app(settings: Settings) -> FastAPI:
         # As the original application had them.
         app.include_router(router, prefix="/api", include_in_schema=False)
     return app
-
-
-def _sandbox_origins(settings: Settings) -> list[str]:
-    """Previews come over https; only the sandbox's, on this machine, over http."""
-    urls = [urlsplit(provider.api_url) for provider in settings.providers.values()]
-    return [f"{url.scheme}://{url.netloc}" for url in urls if url.scheme == "http"]
 
 
 @asynccontextmanager

@@ -140,7 +140,6 @@ INVALID = [
     (CREDENTIALS, f'{{"business_id": "{ID}", "execution_id": 1e999}}'.encode(), "body.execution_id"),
     (STATUS, n8n_status(status="done"), "body.status"),
     (STATUS, n8n_status(generation_id=None), "body"),
-    (STATUS, n8n_status(content_id=ID), "body"),
     (STATUS, n8n_status(status="completed"), "body"),
     (STATUS, n8n_status(status="completed", video_url="http://example.com/v.mp4"), "body.video_url"),
     (STATUS, n8n_status(status="completed", video_url="javascript:alert(1)"), "body.video_url"),

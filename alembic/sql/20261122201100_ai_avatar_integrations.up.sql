@@ -122,12 +122,32 @@ begin
 end;
 $$;
 drop trigger if exists ai_avatar_integrations_updated_at on public.ai_avatar_integrations;
--- Pages are sorted by it; the original plan's column allows NULL. Without the trigger, updated_at stays what it was.
-update public.ai_avatar_integrations
-set created_at = coalesce(created_at, updated_at, now()), updated_at = coalesce(updated_at, now())
-where created_at is null or updated_at is null;
+-- Without the trigger, updated_at stays what it was.
+update public.ai_avatar_integrations as ai
+set avatar_id = nullif(btrim(ai.avatar_id), ''), voice_id = nullif(btrim(ai.voice_id), ''),
+    created_at = coalesce(ai.created_at, ai.updated_at, now()), updated_at = coalesce(ai.updated_at, now())
+where ai.created_at is null or ai.updated_at is null or btrim(ai.avatar_id) = '' or btrim(ai.voice_id) = '';
 create trigger ai_avatar_integrations_updated_at before update on public.ai_avatar_integrations
 for each row execute function public.update_ai_avatar_integrations_updated_at();
+
+-- What the columns' types allow and the service cannot use, whoever writes it: the original frontend sends '' for
+-- "none", anything may be in a jsonb, and pages are sorted by created_at. An exception, not a CHECK: the DETAIL of a
+-- violated CHECK prints the row.
+create function ai_avatar.normalise_integration()
+returns trigger language plpgsql set search_path = '' as $$
+begin
+    if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
+        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = '22023';
+    end if;
+    new.avatar_id := nullif(btrim(new.avatar_id), '');
+    new.voice_id := nullif(btrim(new.voice_id), '');
+    new.created_at := coalesce(new.created_at, now());
+    return new;
+end;
+$$;
+create trigger ai_avatar_integrations_normalised
+before insert or update of provider_config, avatar_id, voice_id, created_at on public.ai_avatar_integrations
+for each row execute function ai_avatar.normalise_integration();
 
 -- No path leaves a secret behind -------------------------------------------------------------------------------
 

@@ -663,6 +663,22 @@ CREATE FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone,
     select least(now() + p_timeout, p_requested_at + interval '24 hours')
 $$;
 
+-- FUNCTION ai_avatar.normalise_integration()
+CREATE FUNCTION ai_avatar.normalise_integration() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
+        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = '22023';
+    end if;
+    new.avatar_id := nullif(btrim(new.avatar_id), '');
+    new.voice_id := nullif(btrim(new.voice_id), '');
+    new.created_at := coalesce(new.created_at, now());
+    return new;
+end;
+$$;
+
 -- FUNCTION ai_avatar.own_business_id()
 CREATE FUNCTION ai_avatar.own_business_id() RETURNS uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1536,6 +1552,9 @@ CREATE INDEX idx_profiles_business_id ON public.profiles USING btree (business_i
 -- INDEX vault.secrets_name_idx
 CREATE UNIQUE INDEX secrets_name_idx ON vault.secrets USING btree (name) WHERE (name IS NOT NULL);
 
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_normalised
+CREATE TRIGGER ai_avatar_integrations_normalised BEFORE INSERT OR UPDATE OF provider_config, avatar_id, voice_id, created_at ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION ai_avatar.normalise_integration();
+
 -- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_secret_deleted
 CREATE TRIGGER ai_avatar_integrations_secret_deleted AFTER DELETE ON public.ai_avatar_integrations FOR EACH ROW WHEN ((old.secret_id IS NOT NULL)) EXECUTE FUNCTION ai_avatar.delete_orphaned_secret();
 
@@ -1767,6 +1786,9 @@ REVOKE ALL ON FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.gen
 
 -- ACL ai_avatar.FUNCTION next_deadline(p_requested_at timestamp with time zone, p_timeout interval)
 REVOKE ALL ON FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone, p_timeout interval) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION normalise_integration()
+REVOKE ALL ON FUNCTION ai_avatar.normalise_integration() FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION own_business_id()
 GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO ai_avatar_service;
