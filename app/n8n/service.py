@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from app.errands import Errands
 from app.errors import AvatarNotConfigured, ProviderUnavailable
 from app.integrations.service import IntegrationService
 from app.n8n.schemas import BrokerRequest
@@ -27,9 +28,12 @@ _LOOK_SECONDS: Final = 0.5
 class Broker:
     """Creates and follows videos at the provider, and moves their generations on."""
 
-    def __init__(self, generations: GenerationRepository, integrations: IntegrationService) -> None:
+    def __init__(
+        self, generations: GenerationRepository, integrations: IntegrationService, errands: Errands
+    ) -> None:
         self._generations = generations
         self._integrations = integrations
+        self._errands = errands
 
     async def create_video(self, caller: Caller, provider: str, body: BrokerRequest) -> GenerationState:
         """Claims the generation and asks the provider for its video; a second call gets the same video.
@@ -45,7 +49,8 @@ class Broker:
         for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
             match await self._generations.begin_video(body.generation_id, _PATIENCE):
                 case "begin":
-                    return await self._create(provider, body, claimed)
+                    # A video that is paid for is written down, whether or not somebody still waits for it.
+                    return await self._errands.run(self._create(provider, body, claimed))
                 case "decided":
                     return await self._generations.get_generation(body.generation_id)
                 case "unknown":

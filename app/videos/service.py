@@ -1,15 +1,15 @@
 """A generation from the request to n8n's answer, and what the provider says of its video."""
 
-import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 import stamina
 import structlog
 from prometheus_client import Counter
 
+from app.errands import Errands
 from app.errors import (
     AppError,
     DatabaseUnavailable,
@@ -29,8 +29,6 @@ from app.videos.webhook import Job, WebhookClient, WebhookError, WebhookTimeoutE
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
 # Providers' links die after 7 days (facts.md, HeyGen).
 _URL_FRESH: Final = timedelta(days=6)
 
@@ -48,13 +46,14 @@ class VideoService:
         integrations: IntegrationService,
         webhook: WebhookClient,
         webhook_urls: Mapping[str, str],
+        errands: Errands,
     ) -> None:
         """`webhook_urls`: by provider, those that are configured."""
         self.repository = repository
         self._integrations = integrations
         self._webhook = webhook
         self._webhook_urls = webhook_urls
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._errands = errands
 
     async def generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
@@ -67,24 +66,7 @@ class VideoService:
         webhook_url = self._webhook_urls.get(body.provider)
         if webhook_url is None:
             raise WebhookNotConfigured
-        return await self._survive_hang_up(self._generate(business_id, body, idempotency_key, webhook_url))
-
-    async def _survive_hang_up(self, work: Coroutine[Any, Any, T]) -> T:
-        """A client that hangs up cancels its handler; what was begun for it goes on to its end."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # looked at, also where nobody waits for it any more
-
-    async def finish(self, seconds: float) -> None:
-        """Waits for the webhook calls under way, `seconds` at most: the process is about to end."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=seconds)
+        return await self._errands.run(self._generate(business_id, body, idempotency_key, webhook_url))
 
     async def _generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None, webhook_url: str
