@@ -192,7 +192,7 @@ async def test_patch_refuses_what_only_the_service_may_say(
 async def test_more_wrong_fields_than_anybody_reads_are_cut(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
-    body = {"api_key": "x"} | {f"{n}" * 200: 1 for n in range(1, 500)}
+    body: dict[str, Any] = {"api_key": "x"} | {f"{n}" * 200: 1 for n in range(1, 500)}
     problem = assert_problem(
         await client.post(ROOT, json=body, headers=tenant.headers), 422, "invalid_request"
     )
