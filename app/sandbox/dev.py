@@ -4,11 +4,14 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -40,6 +43,8 @@ _console = Console(highlight=False, soft_wrap=True)
 def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
     """Runs until it is stopped. What the environment sets wins over what is made up here."""
     _refuse_busy_port(port)
+    # SIGTERM ends it as Ctrl-C does: by way of every `finally`, so that no sandbox and no database stays behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
     server = start_postgres(data_dir / "pg")
@@ -101,7 +106,8 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
         "service_token": mint_token(jwt_secret, user_id=None, ttl=_TOKEN_TTL),
         "n8n_api_key": settings.n8n_api_key.get_secret_value(),
     }
-    server.run()
+    with suppress(KeyboardInterrupt):  # uvicorn raises again, at its end, the signal that ended it
+        server.run()
 
 
 def _refuse_busy_port(port: int) -> None:
@@ -165,7 +171,15 @@ def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
     os.environ.setdefault("N8N_HEYGEN_WEBHOOK_URL", f"{url}/n8n/webhook/heygen-video")
     service_url = f"http://127.0.0.1:{service_port}"
     command = [sys.executable, "-m", "app.sandbox", "--port", str(port), "--service-url", service_url]
-    return subprocess.Popen(command)  # noqa: S603 - our own module
+    process = subprocess.Popen(command)  # noqa: S603 - our own module
+    # What is printed below must work when it is pasted at once.
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    return process
 
 
 def _print_welcome(dev: Mapping[str, object]) -> None:
@@ -183,7 +197,7 @@ Paste these into another terminal, one after the other:
 
 TOKEN={token}
 curl -sS {url}/integrations/ai-avatar -H "Authorization: Bearer $TOKEN" {json_body} \\
-  -d '{{"api_key": "sandbox-demo", "avatar_id": "sandbox-avatar-1"}}'
+  -d '{{"api_key": "sandbox-demo", "avatar_id": "sandbox-ada"}}'
 curl -sS {url}/integrations/ai-avatar/{business_id} -H "Authorization: Bearer $TOKEN"
 curl -sS {url}/integrations/ai-avatar/generate-video -H "Authorization: Bearer $TOKEN" {json_body} \\
   -d '{{"content_id": "{content_id}"}}'
