@@ -215,7 +215,7 @@ async def connect_businesses(owner: asyncpg.Connection, service: ServiceProcess)
 async def settle(owner: asyncpg.Connection, workflows: Workflows) -> None:
     """Until every workflow has ended and every deadline has passed."""
     async with asyncio.timeout(SETTLE_SECONDS):
-        while workflows.running or await owner.fetchval(  # noqa: ASYNC110 - another process's doing
+        while workflows.running or await owner.fetchval(
             "select exists (select from ai_avatar.generations where status in ('dispatching', 'processing'))"
         ):
             await asyncio.sleep(0.5)

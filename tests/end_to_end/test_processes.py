@@ -128,7 +128,7 @@ async def test_sigterm_lets_webhook_calls_finish(
     n8n.delay = 2
     await asyncio.to_thread(hang_up_on_generate, pair[0].url, hung_up, n8n)
     waiting = asyncio.create_task(generate(pair[0].url, business))
-    while len(n8n.deliveries) < 2:  # noqa: ASYNC110 - filled by the receiver's thread
+    while len(n8n.deliveries) < 2:
         await asyncio.sleep(0.02)
 
     pair[0].send(signal.SIGTERM)
@@ -204,7 +204,7 @@ async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_need
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity "
                 "where datname = current_database() and wait_event_type = 'Lock'"
             )
-            while not await owner.fetchval(kill):  # noqa: ASYNC110 - the database's doing
+            while not await owner.fetchval(kill):
                 await asyncio.sleep(0.02)
             broken = await pending
     finally:

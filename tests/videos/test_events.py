@@ -110,7 +110,7 @@ async def next_state(events: AsyncIterator[tuple[str, Any]]) -> Any:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - the server's thread decides
+        while not condition():
             await asyncio.sleep(0.02)
 
 
