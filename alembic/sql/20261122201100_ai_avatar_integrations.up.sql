@@ -409,7 +409,8 @@ create table ai_avatar.secret_reads (
     request_id text,
     address text
 );
-comment on table ai_avatar.secret_reads is 'Every hand-out of a provider key: when, whose, to whom, for which generation';
+comment on table ai_avatar.secret_reads is
+'Every hand-out of a provider key: when, whose, to whom, for which generation';
 create index secret_reads_read_at on ai_avatar.secret_reads (read_at);
 create index secret_reads_business_id on ai_avatar.secret_reads (business_id, read_at);
 
