@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 GENERATES = 200
 CONTENTS = 80
 SENDERS = 12
-WEBHOOK_SECONDS = 1
+WEBHOOK_SECONDS = 2
 # 6 s: a workflow that is silent for longer is given up, and may still report late.
 TIMEOUT_MINUTES = 0.1
 # The deadline of a dispatch is the webhook's budget and 30 s; recovery looks every 7.5 s at the latest.
