@@ -13,7 +13,7 @@ help: ## List the targets
 
 .venv/ready: pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv .venv || { echo "Python's venv is needed (on Debian: apt-get install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv --clear .venv || { echo "Python's venv is needed (on Debian: apt-get install python3-venv)"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -35,6 +35,9 @@ check: .venv/ready ## Format, lint, types, imports, SQL lint
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
+	tests/pg15
 
 test-n8n: .venv/ready ## Drive the workflows through a real n8n (Node 20.19+, npm, g++; 1.8 GB, once)
 	n8n/install

@@ -144,7 +144,8 @@ class Database:
             if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
                 raise errors.Overloaded from error
             raise errors.DatabaseUnavailable from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        # InternalClientError: the server has ended the connection, and the driver is just finding out.
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise errors.DatabaseUnavailable from error
 
     async def call_one(self, function: SqlFunction, **arguments: Argument) -> asyncpg.Record | None:

@@ -191,7 +191,7 @@ async def test_patch_refuses_what_only_the_service_may_say(
 async def test_more_wrong_fields_than_anybody_reads_are_cut(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
-    body = {"api_key": "x"} | {f"{n}" * 200: 1 for n in range(1, 500)}
+    body: dict[str, Any] = {"api_key": "x"} | {f"{n}" * 200: 1 for n in range(1, 500)}
     problem = assert_problem(
         await client.post(ROOT, json=body, headers=tenant.headers), 422, "invalid_request"
     )
@@ -218,11 +218,11 @@ BAD_CURSORS = [
     cursor("{}"),
     cursor("null"),
     cursor("[" * 1500),
-    cursor('{"created_at": "2026-01-01T00:00:00", "id": "%s"}' % ID),
-    cursor('{"created_at": "0001-01-01T00:00:00+23:59", "id": "%s"}' % ID),
-    cursor('{"created_at": "9999-12-31T23:59:59-23:59", "id": "%s"}' % ID),
-    cursor('{"created_at": "infinity", "id": "%s"}' % ID),
-    cursor('{"created_at": 1e300, "id": "%s"}' % ID),
+    cursor(json.dumps({"created_at": "2026-01-01T00:00:00", "id": ID})),
+    cursor(json.dumps({"created_at": "0001-01-01T00:00:00+23:59", "id": ID})),
+    cursor(json.dumps({"created_at": "9999-12-31T23:59:59-23:59", "id": ID})),
+    cursor(json.dumps({"created_at": "infinity", "id": ID})),
+    cursor(json.dumps({"created_at": 1e300, "id": ID})),
     cursor('{"created_at": "2026-01-01T00:00:00Z", "id": "1; drop table"}'),
     cursor('["voices", "after-1"]'),
     cursor('["avatars", 7]'),
@@ -277,7 +277,7 @@ async def test_limit_outside_1_to_100_is_422(
 async def test_path_or_query_that_cannot_be_is_422(
     client: httpx.AsyncClient, tenant: Tenant, method: str, path: str
 ) -> None:
-    body = {} if method == "PATCH" else None
+    body: dict[str, str] | None = {} if method == "PATCH" else None
     response = await client.request(method, ROOT + path, headers=tenant.headers, json=body)
     assert_problem(response, 422, "invalid_request")
 

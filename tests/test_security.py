@@ -18,7 +18,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,7 +27,6 @@ from support.servers import free_port, serve_app
 from support.service import running, settings
 from support.tenants import JWT_SECRET, N8N, N8N_API_KEY, SERVICE, SERVICE_API_KEY, Tenant, make_tenant
 
-from app import security
 from app.errors import NotReady
 from app.security import JwksKeys
 
@@ -130,7 +128,7 @@ FORGED: dict[str, Callable[[UUID], str]] = {
     "a subject that is a list": lambda user: hs256(claims(user, sub=[str(user)])),
     "service_role without expiry": lambda user: hs256(claims(role="service_role", exp=None)),
     "service_role expired": lambda user: hs256(claims(role="service_role", exp=int(time.time()) - 60)),
-    "alg none": lambda user: jwt.encode(claims(user), None, algorithm="none"),
+    "alg none": lambda user: jwt.encode(claims(user), "", algorithm="none"),
     "alg None with a signature": lambda user: swap_header(hs256(claims(user)), alg="None"),
     "alg HS512": lambda user: jwt.encode(claims(user), JWT_SECRET + "x" * 32, algorithm="HS512"),
     "alg ES256, signed with the secret": lambda user: swap_header(hs256(claims(user)), alg="ES256", kid="x"),
@@ -281,7 +279,7 @@ async def test_keys_are_compared_in_constant_time(
         compared.append(known)
         return original(known, given)
 
-    monkeypatch.setattr(security.hmac, "compare_digest", compare)
+    monkeypatch.setattr("app.security.hmac.compare_digest", compare)
     for headers in (SERVICE, N8N, {"X-API-Key": "wrong"}):
         compared.clear()
         await ask(client, headers)

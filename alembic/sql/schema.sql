@@ -861,6 +861,11 @@ declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
 begin
+    perform from public.content as c
+    where c.id = coalesce(
+            (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
+        )
+    for no key update;
     if v_id is null then
         -- The live one; where another execution has claimed that, the one that this execution had claimed before
         -- it; else the latest, whose last report may come twice, or late.
@@ -872,9 +877,6 @@ begin
             g.requested_at desc, g.id desc
         limit 1;
     end if;
-    perform from public.content as c
-    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = v_id)
-    for no key update;
     select g.* into v_generation from ai_avatar.generations as g
     where g.id = v_id and g.provider = p_provider
     for update;

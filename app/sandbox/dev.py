@@ -195,7 +195,7 @@ Paste these into another terminal, one after the other:
 
 TOKEN={token}
 curl -sS {url}/integrations/ai-avatar -H "Authorization: Bearer $TOKEN" {json_body} \\
-  -d '{{"api_key": "sandbox-demo", "avatar_id": "sandbox-avatar-1"}}'
+  -d '{{"api_key": "sandbox-demo", "avatar_id": "sandbox-ada"}}'
 curl -sS {url}/integrations/ai-avatar/{business_id} -H "Authorization: Bearer $TOKEN"
 curl -sS {url}/integrations/ai-avatar/generate-video -H "Authorization: Bearer $TOKEN" {json_body} \\
   -d '{{"content_id": "{content_id}"}}'

