@@ -428,7 +428,7 @@ async def test_verdict_on_an_older_key_does_not_touch_the_new_one(
     service: tuple[FastAPI, httpx.AsyncClient], connected: Tenant, own: str
 ) -> None:
     """The answer about the old key comes while the new one is being saved."""
-    app, client = service
+    app, _ = service
     repository = app.state.integrations.repository
     old = datetime.now(UTC) - timedelta(days=1)
     after = await repository.record_key_check(connected.business_id, "heygen", old, accepted=False)
