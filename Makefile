@@ -6,14 +6,14 @@ BIN := .venv/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format test-pg15 test-n8n test-axe bench lock schema clean
+.PHONY: help run test check format test-pg15 test-n8n bench lock schema clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .venv/ready: pyproject.toml requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv .venv || { echo "Python's venv is needed (on Debian: apt-get install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv --clear .venv || { echo "Python's venv is needed (on Debian: apt-get install python3-venv)"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -22,7 +22,7 @@ run: .venv/ready ## Run everything: database, demo data, sandbox, service on htt
 	$(BIN)/ai-avatar dev
 
 test: .venv/ready ## Run the whole test suite against a real PostgreSQL
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 check: .venv/ready ## Format, lint, types, imports, SQL lint
 	$(BIN)/ruff format --check .
@@ -36,12 +36,18 @@ format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
+	tests/pg15
+
 test-n8n: .venv/ready ## Drive the workflows through a real n8n (Node 20.19+, npm, g++; 1.8 GB, once)
 	n8n/install
 	$(BIN)/pytest n8n/tests
 
 bench: .venv/ready ## Measure what requests cost, as ratios in one run
 	PYTHONPATH=tests $(BIN)/python bench/run.py
+
+schema: .venv/ready ## Write alembic/sql/schema.sql: what the migrations add up to
+	PYTHONPATH=tests $(BIN)/python -m support.schema
 
 lock: ## Lock the dependencies anew: names, versions and hashes, no addresses
 	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv

@@ -23,12 +23,13 @@ class BodyRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, which solves the dependencies, with the body watched on its way there."""
         handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
+        takes_body = self.body_field is not None
 
         async def handle_with_body(request: Request) -> Response:
             try:
-                _check_headers(request)
+                _check_length(request)
+                if takes_body:
+                    _check_media_type(request)
                 return await handle(Request(request.scope, _limit(request.receive)))
             except (BodyTooLarge, UnsupportedMediaType, HTTPException, RequestValidationError):
                 # FastAPI reads the body before it solves the dependencies: 401 goes before what is wrong with it.
@@ -38,12 +39,15 @@ class BodyRoute(APIRoute):
         return handle_with_body
 
 
-def _check_headers(request: Request) -> None:
-    length = request.headers.get("content-length")
-    if length == "0" or (length is None and "transfer-encoding" not in request.headers):
-        return  # no body: what is missing in it is the schema's to say
-    if length is not None and length.isdecimal() and int(length) > MAX_BODY_BYTES:
+def _check_length(request: Request) -> None:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
         raise BodyTooLarge
+
+
+def _check_media_type(request: Request) -> None:
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return  # no body: what is missing in it is the schema's to say
     headers = Headers()
     headers["content-type"] = request.headers.get("content-type", "")
     if headers.get_content_maintype() != "application" or not (

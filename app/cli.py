@@ -6,15 +6,19 @@ import math
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import asyncpg
 import typer
 import uvicorn
 from rich.console import Console
 from rich.progress import Progress
+from sqlalchemy.exc import DBAPIError
 
 from app import main as application
 from app import migrations
@@ -69,20 +73,29 @@ def serve(
     """Run the service in production. It never migrates: run `ai-avatar migrate` first, as the owner."""
     settings = load_settings()
     asyncio.run(application.check_vault(settings))
-    if workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        # Each worker counts for itself; /metrics adds them up from here.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="ai-avatar-metrics-")
-    uvicorn.run(
-        "app.main:from_environment",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(settings.webhook_timeout_seconds) + 5,
-    )
+    with _metrics_folder(workers):
+        uvicorn.run(
+            "app.main:from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=math.ceil(settings.webhook_timeout_seconds) + 5,
+        )
+
+
+@contextmanager
+def _metrics_folder(workers: int) -> Iterator[None]:
+    """Each worker counts for itself; /metrics adds them up from a folder."""
+    if workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="ai-avatar-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 @cli.command()
@@ -180,4 +193,10 @@ def main() -> None:
         sys.exit(2)
     except AppError as error:
         _errors.print(f"[red]Failed:[/] {error.detail}")
+        sys.exit(1)
+    except (OSError, asyncpg.PostgresError, DBAPIError) as error:
+        # The first line: DETAIL may hold a row, and the rest is the driver's.
+        reason = str(error).partition("\n")[0]
+        _errors.print("[red]The database does not answer, or says no:[/]", end=" ")
+        _errors.print(reason, markup=False)
         sys.exit(1)

@@ -5,7 +5,7 @@ import binascii
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -42,10 +42,23 @@ def _check_http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+_DATABASE_FORM = "postgresql://user:password@host:5432/database?sslmode=require"
+_SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+
 def _check_database_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
-    if parts.scheme not in ("postgres", "postgresql"):
-        raise ValueError("should look like postgresql://user:password@host:5432/database?sslmode=require")
+    form = f"should look like {_DATABASE_FORM}; in a password, write / # ? @ and % as %2F %23 %3F %40 and %25"
+    try:
+        parts = urlsplit(value.get_secret_value())
+        port = (
+            parts.port
+        )  # read here, because its error quotes what stands there: of an unescaped password, a part
+    except ValueError:
+        raise ValueError(form) from None
+    if parts.scheme not in ("postgres", "postgresql") or parts.fragment or port == 0:
+        raise ValueError(form)
+    if not set(parse_qs(parts.query).get("sslmode", [])) <= _SSL_MODES:
+        raise ValueError(f"sslmode should be one of {', '.join(sorted(_SSL_MODES))}")
     return value
 
 
@@ -310,7 +323,7 @@ def load(kind: type[S]) -> S:
 
 
 _EXAMPLES = {
-    "DATABASE_URL": "postgresql://user:password@host:5432/database?sslmode=require",
+    "DATABASE_URL": _DATABASE_FORM,
     "SUPABASE_JWT_SECRET": "the project's JWT secret, as it is on the project's API settings page",
     "SECRETS_KEYS": "id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key` makes one",
     "N8N_API_KEY": "a long random text, the same as in n8n's Header Auth credential",

@@ -53,7 +53,17 @@ _COMMAND_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 
 # Other drivers' parameters that connection strings are copied with; the server would refuse them.
-_FOREIGN_PARAMETERS = {"pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"}
+_FOREIGN_PARAMETERS = {
+    *("pgbouncer", "connection_limit", "pool_timeout", "schema", "supa"),
+    *(
+        "connect_timeout",
+        "channel_binding",
+        "gssencmode",
+        "keepalives",
+        "keepalives_idle",
+        "target_session_attrs",
+    ),
+}
 
 
 _DIALECT: Final = asyncpg_dialect()  # type: ignore[no-untyped-call]
@@ -128,12 +138,14 @@ class Database:
                 raise
             raise translated from error
         except asyncpg.DataError:
-            raise  # ours: an argument of a type that the statement does not take
+            # Ours; and its message quotes the argument, which may be a key.
+            raise TypeError(f"{function.name} was called with an argument of the wrong type") from None
         except TimeoutError as error:
             if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
                 raise errors.Overloaded from error
             raise errors.DatabaseUnavailable from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        # InternalClientError: the server has ended the connection, and the driver is just finding out.
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise errors.DatabaseUnavailable from error
 
     async def call_one(self, function: SqlFunction, **arguments: Argument) -> asyncpg.Record | None:
@@ -182,7 +194,7 @@ _NAMED_ERRORS: Mapping[str, type[errors.AppError]] = {
 # Not migrated, or by somebody who did not grant this login what it needs (docs/deploy-supabase.md).
 _NOT_MIGRATED = ("42883", "42P01", "3F000", "42703", "42501")
 # The server is going, gone, full, a standby, or would not let us in; or two transactions were in each other's way.
-_UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55P03", "25006")
+_UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55000", "55P03", "25006")
 
 
 def _translate(error: asyncpg.PostgresError) -> Exception:
@@ -196,7 +208,7 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
             return errors.InvalidRequest.of("body.script", "should have at most 5,000 characters")
         case "AV008":
             return errors.GenerationInProgress(UUID(detail))
-        case "AV013":
+        case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved
             return errors.InvalidRequest.of("body.business_id", "there is no such business")
     if state.startswith(_NOT_MIGRATED):
         return errors.NotReady(

@@ -238,11 +238,14 @@ def problem_response(request: Request, error: AppError) -> JSONResponse:
         headers["Retry-After"] = str(max(1, round(error.retry_after)))
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    detail = error.detail
+    if error.status == 500:  # nothing of the cause but where the log tells it
+        detail = f"Something went wrong here. Request id: {request.scope.get('request_id', '')}"
     body: dict[str, Any] = {
         "type": f"urn:ai-avatar:problem:{error.code}",
         "title": error.title,
         "status": error.status,
-        "detail": error.detail,
+        "detail": detail,
         "instance": request.url.path,
         "code": error.code,
         **error.extra,

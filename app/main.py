@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from types import FrameType
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -21,7 +20,6 @@ from httpx_aiohttp import AiohttpTransport
 from app import observability
 from app.config import ConfigError, Settings, load_settings
 from app.db import Database
-from app.errands import Errands
 from app.errors import AppError, install_error_handlers
 from app.integrations import router as integrations_router
 from app.integrations.catalogue import Catalogue
@@ -33,6 +31,8 @@ from app.openapi import install_openapi
 from app.providers import PROVIDERS
 from app.security import Authenticator
 from app.settings_page.router import create_router as create_settings_router
+from app.settings_page.router import loopback_origins
+from app.unfinished import UnfinishedWork
 from app.videos import router as videos_router
 from app.videos.events import EventHub
 from app.videos.recovery import Recovery
@@ -80,22 +80,21 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(observability.RequestContext)
     # Videos first: /integrations/ai-avatar/videos is no business id.
-    for router in (videos_router.router, integrations_router.router, n8n_router.router):
-        app.include_router(router)
-        app.include_router(router, prefix="/api", include_in_schema=False)
-    app.include_router(observability.router)
-    app.include_router(
-        create_settings_router(
-            frame_ancestors=settings.frame_ancestors, media_sources=_sandbox_origins(settings)
-        )
+    settings_router = create_settings_router(
+        frame_ancestors=settings.frame_ancestors,
+        media_sources=loopback_origins(provider.api_url for provider in settings.providers.values()),
     )
+    for router in (
+        videos_router.router,
+        integrations_router.router,
+        n8n_router.router,
+        observability.router,
+        settings_router,
+    ):
+        app.include_router(router)
+        # As the original application had them.
+        app.include_router(router, prefix="/api", include_in_schema=False)
     return app
-
-
-def _sandbox_origins(settings: Settings) -> list[str]:
-    """Previews come over https; only the sandbox's, on this machine, over http."""
-    urls = [urlsplit(provider.api_url) for provider in settings.providers.values()]
-    return [f"{url.scheme}://{url.netloc}" for url in urls if url.scheme == "http"]
 
 
 @asynccontextmanager
@@ -115,8 +114,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
         recovery = asyncio.create_task(app.state.recovery.run())
         stack.push_async_callback(_cancel, recovery)
-        # Those who were answered "processing" or hung up are waited for; recovery repairs what is left.
-        stack.push_async_callback(app.state.errands.finish, settings.dispatch_timeout.total_seconds())
+        # Webhook calls and videos that are being asked for come to their end; recovery repairs what does not.
+        stack.push_async_callback(app.state.unfinished.finish, _finish_seconds(settings))
         _close_on_signal(app.state.events)
         # What is alive now lives as long as the process: not looking at it again took the p99 from 30 to 6 ms
         # (facts.md, Speed).
@@ -127,6 +126,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         log.info("stopping")
         app.state.events.close()
+
+
+def _finish_seconds(settings: Settings) -> float:
+    """How long the process waits at its end: a webhook's budget, or a provider's create; and a database restart."""
+    return max(settings.dispatch_timeout.total_seconds(), 60.0)
 
 
 def _wire(
@@ -152,7 +156,7 @@ def _wire(
         budget=settings.webhook_timeout_seconds,
     )
     state.db = db
-    state.errands = Errands()
+    state.unfinished = UnfinishedWork()
     state.authenticator = Authenticator(settings, db, client)
     state.integrations = IntegrationService(integration_rows, providers, Keys(settings.key_ring))
     state.catalogue = Catalogue(state.integrations)
@@ -161,10 +165,10 @@ def _wire(
         state.integrations,
         webhook,
         {name: provider.webhook_url for name, provider in settings.providers.items() if provider.webhook_url},
-        state.errands,
+        state.unfinished,
     )
     state.events = EventHub(generation_rows)
-    state.broker = Broker(generation_rows, state.integrations, state.errands)
+    state.broker = Broker(generation_rows, state.integrations, state.unfinished)
     state.recovery = Recovery(
         generation_rows, integration_rows, timedelta(days=settings.secret_reads_retention_days)
     )

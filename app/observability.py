@@ -42,6 +42,18 @@ _seconds = Histogram(
 SCHEMA_REVISION: Final = SqlFunction("ai_avatar.schema_revision", {})
 
 
+# Until configure_logging, and where nobody calls it: structlog's own default prints the values of variables with a
+# traceback, and a variable may be a key.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
+
 def configure_logging(level: str, form: str) -> None:
     """Everything that is logged, the libraries' included, as one line of JSON or for a console."""
     shared: list[Any] = [
@@ -135,8 +147,7 @@ class UnexpectedErrors:
             log.exception("unexpected_error")
             if started or scope["type"] != "http":
                 raise
-            detail = f"Something went wrong here. Request id: {scope.get('request_id', '')}"
-            await problem_response(Request(scope), InternalError(detail))(scope, receive, send)
+            await problem_response(Request(scope), InternalError())(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+import aiohttp
 import httpx
 import jwt
 import structlog
 from cachetools import TTLCache
 from fastapi import Depends, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from app.config import Settings
 from app.db import UUID_, Database, SqlFunction
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 _LEEWAY_SECONDS: Final = 30
 _JWKS_FRESH_SECONDS: Final = 600
 _JWKS_REFETCH_SECONDS: Final = 30
+_JWKS_FIRST_SECONDS: Final = 2
 _VERIFIED_SECONDS: Final = 60
 
 # The algorithm goes with the key's type: a token cannot choose how it is checked.
@@ -95,11 +97,16 @@ class JwksKeys:
         if not self._is_known(kid):
             async with self._lock:
                 # Unknown kids come from anybody: they may ask the project's server once in 30 s, no more.
-                if not self._is_known(kid) and self._clock() - self._tried_at > _JWKS_REFETCH_SECONDS:
+                wait = _JWKS_REFETCH_SECONDS if self._were_had else _JWKS_FIRST_SECONDS
+                if not self._is_known(kid) and self._clock() - self._tried_at > wait:
                     await self._fetch()
-        if not self._keys:
+        if not self._were_had:
             raise NotReady("The public keys that access tokens are checked with cannot be fetched.")
         return self._keys.get(kid)
+
+    @property
+    def _were_had(self) -> bool:
+        return self._fetched_at > -float("inf")
 
     def _is_known(self, kid: str) -> bool:
         return kid in self._keys and self._clock() - self._fetched_at < _JWKS_FRESH_SECONDS
@@ -111,7 +118,7 @@ class JwksKeys:
                 response = await self._client.get(self._url)
             response.raise_for_status()
             found = dict(_read_jwks(response.content))
-        except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:
             # Keys that were good ten minutes ago are better than turning every user away.
             log.warning("jwks_fetch_failed", url=self._url, error=type(error).__name__)
             return
@@ -119,7 +126,7 @@ class JwksKeys:
 
 
 class _Jwks(BaseModel):
-    keys: Annotated[list[Any], Field(min_length=1)]
+    keys: list[Any]  # none, where a project signs with its secret alone
 
 
 def _read_jwks(body: bytes) -> Iterator[tuple[str, jwt.PyJWK]]:

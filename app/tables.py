@@ -97,7 +97,7 @@ generations = Table(
     Column("error", Text),
     Column("idempotency_key", Text),
     Column("request_hash", LargeBinary),
-    Column("requested_at", _timestamptz, nullable=False, server_default=func.now()),
+    Column("requested_at", _timestamptz, nullable=False, server_default=func.clock_timestamp()),
     Column("dispatched_at", _timestamptz),
     Column("completed_at", _timestamptz),
     Column("deadline", _timestamptz, nullable=False),

@@ -18,6 +18,14 @@ from app.sandbox.heygen import create_heygen_app
 from app.sandbox.media import Media
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what tests have recorded with `record_property`: figures, and seeds to run them again with."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in getattr(report, "user_properties", []):
+                terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """One backend, and one loop for all that share a fixture."""

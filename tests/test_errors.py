@@ -140,7 +140,6 @@ INVALID = [
     (CREDENTIALS, f'{{"business_id": "{ID}", "execution_id": 1e999}}'.encode(), "body.execution_id"),
     (STATUS, n8n_status(status="done"), "body.status"),
     (STATUS, n8n_status(generation_id=None), "body"),
-    (STATUS, n8n_status(content_id=ID), "body"),
     (STATUS, n8n_status(status="completed"), "body"),
     (STATUS, n8n_status(status="completed", video_url="http://example.com/v.mp4"), "body.video_url"),
     (STATUS, n8n_status(status="completed", video_url="javascript:alert(1)"), "body.video_url"),
@@ -278,7 +277,7 @@ async def test_limit_outside_1_to_100_is_422(
 async def test_path_or_query_that_cannot_be_is_422(
     client: httpx.AsyncClient, tenant: Tenant, method: str, path: str
 ) -> None:
-    body = {} if method == "PATCH" else None
+    body: dict[str, str] | None = {} if method == "PATCH" else None
     response = await client.request(method, ROOT + path, headers=tenant.headers, json=body)
     assert_problem(response, 422, "invalid_request")
 

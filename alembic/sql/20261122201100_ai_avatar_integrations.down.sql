@@ -13,6 +13,7 @@ drop function public.delete_ai_avatar_integration(uuid, text);
 drop trigger ai_avatar_integrations_secret_deleted on public.ai_avatar_integrations;
 drop trigger ai_avatar_integrations_secret_replaced on public.ai_avatar_integrations;
 drop trigger ai_avatar_integrations_truncated on public.ai_avatar_integrations;
+drop trigger ai_avatar_integrations_normalised on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_select_own on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_update_own on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_own_only on public.ai_avatar_integrations;
@@ -32,6 +33,7 @@ drop table ai_avatar.secret_reads;
 drop function ai_avatar.delete_integrations(uuid, text);
 drop function ai_avatar.update_integration(uuid, text, jsonb, text, boolean);
 drop function ai_avatar.set_integration(uuid, uuid, text, text, text, text, jsonb, boolean);
+drop function ai_avatar.store_secret(uuid, text);
 drop function ai_avatar.list_integrations(uuid, text, text, timestamptz, uuid, integer);
 drop function ai_avatar.get_integration(uuid, text);
 drop view ai_avatar.integrations;
@@ -40,6 +42,7 @@ drop function ai_avatar.providers();
 drop function ai_avatar.check_caller(uuid);
 drop function ai_avatar.own_business_id();
 drop function ai_avatar.delete_before_truncate();
+drop function ai_avatar.normalise_integration();
 drop function ai_avatar.delete_orphaned_secret();
 
 do $$

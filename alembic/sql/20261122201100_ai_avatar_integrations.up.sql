@@ -122,12 +122,32 @@ begin
 end;
 $$;
 drop trigger if exists ai_avatar_integrations_updated_at on public.ai_avatar_integrations;
--- Pages are sorted by it; the original plan's column allows NULL. Without the trigger, updated_at stays what it was.
-update public.ai_avatar_integrations
-set created_at = coalesce(created_at, updated_at, now()), updated_at = coalesce(updated_at, now())
-where created_at is null or updated_at is null;
+-- Without the trigger, updated_at stays what it was.
+update public.ai_avatar_integrations as ai
+set avatar_id = nullif(btrim(ai.avatar_id), ''), voice_id = nullif(btrim(ai.voice_id), ''),
+    created_at = coalesce(ai.created_at, ai.updated_at, now()), updated_at = coalesce(ai.updated_at, now())
+where ai.created_at is null or ai.updated_at is null or btrim(ai.avatar_id) = '' or btrim(ai.voice_id) = '';
 create trigger ai_avatar_integrations_updated_at before update on public.ai_avatar_integrations
 for each row execute function public.update_ai_avatar_integrations_updated_at();
+
+-- What the columns' types allow and the service cannot use, whoever writes it: the original frontend sends '' for
+-- "none", anything may be in a jsonb, and pages are sorted by created_at. An exception, not a CHECK: the DETAIL of a
+-- violated CHECK prints the row.
+create function ai_avatar.normalise_integration()
+returns trigger language plpgsql set search_path = '' as $$
+begin
+    if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
+        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = '22023';
+    end if;
+    new.avatar_id := nullif(btrim(new.avatar_id), '');
+    new.voice_id := nullif(btrim(new.voice_id), '');
+    new.created_at := coalesce(new.created_at, now());
+    return new;
+end;
+$$;
+create trigger ai_avatar_integrations_normalised
+before insert or update of provider_config, avatar_id, voice_id, created_at on public.ai_avatar_integrations
+for each row execute function ai_avatar.normalise_integration();
 
 -- No path leaves a secret behind -------------------------------------------------------------------------------
 
@@ -211,7 +231,8 @@ select
     ai.provider,
     ai.avatar_id,
     ai.voice_id,
-    coalesce(ai.provider_config, '{}') as provider_config,
+    -- A table that was taken over may hold others.
+    case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end as provider_config,
     coalesce(ai.status, 'inactive') as status,
     ai.secret_id is not null as has_api_key,
     ai.validated_at,
@@ -258,6 +279,32 @@ begin
 end;
 $$;
 
+create function ai_avatar.store_secret(p_integration_id uuid, p_secret text)
+returns void language plpgsql set search_path = '' as $$
+declare
+    v_integration public.ai_avatar_integrations;
+    v_secret_id uuid;
+    v_name text;
+begin
+    select ai.* into v_integration from public.ai_avatar_integrations as ai where ai.id = p_integration_id;
+    v_secret_id := v_integration.secret_id;
+    if v_secret_id is null then
+        v_name := format('ai_avatar_%s_key_for_business_%s', v_integration.provider, v_integration.business_id);
+        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
+        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
+        if v_secret_id is null then
+            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
+            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
+            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
+        end if;
+        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
+    end if;
+    perform vault.update_secret(v_secret_id, p_secret);
+end;
+$$;
+comment on function ai_avatar.store_secret(uuid, text) is
+'Puts a key into the vault for an integration whose row the caller holds locked';
+
 -- The row first, the vault second: the row's lock decides which of two first saves makes the secret.
 create function ai_avatar.set_integration(
     p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text,
@@ -266,8 +313,6 @@ create function ai_avatar.set_integration(
 returns setof ai_avatar.integrations language plpgsql security definer set search_path = '' as $$
 declare
     v_id uuid;
-    v_secret_id uuid;
-    v_name text := 'ai_avatar_' || p_provider || '_key_for_business_' || p_business_id::text;
 begin
     if p_provider is null or p_provider <> all (ai_avatar.providers()) then
         raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
@@ -291,20 +336,8 @@ begin
         provider_config = coalesce(p_config, ai.provider_config),
         status = 'active',
         validated_at = excluded.validated_at
-    returning ai.id, ai.secret_id into v_id, v_secret_id;
-
-    if v_secret_id is null then
-        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
-        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
-        if v_secret_id is null then
-            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
-            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
-            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
-        end if;
-        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = v_id;
-    end if;
-    perform vault.update_secret(v_secret_id, p_api_key);
-
+    returning ai.id into v_id;
+    perform ai_avatar.store_secret(v_id, p_api_key);
     return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
@@ -316,7 +349,7 @@ create function ai_avatar.update_integration(
 )
 returns setof ai_avatar.integrations language plpgsql security definer set search_path = '' as $$
 declare
-    v_secret_id uuid;
+    v_id uuid;
 begin
     update public.ai_avatar_integrations as ai
     set avatar_id = case when p_changes ? 'avatar_id' then p_changes ->> 'avatar_id' else ai.avatar_id end,
@@ -335,23 +368,15 @@ begin
             else ai.validated_at
         end
     where ai.business_id = p_business_id and ai.provider = p_provider
-    returning ai.secret_id into v_secret_id;
+    returning ai.id into v_id;
     if not found then
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
 
     if p_api_key is not null then
-        if v_secret_id is null then
-            return query select i.* from ai_avatar.set_integration(
-                gen_random_uuid(), p_business_id, p_provider, p_api_key, null, null, null, p_validated
-            ) as i;
-            return;
-        end if;
-        perform vault.update_secret(v_secret_id, p_api_key);
+        perform ai_avatar.store_secret(v_id, p_api_key);
     end if;
-    return query
-    select i.* from ai_avatar.integrations as i
-    where i.business_id = p_business_id and i.provider = p_provider;
+    return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
 comment on function ai_avatar.update_integration(uuid, text, jsonb, text, boolean) is
@@ -384,7 +409,8 @@ create table ai_avatar.secret_reads (
     request_id text,
     address text
 );
-comment on table ai_avatar.secret_reads is 'Every hand-out of a provider key: when, whose, to whom, for which generation';
+comment on table ai_avatar.secret_reads is
+'Every hand-out of a provider key: when, whose, to whom, for which generation';
 create index secret_reads_read_at on ai_avatar.secret_reads (read_at);
 create index secret_reads_business_id on ai_avatar.secret_reads (business_id, read_at);
 

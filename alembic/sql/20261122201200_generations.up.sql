@@ -292,7 +292,8 @@ begin
 
     return query
     select ai.business_id, ai.provider, s.decrypted_secret::text, s.updated_at, ai.avatar_id, ai.voice_id,
-        coalesce(ai.provider_config, '{}'), v_generation.script, v_generation.video_id
+        case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end,
+        v_generation.script, v_generation.video_id
     from public.ai_avatar_integrations as ai
     join vault.decrypted_secrets as s on s.id = ai.secret_id
     where ai.business_id = v_business_id and ai.provider = p_provider and ai.status = 'active';
@@ -346,6 +347,11 @@ declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
 begin
+    perform from public.content as c
+    where c.id = coalesce(
+            (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
+        )
+    for no key update;
     if v_id is null then
         -- The live one; where another execution has claimed that, the one that this execution had claimed before
         -- it; else the latest, whose last report may come twice, or late.
@@ -357,9 +363,6 @@ begin
             g.requested_at desc, g.id desc
         limit 1;
     end if;
-    perform from public.content as c
-    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = v_id)
-    for no key update;
     select g.* into v_generation from ai_avatar.generations as g
     where g.id = v_id and g.provider = p_provider
     for update;
@@ -375,7 +378,8 @@ begin
             v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
         );
     elsif v_generation.ended_by = 'cancel' then
-        raise exception 'Generation closed' using errcode = 'AV011';
+        -- Closed, and the caller says so; not by an exception, which would lose what a paid video is found by.
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
     elsif v_generation.ended_by = 'report' then
         -- Completed never changes; after a reported failure, a completion contradicts it.
         if v_generation.status = 'failed' and p_status = 'completed' then
@@ -497,8 +501,10 @@ begin
             when 'dispatching' then 'The video generation could not be started. Please try again.'
             else 'The video generation did not report back in time.'
         end;
+        -- Still dispatching, it was never accepted: its key is free for the retry that it exists for.
         update ai_avatar.generations as g
-        set status = 'expired', ended_by = 'deadline', error = v_message
+        set status = 'expired', ended_by = 'deadline', error = v_message,
+            idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
         where g.id = v_generation.id;
         perform ai_avatar.restore_content(v_generation, v_message);
         return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;

@@ -68,7 +68,7 @@ CREATE TABLE ai_avatar.generations (
     error text,
     idempotency_key text,
     request_hash bytea,
-    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     dispatched_at timestamp with time zone,
     completed_at timestamp with time zone,
     deadline timestamp with time zone NOT NULL,
@@ -90,6 +90,9 @@ COMMENT ON COLUMN ai_avatar.generations.claimed_by IS 'The n8n execution that ma
 
 -- COMMENT ai_avatar.COLUMN generations.video_requested_at
 COMMENT ON COLUMN ai_avatar.generations.video_requested_at IS 'Broker mode: when the provider was asked for the video; one call at a time may ask';
+
+-- COMMENT ai_avatar.COLUMN generations.requested_at
+COMMENT ON COLUMN ai_avatar.generations.requested_at IS 'Taken under the content''s lock, so that the latest generation of a content is the one that was started last';
 
 -- COMMENT ai_avatar.COLUMN generations.deadline
 COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When silence ends it, if it still lives';
@@ -223,7 +226,8 @@ begin
     end if;
     return query
     select ai.business_id, ai.provider, s.decrypted_secret::text, s.updated_at, ai.avatar_id, ai.voice_id,
-        coalesce(ai.provider_config, '{}'), v_generation.script, v_generation.video_id
+        case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end,
+        v_generation.script, v_generation.video_id
     from public.ai_avatar_integrations as ai
     join vault.decrypted_secrets as s on s.id = ai.secret_id
     where ai.business_id = v_business_id and ai.provider = p_provider and ai.status = 'active';
@@ -335,8 +339,10 @@ begin
             when 'dispatching' then 'The video generation could not be started. Please try again.'
             else 'The video generation did not report back in time.'
         end;
+        -- Still dispatching, it was never accepted: its key is free for the retry that it exists for.
         update ai_avatar.generations as g
-        set status = 'expired', ended_by = 'deadline', error = v_message
+        set status = 'expired', ended_by = 'deadline', error = v_message,
+            idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
         where g.id = v_generation.id;
         perform ai_avatar.restore_content(v_generation, v_message);
         return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
@@ -406,7 +412,10 @@ CREATE VIEW ai_avatar.integrations AS
     provider,
     avatar_id,
     voice_id,
-    COALESCE(provider_config, '{}'::jsonb) AS provider_config,
+        CASE
+            WHEN (jsonb_typeof(provider_config) = 'object'::text) THEN provider_config
+            ELSE '{}'::jsonb
+        END AS provider_config,
     COALESCE(status, 'inactive'::text) AS status,
     (secret_id IS NOT NULL) AS has_api_key,
     validated_at,
@@ -622,7 +631,7 @@ begin
     set status = p_status,
         ended_by = case when p_status <> 'processing' then 'report' end,
         claimed_at = coalesce(g.claimed_at, now()),
-        claimed_by = coalesce(g.claimed_by, p_execution_id),
+        claimed_by = case when g.claimed_at is null then p_execution_id else g.claimed_by end,
         video_id = coalesce(p_video_id, g.video_id),
         video_url = case when p_status = 'completed' then p_video_url end,
         video_url_at = case when p_status = 'completed' then now() end,
@@ -652,6 +661,22 @@ CREATE FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone,
     SET search_path TO ''
     AS $$
     select least(now() + p_timeout, p_requested_at + interval '24 hours')
+$$;
+
+-- FUNCTION ai_avatar.normalise_integration()
+CREATE FUNCTION ai_avatar.normalise_integration() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
+        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = '22023';
+    end if;
+    new.avatar_id := nullif(btrim(new.avatar_id), '');
+    new.voice_id := nullif(btrim(new.voice_id), '');
+    new.created_at := coalesce(new.created_at, now());
+    return new;
+end;
 $$;
 
 -- FUNCTION ai_avatar.own_business_id()
@@ -836,16 +861,22 @@ declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
 begin
+    perform from public.content as c
+    where c.id = coalesce(
+            (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
+        )
+    for no key update;
     if v_id is null then
-        -- The live one, else the latest: its last report may come twice, or late.
+        -- The live one; where another execution has claimed that, the one that this execution had claimed before
+        -- it; else the latest, whose last report may come twice, or late.
         select g.id into v_id from ai_avatar.generations as g
         where g.content_id = p_content_id and g.provider = p_provider
-        order by g.status in ('dispatching', 'processing') desc, g.requested_at desc, g.id desc
+        order by
+            g.status in ('dispatching', 'processing') and (g.claimed_by <> p_execution_id) is not true desc,
+            (g.claimed_by = p_execution_id) is true desc,
+            g.requested_at desc, g.id desc
         limit 1;
     end if;
-    perform from public.content as c
-    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = v_id)
-    for no key update;
     select g.* into v_generation from ai_avatar.generations as g
     where g.id = v_id and g.provider = p_provider
     for update;
@@ -860,7 +891,8 @@ begin
             v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
         );
     elsif v_generation.ended_by = 'cancel' then
-        raise exception 'Generation closed' using errcode = 'AV011';
+        -- Closed, and the caller says so; not by an exception, which would lose what a paid video is found by.
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
     elsif v_generation.ended_by = 'report' then
         -- Completed never changes; after a reported failure, a completion contradicts it.
         if v_generation.status = 'failed' and p_status = 'completed' then
@@ -909,6 +941,10 @@ begin
     returning g.* into v_generation;
     if found then
         perform ai_avatar.restore_content(v_generation, null);
+    else
+        -- Cancelled or expired before n8n said no: it was never accepted either.
+        update ai_avatar.generations as g set idempotency_key = null
+        where g.id = p_generation_id and g.claimed_at is null and g.status not in ('dispatching', 'processing');
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
 end;
@@ -934,8 +970,6 @@ CREATE FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provi
     AS $$
 declare
     v_id uuid;
-    v_secret_id uuid;
-    v_name text := 'ai_avatar_' || p_provider || '_key_for_business_' || p_business_id::text;
 begin
     if p_provider is null or p_provider <> all (ai_avatar.providers()) then
         raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
@@ -958,18 +992,8 @@ begin
         provider_config = coalesce(p_config, ai.provider_config),
         status = 'active',
         validated_at = excluded.validated_at
-    returning ai.id, ai.secret_id into v_id, v_secret_id;
-    if v_secret_id is null then
-        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
-        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
-        if v_secret_id is null then
-            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
-            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
-            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
-        end if;
-        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = v_id;
-    end if;
-    perform vault.update_secret(v_secret_id, p_api_key);
+    returning ai.id into v_id;
+    perform ai_avatar.store_secret(v_id, p_api_key);
     return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
@@ -1037,21 +1061,25 @@ begin
         set status = 'expired', ended_by = 'superseded', error = 'superseded'
         where g.id = v_live.id;
     end if;
-    insert into ai_avatar.generations (
-        id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
-        deadline, idempotency_key, request_hash
-    ) values (
-        p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
-        v_content.heygen_video_id, now() + p_dispatch_timeout, p_idempotency_key, p_request_hash
-    )
-    on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
-    if not found then
+    loop
+        insert into ai_avatar.generations (
+            id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
+            deadline, idempotency_key, request_hash
+        ) values (
+            p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
+            v_content.heygen_video_id, clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
+        )
+        on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
+        exit when found;
         -- The same key came with another content a moment ago, and holds another content's lock.
         select g.* into v_earlier from ai_avatar.generations as g
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
-        return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
-        return;
-    end if;
+        if found then
+            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
+            return;
+        end if;
+        -- It has been rolled back since, and the key is free again.
+    end loop;
     update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
 end;
@@ -1060,13 +1088,43 @@ $$;
 -- COMMENT ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
 COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) IS 'Starts a generation and marks its content, or replays an earlier one: the answer then has another id than p_id';
 
+-- FUNCTION ai_avatar.store_secret(uuid, text)
+CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+    v_integration public.ai_avatar_integrations;
+    v_secret_id uuid;
+    v_name text;
+begin
+    select ai.* into v_integration from public.ai_avatar_integrations as ai where ai.id = p_integration_id;
+    v_secret_id := v_integration.secret_id;
+    if v_secret_id is null then
+        v_name := format('ai_avatar_%s_key_for_business_%s', v_integration.provider, v_integration.business_id);
+        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
+        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
+        if v_secret_id is null then
+            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
+            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
+            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
+        end if;
+        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
+    end if;
+    perform vault.update_secret(v_secret_id, p_secret);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
+COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) IS 'Puts a key into the vault for an integration whose row the caller holds locked';
+
 -- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
 CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 declare
-    v_secret_id uuid;
+    v_id uuid;
 begin
     update public.ai_avatar_integrations as ai
     set avatar_id = case when p_changes ? 'avatar_id' then p_changes ->> 'avatar_id' else ai.avatar_id end,
@@ -1085,22 +1143,14 @@ begin
             else ai.validated_at
         end
     where ai.business_id = p_business_id and ai.provider = p_provider
-    returning ai.secret_id into v_secret_id;
+    returning ai.id into v_id;
     if not found then
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
     if p_api_key is not null then
-        if v_secret_id is null then
-            return query select i.* from ai_avatar.set_integration(
-                gen_random_uuid(), p_business_id, p_provider, p_api_key, null, null, null, p_validated
-            ) as i;
-            return;
-        end if;
-        perform vault.update_secret(v_secret_id, p_api_key);
+        perform ai_avatar.store_secret(v_id, p_api_key);
     end if;
-    return query
-    select i.* from ai_avatar.integrations as i
-    where i.business_id = p_business_id and i.provider = p_provider;
+    return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
 
@@ -1504,6 +1554,9 @@ CREATE INDEX idx_profiles_business_id ON public.profiles USING btree (business_i
 -- INDEX vault.secrets_name_idx
 CREATE UNIQUE INDEX secrets_name_idx ON vault.secrets USING btree (name) WHERE (name IS NOT NULL);
 
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_normalised
+CREATE TRIGGER ai_avatar_integrations_normalised BEFORE INSERT OR UPDATE OF provider_config, avatar_id, voice_id, created_at ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION ai_avatar.normalise_integration();
+
 -- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_secret_deleted
 CREATE TRIGGER ai_avatar_integrations_secret_deleted AFTER DELETE ON public.ai_avatar_integrations FOR EACH ROW WHEN ((old.secret_id IS NOT NULL)) EXECUTE FUNCTION ai_avatar.delete_orphaned_secret();
 
@@ -1736,6 +1789,9 @@ REVOKE ALL ON FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.gen
 -- ACL ai_avatar.FUNCTION next_deadline(p_requested_at timestamp with time zone, p_timeout interval)
 REVOKE ALL ON FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone, p_timeout interval) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION normalise_integration()
+REVOKE ALL ON FUNCTION ai_avatar.normalise_integration() FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION own_business_id()
 GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO authenticated;
@@ -1805,6 +1861,9 @@ REVOKE ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, 
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
+REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean)
 GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) TO ai_avatar_service;

@@ -9,7 +9,7 @@ import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 
-from app.errors import InternalError, InvalidRequest, RateLimited
+from app.errors import AppError, InternalError, InvalidRequest, RateLimited
 from app.integrations.repository import IntegrationRepository, StoredSecret
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
 from app.providers.base import ApiKeyRejected, Provider
@@ -53,7 +53,7 @@ class Keys:
             log.error(
                 "secret_does_not_open", business_id=str(business_id), provider=provider, reason=str(error)
             )
-            raise InternalError("The stored API key cannot be opened; the operator's log says why.") from None
+            raise InternalError from None
 
 
 class KeyCheckLimit:
@@ -166,12 +166,26 @@ class IntegrationService:
     ) -> T:
         """Opens a stored key for one call. A rejection sets the integration to `error`, and is raised on."""
         api_key = self.keys.open(stored.secret, business_id, provider)
+        return await self.call_provider(business_id, provider, stored, call, api_key)
+
+    async def call_provider(
+        self,
+        business_id: UUID,
+        provider: str,
+        stored: StoredSecret,
+        call: Callable[[Provider, str], Awaitable[T]],
+        api_key: str,
+    ) -> T:
+        """As `use_key`, with the key opened before."""
         try:
             return await call(self._providers[provider], api_key)
         except ApiKeyRejected:
-            await self.repository.record_key_check(
-                business_id, provider, stored.secret_updated_at, accepted=False
-            )
+            try:
+                await self.repository.record_key_check(
+                    business_id, provider, stored.secret_updated_at, accepted=False
+                )
+            except AppError as error:  # what the provider said is what the caller must learn
+                log.warning("rejection_not_recorded", business_id=str(business_id), code=error.code)
             raise
 
     async def _read_secret(

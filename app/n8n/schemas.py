@@ -1,6 +1,7 @@
 """What n8n's workflows send and get."""
 
 import ipaddress
+import json
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -20,6 +21,8 @@ def _as_text(value: object) -> object:
 
 def _cut(value: object) -> object:
     """A long reason is cut, and one that no database can hold mended, not refused: the report must not get lost."""
+    if isinstance(value, dict | list):  # n8n's $json.error often is one
+        value = json.dumps(value)
     if not isinstance(value, str):
         return value
     return value[:_LONGEST_ERROR].replace("\x00", "").encode(errors="replace").decode()
@@ -72,7 +75,9 @@ class StatusReport(Body):
     """What a workflow says of a generation."""
 
     generation_id: UUID | None = None
-    content_id: UUID | None = Field(default=None, description="Where the workflow has no generation_id")
+    content_id: UUID | None = Field(
+        default=None, description="For a workflow that has no generation_id; beside one, it is not looked at"
+    )
     execution_id: ExecutionId | None = None
     status: Literal["processing", "completed", "failed"]
     video_id: ProviderId | None = None
@@ -81,8 +86,8 @@ class StatusReport(Body):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if (self.generation_id is None) == (self.content_id is None):
-            raise ValueError("either generation_id or content_id is required, and not both")
+        if self.generation_id is None and self.content_id is None:
+            raise ValueError("generation_id is required, or content_id where the workflow has none")
         if self.status == "completed" and self.video_url is None:
             raise ValueError("video_url is required with status completed")
         return self

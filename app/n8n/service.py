@@ -1,20 +1,19 @@
 """Broker mode: the service calls the provider for n8n, so that the key never enters n8n."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
 
-from app.errands import Errands
-from app.errors import AvatarNotConfigured, ProviderUnavailable
+from app.errors import AvatarNotConfigured, GenerationNotFound, ProviderUnavailable
 from app.integrations.service import IntegrationService
 from app.n8n.schemas import BrokerRequest
 from app.providers.base import Provider, ProviderError, ProviderUnexpectedAnswer, Video
 from app.providers.base import ProviderUnavailable as Unavailable
 from app.security import Caller
+from app.unfinished import UnfinishedWork, while_database_is_away
 from app.videos.repository import ClaimedCredentials, GenerationRepository, GenerationState, Report
 
 log = structlog.get_logger(__name__)
@@ -23,17 +22,18 @@ log = structlog.get_logger(__name__)
 _PATIENCE: Final = timedelta(seconds=45)
 _WAIT_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.5
+_STUBBORN_SECONDS: Final = 60.0
 
 
 class Broker:
     """Creates and follows videos at the provider, and moves their generations on."""
 
     def __init__(
-        self, generations: GenerationRepository, integrations: IntegrationService, errands: Errands
+        self, generations: GenerationRepository, integrations: IntegrationService, unfinished: UnfinishedWork
     ) -> None:
         self._generations = generations
         self._integrations = integrations
-        self._errands = errands
+        self._unfinished = unfinished
 
     async def create_video(self, caller: Caller, provider: str, body: BrokerRequest) -> GenerationState:
         """Claims the generation and asks the provider for its video; a second call gets the same video.
@@ -46,16 +46,21 @@ class Broker:
         )
         if claimed.avatar_id is None and claimed.video_id is None:
             raise AvatarNotConfigured
+        # Opened before anything is written: a key that does not open is no reason not to ask once it does.
+        api_key = self._integrations.keys.open(claimed.secret, claimed.business_id, provider)
+        return await self._unfinished.run(self._ask_once(provider, body, claimed, api_key))
+
+    async def _ask_once(
+        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, api_key: str
+    ) -> GenerationState:
         for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
             match await self._generations.begin_video(body.generation_id, _PATIENCE):
                 case "begin":
-                    # A video that is paid for is written down, whether or not somebody still waits for it.
-                    return await self._errands.run(self._create(provider, body, claimed))
+                    return await self._create(provider, body, claimed, api_key)
                 case "decided":
                     return await self._generations.get_generation(body.generation_id)
                 case "unknown":
-                    # That HeyGen honours Idempotency-Key here is hearsay (docs/decisions): asking again could be
-                    # a second bill.
+                    # docs/decisions/0003-a-create-is-never-repeated.md
                     raise ProviderUnexpectedAnswer(
                         provider,
                         "The provider was asked for this video and what came of it is not known. It is not asked "
@@ -68,41 +73,47 @@ class Broker:
         )
 
     async def _create(
-        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials
+        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, api_key: str
     ) -> GenerationState:
-        script, avatar_id = claimed.script, claimed.avatar_id
-        assert script is not None
-        assert avatar_id is not None
-        options: Mapping[str, Any] = claimed.provider_config | (body.provider_options or {})
-
-        async def ask(client: Provider, api_key: str) -> Video:
+        async def ask(client: Provider, key: str) -> Video:
+            assert claimed.script is not None
+            assert claimed.avatar_id is not None
             return await client.create_video(
-                api_key,
+                key,
                 idempotency_key=str(body.generation_id),
-                script=script,
-                avatar_id=avatar_id,
+                script=claimed.script,
+                avatar_id=claimed.avatar_id,
                 voice_id=claimed.voice_id,
                 title=body.title,
-                options=options,
+                options=claimed.provider_config | (body.provider_options or {}),
             )
 
         try:
-            video = await self._integrations.use_key(claimed.business_id, provider, claimed.stored, ask)
+            video = await self._integrations.call_provider(
+                claimed.business_id, provider, claimed.stored, ask, api_key
+            )
         except ProviderError as error:
             if not _may_have_happened(error):
-                await self._generations.abandon_video(body.generation_id)
+                async for attempt in while_database_is_away(_STUBBORN_SECONDS):
+                    with attempt:
+                        await self._generations.abandon_video(body.generation_id)
             raise
         log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
-        return await self._generations.report_generation(
-            provider,
-            Report("processing", video_id=video.video_id, execution_id=body.execution_id),
-            generation_id=body.generation_id,
-        )
+        # Paid for from here on: nothing but this report knows where it is.
+        report = Report("processing", video_id=video.video_id, execution_id=body.execution_id)
+        async for attempt in while_database_is_away(_STUBBORN_SECONDS):
+            with attempt:
+                return await self._generations.report_generation(
+                    provider, report, generation_id=body.generation_id
+                )
+        raise AssertionError("unreachable")
 
     async def get_video(self, caller: Caller, provider: str, generation_id: UUID) -> GenerationState:
         """Asks the provider how the video is and moves the generation on. Raises GenerationNotFound, ProviderError."""
         generation = await self._generations.get_generation(generation_id)
-        if generation.provider != provider or generation.video_id is None or not _may_move(generation):
+        if generation.provider != provider:
+            raise GenerationNotFound
+        if generation.video_id is None or not _may_move(generation):
             return generation
         video_id = generation.video_id
 

@@ -42,11 +42,12 @@ _console = Console(highlight=False, soft_wrap=True)
 
 def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
     """Runs until it is stopped. What the environment sets wins over what is made up here."""
+    # uvicorn raises the signal again when it has stopped: as an exception, it lets the sandbox and the database stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _refuse_busy_port(port)
-    # SIGTERM ends it as Ctrl-C does: by way of every `finally`, so that no sandbox and no database stays behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / "dev.json").unlink(missing_ok=True)  # whoever waits for it waits for this run's
     server = start_postgres(data_dir / "pg")
     owner_url = database_url(server, _DATABASE)
     asyncio.run(_create_database(database_url(server, "postgres")))
@@ -106,8 +107,7 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
         "service_token": mint_token(jwt_secret, user_id=None, ttl=_TOKEN_TTL),
         "n8n_api_key": settings.n8n_api_key.get_secret_value(),
     }
-    with suppress(KeyboardInterrupt):  # uvicorn raises again, at its end, the signal that ended it
-        server.run()
+    server.run()
 
 
 def _refuse_busy_port(port: int) -> None:
@@ -172,14 +172,12 @@ def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
     service_url = f"http://127.0.0.1:{service_port}"
     command = [sys.executable, "-m", "app.sandbox", "--port", str(port), "--service-url", service_url]
     process = subprocess.Popen(command)  # noqa: S603 - our own module
-    # What is printed below must work when it is pasted at once.
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    return process
+    for _ in range(200):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return process
+        time.sleep(0.05)
+    process.terminate()
+    raise ConfigError("The sandbox did not start; what it says above is why")
 
 
 def _print_welcome(dev: Mapping[str, object]) -> None:

@@ -62,6 +62,11 @@ class EventHub:
         self._poll: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
+    @property
+    def open_streams(self) -> int:
+        """How many there are."""
+        return self._count
+
     def close(self) -> None:
         """Ends every stream: the process is about to end, and readers come back to another."""
         self._closing.set()

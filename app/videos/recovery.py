@@ -18,7 +18,6 @@ from app.videos.repository import GenerationRepository
 
 log = structlog.get_logger(__name__)
 
-_PERIOD_SECONDS: Final = 5.0
 _BATCH: Final = 50
 _PURGE_PERIOD_SECONDS: Final = 3600.0
 _PURGE_BATCH: Final = 1000
@@ -28,6 +27,8 @@ _expired = Counter("ai_avatar_generations_expired_total", "Generations that went
 
 class Recovery:
     """One task per process."""
+
+    period_seconds = 5.0
 
     def __init__(
         self, generations: GenerationRepository, integrations: IntegrationRepository, retention: timedelta
@@ -51,7 +52,7 @@ class Recovery:
             except Exception:
                 log.exception("recovery_failed")
             # Jitter: instances that were started together should not ask together.
-            await asyncio.sleep(_PERIOD_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            await asyncio.sleep(self.period_seconds * random.uniform(0.5, 1.5))  # noqa: S311
 
     async def expire(self) -> int:
         """Ends all that is past its deadline, batch by batch; returns how many."""

@@ -19,7 +19,7 @@ from app.db import (
     Database,
     SqlFunction,
 )
-from app.errors import GenerationNotFound
+from app.errors import GenerationClosed, GenerationNotFound
 from app.integrations.repository import StoredSecret
 from app.schemas import Cursor
 from app.security import Caller
@@ -265,7 +265,7 @@ class GenerationRepository:
 
         Raises GenerationNotFound, GenerationAlreadyClaimed or GenerationClosed.
         """
-        return _state(
+        state = _state(
             await self._db.call_one(
                 REPORT_GENERATION,
                 p_generation_id=generation_id,
@@ -279,6 +279,9 @@ class GenerationRepository:
                 p_timeout=self._generation_timeout,
             )
         )
+        if state.ended_by == "cancel":  # not raised in SQL: the video's id is kept all the same
+            raise GenerationClosed
+        return state
 
     async def cancel_generation(self, business_id: UUID | None, content_id: UUID) -> GenerationState:
         """Ends the one that lives. Raises GenerationNotFound if none does."""

@@ -5,16 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import stamina
 import structlog
 from prometheus_client import Counter
 
-from app.errands import Errands
 from app.errors import (
     AppError,
-    DatabaseUnavailable,
     IntegrationNotConfigured,
-    Overloaded,
     WebhookFailed,
     WebhookNotConfigured,
     WebhookTimeout,
@@ -23,6 +19,7 @@ from app.integrations.service import IntegrationService
 from app.providers import PROVIDERS
 from app.providers.base import ProviderError, Video
 from app.security import Caller
+from app.unfinished import UnfinishedWork, while_database_is_away
 from app.videos.repository import GenerationRepository, GenerationState
 from app.videos.schemas import GenerateVideo
 from app.videos.webhook import Job, WebhookClient, WebhookError, WebhookTimeoutError
@@ -31,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 # Providers' links die after 7 days (facts.md, HeyGen).
 _URL_FRESH: Final = timedelta(days=6)
+# As long as a generation may be dispatching beyond the webhook's budget: later, its deadline has passed.
+_STUBBORN_SECONDS: Final = 30.0
 
 _dispatches = Counter(
     "ai_avatar_dispatches_total", "Generations started, by what became of the webhook", ["outcome"]
@@ -46,14 +45,14 @@ class VideoService:
         integrations: IntegrationService,
         webhook: WebhookClient,
         webhook_urls: Mapping[str, str],
-        errands: Errands,
+        unfinished: UnfinishedWork,
     ) -> None:
         """`webhook_urls`: by provider, those that are configured."""
         self.repository = repository
         self._integrations = integrations
         self._webhook = webhook
         self._webhook_urls = webhook_urls
-        self._errands = errands
+        self._unfinished = unfinished
 
     async def generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
@@ -66,7 +65,7 @@ class VideoService:
         webhook_url = self._webhook_urls.get(body.provider)
         if webhook_url is None:
             raise WebhookNotConfigured
-        return await self._errands.run(self._generate(business_id, body, idempotency_key, webhook_url))
+        return await self._unfinished.run(self._generate(business_id, body, idempotency_key, webhook_url))
 
     async def _generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None, webhook_url: str
@@ -99,13 +98,13 @@ class VideoService:
             log.exception("dispatch_failed", generation_id=str(generation.id))
             return await self._roll_back(generation, WebhookError(f"unexpected {type(error).__name__}"))
         _dispatches.labels("taken").inc()
-        async for attempt in _while_database_is_away():
+        async for attempt in while_database_is_away(_STUBBORN_SECONDS):
             with attempt:
                 return await self.repository.confirm_dispatch(generation.id)
         raise AssertionError("unreachable")
 
     async def _roll_back(self, generation: GenerationState, error: WebhookError) -> GenerationState:
-        async for attempt in _while_database_is_away():
+        async for attempt in while_database_is_away(_STUBBORN_SECONDS):
             with attempt:
                 now = await self.repository.roll_back_dispatch(generation.id, str(error))
         if not now.is_live and now.ended_by != "report":
@@ -147,10 +146,3 @@ class VideoService:
         if video.video_url is None:
             return generation
         return await self.repository.refresh_video_url(generation.id, video_id, video.video_url)
-
-
-def _while_database_is_away() -> Any:
-    """Tries for about 20 s: a database that restarts in mid-call is no reason to leave a content behind."""
-    return stamina.retry_context(
-        on=(DatabaseUnavailable, Overloaded), attempts=None, timeout=20, wait_initial=0.1, wait_max=2
-    )

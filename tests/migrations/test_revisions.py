@@ -247,7 +247,7 @@ def _ours(item: Any, name: str | None, kind: str, _reflected: bool, _other: Any)
 
 def test_two_that_migrate_at_once_both_succeed(empty_url: str) -> None:
     """As two instances that are started together: separate processes on an empty database."""
-    migrate_command = [Path(sys.executable).parent / "ai-avatar", "migrate"]
+    migrate_command = [str(Path(sys.executable).parent / "ai-avatar"), "migrate"]
     environment = {**os.environ, "MIGRATE_DATABASE_URL": empty_url}
     started = [
         subprocess.Popen(
@@ -259,7 +259,8 @@ def test_two_that_migrate_at_once_both_succeed(empty_url: str) -> None:
         output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
         assert output == f"The database is at revision {REVISIONS[-1]}.\n"
-    assert query(empty_url, "select version_num from ai_avatar.alembic_version") == [(REVISIONS[-1],)]
+    versions = query(empty_url, "select version_num from ai_avatar.alembic_version")
+    assert [row[0] for row in versions] == [REVISIONS[-1]]
 
 
 def test_failing_migration_leaves_nothing_behind(supabase: Project) -> None:

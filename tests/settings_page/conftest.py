@@ -12,7 +12,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from support.browser import CHROMIUM, FLAGS, ROOT, Dev, Guard, Host, Visitor, missing
 from support.servers import free_port, serve_app
 from support.tenants import JWT_SECRET, Tenant, make_tenant
@@ -29,6 +29,7 @@ def browser() -> Iterator[Browser]:
     """One for all tests of a module: while it runs, so does its event loop, and other tests need their own."""
     if not Path(CHROMIUM).exists():
         missing(f"{CHROMIUM} is missing: `apt-get install chromium`, or set CHROMIUM to where it is")
+    expect.set_options(timeout=15_000)  # two cores may be busy with other tests
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

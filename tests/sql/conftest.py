@@ -24,7 +24,7 @@ def project(request: pytest.FixtureRequest, server: postgres.Server) -> Iterator
             yield supabase
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def database_url(project: Project) -> str:
     """The superuser's way in: for what the tests prepare, and what they look up afterwards."""
     return project.superuser_url

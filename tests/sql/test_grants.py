@@ -1,10 +1,9 @@
-"""Every caller × every object that the migrations make × every verb, really tried.
+"""Every caller, every object that the migrations make, every verb: really tried.
 
 MAY says what is allowed; whatever it does not name must be denied, also on objects that do not exist yet.
 """
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -220,25 +219,29 @@ select 'select', target, '', format('select last_value from %s', target),
     format('has_sequence_privilege(%s, ''select'')', oid)
 from attempts.ours where relkind = 'S'
 union all
-select 'usage', target, '', format('select nextval(%L)', target), format('has_sequence_privilege(%s, ''usage, update'')', oid)
+select 'usage', target, '', format('select nextval(%L)', target),
+    format('has_sequence_privilege(%s, ''usage, update'')', oid)
 from attempts.ours where relkind = 'S'
 union all
-select 'update', target, '', format('select setval(%L, 1)', target), format('has_sequence_privilege(%s, ''update'')', oid)
+select 'update', target, '', format('select setval(%L, 1)', target),
+    format('has_sequence_privilege(%s, ''update'')', oid)
 from attempts.ours where relkind = 'S'
 union all
-select 'execute', target, '', format('select %s(%s)', target, arguments), format('has_function_privilege(%s, ''execute'')', oid)
+select 'execute', target, '', format('select %s(%s)', target, arguments),
+    format('has_function_privilege(%s, ''execute'')', oid)
 from attempts.our_functions
 union all
 select 'own', target, arguments, format('drop function %s', oid::regprocedure), 'false'
 from attempts.our_functions
 union all
-select 'create', n.nspname, '', format('create table %I.attempt ()', n.nspname), format('has_schema_privilege(%s, ''create'')', n.oid)
+select 'create', n.nspname, '', format('create table %I.attempt ()', n.nspname),
+    format('has_schema_privilege(%s, ''create'')', n.oid)
 from pg_namespace as n where n.nspname in ('ai_avatar', 'vault', 'public')
 """
 
 
 @pytest.fixture(scope="module")
-def attempts(project: Project) -> Iterator[list[Attempt]]:
+def attempts(project: Project) -> list[Attempt]:
     """Everything that there is to try in this database, from its catalogue."""
 
     async def prepare() -> list[Attempt]:
@@ -248,7 +251,7 @@ def attempts(project: Project) -> Iterator[list[Attempt]]:
         await connection.close()
         return [Attempt(*row) for row in rows]
 
-    yield asyncio.run(prepare())
+    return asyncio.run(prepare())
 
 
 @pytest.fixture(scope="module")
@@ -361,6 +364,41 @@ async def test_matrix_reaches_every_kind_of_object(attempts: list[Attempt]) -> N
     } <= targets
     functions = [attempt.target for attempt in attempts if attempt.verb == "execute"]
     assert len(functions) == len(set(functions)), "MAY names functions without arguments: none is overloaded"
+
+
+async def test_matrix_notices_what_is_granted_beside_the_table(
+    project: Project, attempts: list[Attempt], tenants: tuple[Tenant, Tenant]
+) -> None:
+    admin = await connect(SecretStr(project.superuser_url))
+    await admin.execute(
+        "grant select (secret_id) on public.ai_avatar_integrations to authenticated;"
+        "grant truncate on ai_avatar.generations to ai_avatar_service;"
+        "grant execute on function ai_avatar.check_caller(uuid) to ai_avatar_service"
+    )
+    try:
+        for caller, word, extra in [
+            (signed_in(uuid4()), "user", {("select", "public.ai_avatar_integrations", "secret_id")}),
+            (
+                SERVICE,
+                "service",
+                {("truncate", "ai_avatar.generations", ""), ("execute", "ai_avatar.check_caller", "")},
+            ),
+        ]:
+            async with acting_as(project.superuser_url, caller) as connection:
+                declared = await _declared(connection, attempts)
+                tried = await _tried(connection, attempts)
+            expected = _expected(word, attempts)
+            assert declared - expected == extra
+            assert {
+                key for key, outcome in tried.items() if key not in expected and not _denied(outcome)
+            } >= extra
+    finally:
+        await admin.execute(
+            "revoke select (secret_id) on public.ai_avatar_integrations from authenticated;"
+            "revoke truncate on ai_avatar.generations from ai_avatar_service;"
+            "revoke execute on function ai_avatar.check_caller(uuid) from ai_avatar_service"
+        )
+        await admin.close()
 
 
 async def test_policies_can_be_evaluated_by_users_who_may_not_use_the_schema(project: Project) -> None:

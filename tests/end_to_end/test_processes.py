@@ -1,0 +1,278 @@
+"""Hang-ups, signals and a database that goes away, with real processes and sockets."""
+
+import asyncio
+import json
+import shutil
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import SecretStr
+from support.n8n import Receiver
+from support.postgres import DATA, Server, lock
+from support.processes import ServiceProcess, environment, service_processes
+from support.service import running, settings
+from support.tenants import SERVICE, Tenant, make_tenant
+
+from app.db import connect
+from app.sandbox.embedded import database_url as embedded_url
+from app.sandbox.embedded import start_postgres
+
+pytestmark = pytest.mark.anyio
+
+GENERATE = "/integrations/ai-avatar/generate-video"
+
+
+@pytest.fixture(scope="module")
+def env(database_url: str, webhook: Receiver, heygen_url: str) -> dict[str, str]:
+    # A generous budget: whoever waits for it to run out is found out.
+    return environment(
+        database_url,
+        webhook.url,
+        HEYGEN_API_URL=heygen_url,
+        WEBHOOK_TIMEOUT_SECONDS="40",
+        LOG_LEVEL="warning",
+    )
+
+
+@pytest.fixture(scope="module")
+def pair(env: dict[str, str]) -> Iterator[list[ServiceProcess]]:
+    """Two processes on one database, shared by the tests: each leaves both running."""
+    with service_processes(env, 2) as services:
+        yield services
+
+
+@pytest.fixture
+async def business(pair: list[ServiceProcess], owner: asyncpg.Connection) -> Tenant:
+    """One that has connected HeyGen."""
+    tenant = await make_tenant(owner)
+    await connect_heygen(pair[0].url, tenant)
+    return tenant
+
+
+async def connect_heygen(url: str, tenant: Tenant) -> None:
+    body = {"business_id": str(tenant.business_id), "api_key": "sandbox-key", "avatar_id": "sandbox-ada"}
+    async with httpx.AsyncClient(headers=SERVICE, trust_env=False, timeout=30) as client:
+        answer = await client.post(f"{url}/integrations/ai-avatar", json=body)
+    assert answer.status_code == 201, answer.text
+
+
+async def generate(url: str, tenant: Tenant) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        return await client.post(
+            url + GENERATE, json={"content_id": str(tenant.content_id)}, headers=tenant.headers
+        )
+
+
+def hang_up_on_generate(url: str, tenant: Tenant, n8n: Receiver) -> None:
+    """Asks for a video and closes the connection while n8n has not answered yet."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    body = json.dumps({"content_id": str(tenant.content_id)}).encode()
+    head = (
+        f"POST {GENERATE} HTTP/1.1\r\nHost: service.test\r\nContent-Type: application/json\r\n"
+        f"Authorization: {tenant.headers['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(head.encode() + body)
+        assert n8n.arrived.wait(30)
+
+
+async def until(owner: asyncpg.Connection, content_id: UUID, wanted: tuple[Any, ...]) -> None:
+    """Until (heygen_status of the content, status and dispatched of its latest generation) is as wanted."""
+    found = None
+    for _ in range(600):
+        row = await owner.fetchrow(
+            "select c.heygen_status, g.status, g.dispatched_at is not null from public.content c join "
+            "ai_avatar.generations g on g.content_id = c.id where c.id = $1 order by g.requested_at desc limit 1",
+            content_id,
+        )
+        found = tuple(row) if row else None
+        if found == wanted:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"found {found}, wanted {wanted}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"), [(500, (None, "failed", False)), (200, ("processing", "processing", True))]
+)
+async def test_what_n8n_answers_counts_although_the_client_has_hung_up(
+    pair: list[ServiceProcess],
+    business: Tenant,
+    n8n: Receiver,
+    owner: asyncpg.Connection,
+    answer: int,
+    wanted: tuple[Any, ...],
+) -> None:
+    n8n.answers, n8n.delay = [answer], 1
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, n8n)
+    await until(owner, business.content_id, wanted)
+
+
+async def test_sigterm_lets_webhook_calls_finish(
+    pair: list[ServiceProcess], business: Tenant, n8n: Receiver, owner: asyncpg.Connection
+) -> None:
+    """Of one client that waits and of one that has hung up."""
+    hung_up = await make_tenant(owner)
+    await connect_heygen(pair[0].url, hung_up)
+    n8n.delay = 2
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, hung_up, n8n)
+    waiting = asyncio.create_task(generate(pair[0].url, business))
+    while len(n8n.deliveries) < 2:
+        await asyncio.sleep(0.02)
+
+    pair[0].send(signal.SIGTERM)
+
+    assert (await waiting).status_code == 202
+    await asyncio.to_thread(pair[0].wait)
+    for tenant in (business, hung_up):
+        await until(owner, tenant.content_id, ("processing", "processing", True))
+    await start_again(pair[0])
+
+
+async def start_again(service: ServiceProcess) -> None:
+    service.start()
+    await asyncio.to_thread(service.wait_until_ready)
+
+
+async def test_sigterm_ends_event_streams_at_once(
+    pair: list[ServiceProcess], business: Tenant, n8n: Receiver
+) -> None:
+    assert (await generate(pair[0].url, business)).status_code == 202
+    path = f"{pair[0].url}/integrations/ai-avatar/videos/{business.content_id}/events"
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=60) as client,
+        client.stream("GET", path, headers=business.headers) as stream,
+    ):
+        lines = stream.aiter_lines()
+        assert await anext(lines) == "event: generation"
+        started = time.monotonic()
+        pair[0].send(signal.SIGTERM)
+        async for _ in lines:
+            pass
+        await asyncio.to_thread(pair[0].wait)
+    # uvicorn would have waited 45 s for the stream.
+    assert time.monotonic() - started < 20
+    await start_again(pair[0])
+
+
+@pytest.mark.parametrize("repaired_by", ["another instance", "the next start"])
+async def test_what_a_killed_process_left_is_repaired(
+    pair: list[ServiceProcess], business: Tenant, n8n: Receiver, owner: asyncpg.Connection, repaired_by: str
+) -> None:
+    await owner.execute(
+        "update public.content set heygen_status = 'completed' where id = $1", business.content_id
+    )
+    n8n.delay = 30
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, n8n)
+    pair[0].kill()
+    if repaired_by == "the next start":
+        pair[1].kill()
+    await until(owner, business.content_id, ("processing", "dispatching", False))
+    # 70 s are over.
+    await owner.execute(
+        "update ai_avatar.generations set deadline = now() - interval '1 s' where content_id = $1",
+        business.content_id,
+    )
+    if repaired_by == "the next start":
+        await start_again(pair[1])
+    await until(owner, business.content_id, ("completed", "expired", False))
+    await start_again(pair[0])
+    n8n.delay = 0
+    assert (await generate(pair[0].url, business)).status_code == 202
+
+
+async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_needed(
+    pair: list[ServiceProcess], business: Tenant, n8n: Receiver, owner: asyncpg.Connection, database_url: str
+) -> None:
+    holder = await connect(SecretStr(database_url))
+    try:
+        async with holder.transaction():
+            await holder.execute("select from public.content where id = $1 for update", business.content_id)
+            pending = asyncio.create_task(generate(pair[0].url, business))
+            kill = (
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                "where datname = current_database() and wait_event_type = 'Lock'"
+            )
+            while not await owner.fetchval(kill):
+                await asyncio.sleep(0.02)
+            broken = await pending
+    finally:
+        await holder.close()
+    assert (broken.status_code, broken.json()["code"]) == (503, "database_unavailable")
+    assert int(broken.headers["retry-after"]) > 0
+    await owner.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid() and state = 'idle'"
+    )
+    assert n8n.deliveries == []
+    assert (await generate(pair[0].url, business)).status_code == 202
+
+
+@asynccontextmanager
+async def service_with_its_own_server(
+    webhook_url: str, heygen_url: str
+) -> AsyncIterator[tuple[httpx.AsyncClient, Tenant, asyncpg.Connection, Any]]:
+    """A database server that may be stopped without harm to other tests."""
+    folder = DATA / f"outage-{uuid4().hex[:8]}" / "pg"
+    with lock("outage"):
+        server = await asyncio.to_thread(start_postgres, folder)
+    url = embedded_url(server, "postgres")
+    try:
+        database = await asyncio.to_thread(Server(url).migrated_template)
+        url = embedded_url(server, database)
+        providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook_url}}
+        async with running(settings(url, providers=providers, webhook_timeout_seconds=30)) as (_, client):
+            owner = await connect(SecretStr(url))
+            tenant = await make_tenant(owner)
+            body = {"api_key": "sandbox-key", "avatar_id": "sandbox-ada"}
+            answer = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
+            assert answer.status_code == 201, answer.text
+            yield client, tenant, owner, server
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder.parent)
+
+
+@pytest.mark.parametrize("answer", [200, 500])
+async def test_what_n8n_answers_counts_although_the_database_is_away(
+    n8n: Receiver, heygen_url: str, answer: int
+) -> None:
+    """The database goes while n8n is asked, and comes back: the answer is still written down."""
+    n8n.delay, n8n.answers = 1, [answer]
+    async with service_with_its_own_server(n8n.url, heygen_url) as (client, tenant, owner, server):
+        body = {"content_id": str(tenant.content_id)}
+        pending = asyncio.create_task(client.post(GENERATE, json=body, headers=tenant.headers))
+        assert await asyncio.to_thread(n8n.arrived.wait, 30)
+        await owner.close()
+        await asyncio.to_thread(server.stop)
+        try:
+            away = await client.get("/integrations/ai-avatar", headers=tenant.headers)
+            assert (away.status_code, away.json()["code"]) == (503, "database_unavailable")
+            assert int(away.headers["retry-after"]) > 0
+            assert (await client.get("/health/ready")).status_code == 503
+            assert (await client.get("/health/live")).status_code == 200
+            await asyncio.sleep(1.5)  # n8n has answered by now
+        finally:
+            await asyncio.to_thread(server.ensure_postgres_running)
+
+        response = await pending
+
+        assert response.status_code == (202 if answer == 200 else 502), response.text
+        latest = await client.get(
+            f"/integrations/ai-avatar/videos/{tenant.content_id}", headers=tenant.headers
+        )
+        state = latest.json()
+        assert (state["status"], state["heygen_status"], state["dispatched_at"] is not None) == (
+            ("processing", "processing", True) if answer == 200 else ("failed", None, False)
+        )

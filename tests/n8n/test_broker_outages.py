@@ -1,0 +1,186 @@
+"""Broker mode when something goes away in mid-create: a video that was paid for is never lost."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from support import postgres
+from support.n8n import Receiver
+from support.problems import assert_problem
+from support.processes import environment, service_processes
+from support.servers import serve_app
+from support.service import running, settings
+from support.tenants import N8N, Tenant, make_tenant
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class SlowHeyGen:
+    """Makes a video when the test lets it."""
+
+    url: str = ""
+    creates: int = 0
+    asked: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    async def me(self, _: Request) -> Response:
+        return JSONResponse({"data": {"username": "u"}})
+
+    async def post(self, _: Request) -> Response:
+        self.creates += 1
+        self.asked.set()
+        await asyncio.to_thread(self.go_on.wait, 20)
+        return JSONResponse({"data": {"video_id": "paid-for", "status": "waiting"}})
+
+
+@pytest.fixture
+def heygen() -> Iterator[SlowHeyGen]:
+    found = SlowHeyGen()
+    routes = [Route("/v3/users/me", found.me), Route("/v3/videos", found.post, methods=["POST"])]
+    with serve_app(Starlette(routes=routes)) as found.url:
+        yield found
+        found.go_on.set()
+
+
+async def begin(client: httpx.AsyncClient, tenant: Tenant) -> str:
+    body: dict[str, Any] = {"api_key": "canary-outage", "avatar_id": "a"}
+    answer = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
+    assert answer.status_code == 201, answer.text
+    answer = await client.post(
+        "/integrations/ai-avatar/generate-video",
+        json={"content_id": str(tenant.content_id)},
+        headers=tenant.headers,
+    )
+    assert answer.status_code == 202, answer.text
+    generation_id: str = answer.json()["id"]
+    return generation_id
+
+
+async def create(client: httpx.AsyncClient, generation_id: str) -> httpx.Response:
+    body = {"generation_id": generation_id, "execution_id": "1"}
+    return await client.post("/n8n/heygen/videos", json=body, headers=N8N, timeout=60)
+
+
+async def video_id(owner: asyncpg.Connection, generation_id: str) -> str | None:
+    found: str | None = await owner.fetchval(
+        "select video_id from ai_avatar.generations where id = $1", UUID(generation_id)
+    )
+    return found
+
+
+async def test_database_that_goes_away_after_the_create_gets_the_video_when_it_is_back(
+    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection, server: postgres.Server
+) -> None:
+    tenant = await make_tenant(owner)
+    database = urlsplit(database_url).path.removeprefix("/")
+    providers = {"heygen": {"api_url": heygen.url, "webhook_url": n8n.url}}
+    async with running(settings(database_url, providers=providers)) as (_, client):
+        generation_id = await begin(client, tenant)
+        pending = asyncio.create_task(create(client, generation_id))
+        await asyncio.to_thread(heygen.asked.wait, 10)
+        own = await owner.fetchval("select pg_backend_pid()")
+        await asyncio.to_thread(server.run, f"alter database {database} allow_connections false")
+        try:
+            await owner.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> $2",
+                database,
+                own,
+            )
+            heygen.go_on.set()
+            await asyncio.sleep(1)
+            assert not pending.done()
+        finally:
+            await asyncio.to_thread(server.run, f"alter database {database} allow_connections true")
+        answer = await pending
+    assert (answer.status_code, answer.json()["video_id"]) == (200, "paid-for"), answer.text
+    assert heygen.creates == 1
+
+
+async def test_sigterm_in_mid_create_still_records_the_video(
+    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+) -> None:
+    tenant = await make_tenant(owner)
+    changes = {"HEYGEN_API_URL": heygen.url, "WEBHOOK_TIMEOUT_SECONDS": "1"}
+    with service_processes(environment(database_url, n8n.url, **changes), 1) as [process]:
+        async with httpx.AsyncClient(base_url=process.url, trust_env=False) as client:
+            generation_id = await begin(client, tenant)
+            pending = asyncio.create_task(create(client, generation_id))
+            await asyncio.to_thread(heygen.asked.wait, 10)
+            process.send(signal.SIGTERM)
+            await asyncio.sleep(8)  # longer than uvicorn waits for its handlers
+            heygen.go_on.set()
+            await asyncio.gather(pending, return_exceptions=True)
+            await asyncio.to_thread(process.wait)
+    assert await video_id(owner, generation_id) == "paid-for"
+    assert heygen.creates == 1
+
+
+async def test_cancel_in_mid_create_is_410_and_keeps_what_the_video_is_found_by(
+    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+) -> None:
+    tenant = await make_tenant(owner)
+    providers = {"heygen": {"api_url": heygen.url, "webhook_url": n8n.url}}
+    async with running(settings(database_url, providers=providers)) as (_, client):
+        generation_id = await begin(client, tenant)
+        pending = asyncio.create_task(create(client, generation_id))
+        await asyncio.to_thread(heygen.asked.wait, 10)
+        path = f"/integrations/ai-avatar/videos/{tenant.content_id}/cancel"
+        assert (await client.post(path, headers=tenant.headers)).status_code == 200
+        heygen.go_on.set()
+        assert_problem(await pending, 410, "generation_closed")
+    assert await video_id(owner, generation_id) == "paid-for"
+
+
+async def test_key_that_does_not_open_is_no_reason_not_to_ask_later(
+    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+) -> None:
+    tenant = await make_tenant(owner)
+    providers = {"heygen": {"api_url": heygen.url, "webhook_url": n8n.url}}
+    heygen.go_on.set()
+    async with running(settings(database_url, providers=providers)) as (_, client):
+        generation_id = await begin(client, tenant)
+    other_key = "other:" + "B" * 43 + "="
+    async with running(settings(database_url, providers=providers, secrets_keys=other_key)) as (_, client):
+        assert_problem(await create(client, generation_id), 500, "internal_error")
+    assert heygen.creates == 0
+    async with running(settings(database_url, providers=providers)) as (_, client):
+        answer = await create(client, generation_id)
+        assert (answer.status_code, answer.json()["video_id"]) == (200, "paid-for"), answer.text
+
+
+async def test_dispatch_that_expired_frees_its_idempotency_key(
+    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+) -> None:
+    """A process was killed between start and the webhook: the retry that the key exists for must work."""
+    path, headers = "/integrations/ai-avatar/generate-video", connected.headers | {"Idempotency-Key": "k1"}
+    body = {"content_id": str(connected.content_id)}
+    first = (await client.post(path, json=body, headers=headers)).json()
+    await owner.execute(
+        "update ai_avatar.generations set status = 'dispatching', deadline = now() - interval '1 s' where id = $1",
+        UUID(first["id"]),
+    )
+    deadline = time.monotonic() + 20
+    while (
+        await owner.fetchval("select status from ai_avatar.generations where id = $1", UUID(first["id"]))
+        != "expired"
+    ):
+        await owner.fetch("select * from ai_avatar.expire_generations(10)")
+        assert time.monotonic() < deadline
+    again = await client.post(path, json=body, headers=headers)
+    assert again.status_code == 202
+    assert "idempotency-replayed" not in again.headers
+    assert again.json()["id"] != first["id"]

@@ -1,0 +1,280 @@
+"""The original plan's four functions, as PostgREST's callers, the service's login and a bystander call them."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from support.callers import (
+    ANON,
+    AUTHENTICATOR,
+    BACKEND,
+    BYSTANDER,
+    SERVICE,
+    SERVICE_ROLE,
+    Caller,
+    acting_as,
+    signed_in,
+)
+from support.supabase import Project
+from support.tenants import Tenant
+
+from app.db import connect
+
+pytestmark = pytest.mark.anyio
+
+KEY = "sealed:v1:test:the-key"
+BACK_ENDS = {"service_role": SERVICE_ROLE, "login in service_role": BACKEND, "service's login": SERVICE}
+GET = "select provider from public.get_ai_avatar_integration($1)"
+SET = "select public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:test:another-key') is not null"
+DELETE = "select public.delete_ai_avatar_integration($1)"
+SECRET = "select public.get_ai_avatar_secret($1)"
+STATEMENTS = [
+    pytest.param(statement, id=name)
+    for name, statement in {"get": GET, "set": SET, "delete": DELETE, "secret": SECRET}.items()
+]
+
+
+async def connect_heygen(owner: asyncpg.Connection, business_id: UUID) -> None:
+    await owner.execute(
+        "select public.set_ai_avatar_integration($1, 'heygen', $2, 'avatar', 'voice')", business_id, KEY
+    )
+
+
+async def refused(project: Project, caller: Caller, statement: str, *arguments: Any) -> str:
+    async with acting_as(project.superuser_url, caller) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError) as caught:
+            await connection.fetchval(statement, *arguments)
+        return str(caught.value)
+
+
+@pytest.mark.parametrize("name", BACK_ENDS)
+async def test_back_ends_use_any_business_s_integration_and_key(
+    project: Project, owner: asyncpg.Connection, tenant: Tenant, name: str
+) -> None:
+    await connect_heygen(owner, tenant.business_id)
+    async with acting_as(project.superuser_url, BACK_ENDS[name]) as connection:
+        assert await connection.fetchval(GET, tenant.business_id) == "heygen"
+        assert await connection.fetchval(SECRET, tenant.business_id) == KEY
+        assert await connection.fetchval(SET, tenant.business_id)
+        assert await connection.fetchval(SECRET, tenant.business_id) == "sealed:v1:test:another-key"
+        await connection.fetchval(DELETE, tenant.business_id)
+        assert await connection.fetchval(SECRET, tenant.business_id) is None
+
+
+async def test_user_uses_the_own_business_s_integration_but_never_its_key(
+    project: Project, owner: asyncpg.Connection, tenant: Tenant
+) -> None:
+    await connect_heygen(owner, tenant.business_id)
+    user = signed_in(tenant.user_id)
+    async with acting_as(project.superuser_url, user) as connection:
+        assert await connection.fetchval(GET, tenant.business_id) == "heygen"
+        assert await connection.fetchval(SET, tenant.business_id)
+        await connection.fetchval(DELETE, tenant.business_id)
+        assert await connection.fetchval(GET, tenant.business_id) is None
+    assert "permission denied" in await refused(project, user, SECRET, tenant.business_id)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sub": "{other}"},
+        {"sub": "{nobody}"},
+        {"sub": "not-a-uuid"},
+        {"sub": ""},
+        {"sub": None},
+        {},
+        {"sub": "{nobody}", "role": "service_role"},
+        {"role": "service_role"},
+        {"role": "postgres", "is_admin": True, "business_id": "{own}"},
+        {
+            "sub": "{nobody}",
+            "user_metadata": {"business_id": "{own}"},
+            "app_metadata": {"business_id": "{own}"},
+        },
+    ],
+    ids=str,
+)
+async def test_user_of_no_such_business_is_refused_whatever_the_claims_say(
+    project: Project,
+    owner: asyncpg.Connection,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    statement: str,
+    claims: dict[str, Any],
+) -> None:
+    await connect_heygen(owner, tenant.business_id)
+    text = json.dumps(claims).replace("{own}", str(tenant.business_id))
+    text = text.replace("{other}", str(other_tenant.user_id)).replace("{nobody}", str(uuid4()))
+    await refused(project, Caller(AUTHENTICATOR, "authenticated", text), statement, tenant.business_id)
+    assert await owner.fetchval(SECRET, tenant.business_id) == KEY
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+async def test_refusal_says_no_more_of_a_business_that_exists(
+    project: Project, owner: asyncpg.Connection, tenant: Tenant, other_tenant: Tenant, statement: str
+) -> None:
+    await connect_heygen(owner, tenant.business_id)
+    user = signed_in(other_tenant.user_id)
+    assert await refused(project, user, statement, tenant.business_id) == await refused(
+        project, user, statement, uuid4()
+    )
+    await refused(project, user, statement, None)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"request.jwt.claims": '{"role": "service_role"}', "request.jwt.claim.role": "service_role"},
+        {"request.jwt.claim.sub": "00000000-0000-0000-0000-000000000000"},
+        {"search_path": "attacker, public, ai_avatar"},
+        {"role": "none"},
+        {"role": "ai_avatar_service"},
+        {"session_authorization": "postgres"},
+    ],
+    ids=str,
+)
+async def test_guard_cannot_be_talked_round_with_settings(
+    project: Project,
+    owner: asyncpg.Connection,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    statement: str,
+    settings: dict[str, str],
+) -> None:
+    """A caller who may run SQL of his own, in each role that may not."""
+    await connect_heygen(owner, tenant.business_id)
+    for caller in (signed_in(other_tenant.user_id), ANON, BYSTANDER, Caller(AUTHENTICATOR)):
+        async with acting_as(project.superuser_url, caller) as connection:
+            for name, value in settings.items():
+                # Roles that he is no member of may not even be set.
+                with suppress(asyncpg.InsufficientPrivilegeError):
+                    async with connection.transaction():
+                        await connection.execute("select set_config($1, $2, true)", name, value)
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetchval(statement, tenant.business_id)
+
+
+@pytest.mark.parametrize("caller", [ANON, BYSTANDER], ids=["anon", "bystander"])
+@pytest.mark.parametrize("statement", STATEMENTS)
+async def test_stranger_may_not_even_call(
+    project: Project, tenant: Tenant, caller: Caller, statement: str
+) -> None:
+    assert "permission denied for function" in await refused(project, caller, statement, tenant.business_id)
+
+
+@pytest.mark.parametrize("name", BACK_ENDS)
+async def test_hand_out_of_a_key_is_recorded_with_its_reader(
+    project: Project, owner: asyncpg.Connection, tenant: Tenant, name: str
+) -> None:
+    await connect_heygen(owner, tenant.business_id)
+    caller = BACK_ENDS[name]
+    connection = await connect(SecretStr(project.url(caller.login)))
+    try:
+        if caller.role:
+            await connection.execute(f"set role {caller.role}")
+        await connection.fetchval(SECRET, tenant.business_id)
+    finally:
+        await connection.close()
+    reads = await owner.fetch(
+        "select caller, purpose, provider from ai_avatar.secret_reads where business_id = $1",
+        tenant.business_id,
+    )
+    assert [tuple(row) for row in reads] == [
+        (f"sql:{caller.role or caller.login}", "get_ai_avatar_secret", "heygen")
+    ]
+
+
+async def test_inactive_integration_is_neither_shown_nor_its_key_read(
+    project: Project, owner: asyncpg.Connection, tenant: Tenant
+) -> None:
+    await connect_heygen(owner, tenant.business_id)
+    await owner.execute(
+        "update public.ai_avatar_integrations set status = 'inactive' where business_id = $1",
+        tenant.business_id,
+    )
+    assert await owner.fetchval(GET, tenant.business_id) is None
+    assert await owner.fetchval(SECRET, tenant.business_id) is None
+    await connect_heygen(owner, tenant.business_id)
+    assert await owner.fetchval(GET, tenant.business_id) == "heygen"
+
+
+@pytest.mark.parametrize("provider", ["another", "", None])
+async def test_unknown_provider_is_refused_and_nothing_is_stored(
+    owner: asyncpg.Connection, tenant: Tenant, provider: str | None
+) -> None:
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="Invalid AI avatar provider"):
+        await owner.execute(
+            "select public.set_ai_avatar_integration($1, $2, $3)", tenant.business_id, provider, KEY
+        )
+    assert not await owner.fetchval(
+        "select count(*) from public.ai_avatar_integrations where business_id = $1", tenant.business_id
+    )
+
+
+@pytest.mark.parametrize("key", ["", None])
+async def test_saving_without_a_key_is_refused(
+    owner: asyncpg.Connection, tenant: Tenant, key: str | None
+) -> None:
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="An API key is required"):
+        await owner.execute(
+            "select public.set_ai_avatar_integration($1, 'heygen', $2)", tenant.business_id, key
+        )
+
+
+async def test_64_first_saves_at_once_make_one_row_and_one_secret(
+    project: Project, owner: asyncpg.Connection, tenant: Tenant
+) -> None:
+    connections = await asyncio.gather(*(connect(SecretStr(project.url(SERVICE.login))) for _ in range(64)))
+    try:
+        ids = await asyncio.gather(
+            *(
+                connection.fetchval(
+                    "select public.set_ai_avatar_integration($1, 'heygen', $2)",
+                    tenant.business_id,
+                    f"sealed:v1:test:{number}",
+                )
+                for number, connection in enumerate(connections)
+            )
+        )
+    finally:
+        await asyncio.gather(*(connection.close() for connection in connections))
+    assert len(set(ids)) == 1
+    rows = await owner.fetch(
+        "select ai.id, s.decrypted_secret from public.ai_avatar_integrations as ai "
+        "join vault.decrypted_secrets as s on s.id = ai.secret_id where ai.business_id = $1",
+        tenant.business_id,
+    )
+    assert [row["id"] for row in rows] == ids[:1]
+    assert rows[0]["decrypted_secret"].startswith("sealed:v1:test:")
+    name = f"ai_avatar_heygen_key_for_business_{tenant.business_id}"
+    assert await owner.fetchval("select count(*) from vault.secrets where name = $1", name) == 1
+
+
+async def test_deletes_and_saves_at_once_leave_no_secret_behind(
+    project: Project, owner: asyncpg.Connection, tenant: Tenant
+) -> None:
+    connections = await asyncio.gather(*(connect(SecretStr(project.url(SERVICE.login))) for _ in range(8)))
+
+    async def work(connection: asyncpg.Connection, number: int) -> None:
+        for _ in range(10):
+            if number % 2:
+                await connection.execute(
+                    "select public.set_ai_avatar_integration($1, 'heygen', $2)", tenant.business_id, KEY
+                )
+            else:
+                await connection.execute(DELETE, tenant.business_id)
+
+    try:
+        await asyncio.gather(*(work(connection, number) for number, connection in enumerate(connections)))
+    finally:
+        await asyncio.gather(*(connection.close() for connection in connections))
+    await owner.execute(DELETE, tenant.business_id)
+    name = f"ai_avatar_heygen_key_for_business_{tenant.business_id}"
+    assert await owner.fetchval("select count(*) from vault.secrets where name = $1", name) == 0

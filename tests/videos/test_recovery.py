@@ -1,0 +1,307 @@
+"""What no request does: deadlines, the audit trail's end, and that no two operations block each other."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from support.tenants import SECRETS_KEYS, make_content, make_tenant
+
+from app.db import Database
+from app.errors import AppError, DatabaseUnavailable
+from app.integrations.repository import IntegrationRepository
+from app.sealing import KeyRing
+from app.security import Caller
+from app.videos.recovery import Recovery
+from app.videos.repository import GenerationRepository, Report
+
+pytestmark = pytest.mark.anyio
+
+N8N = Caller("n8n")
+
+
+class Ground:
+    """A business that has connected HeyGen, and the repositories to work on it without HTTP."""
+
+    def __init__(self, db: Database, owner: asyncpg.Connection) -> None:
+        self.owner = owner
+        self.owner_in_use = asyncio.Lock()
+        self.generations = GenerationRepository(
+            db, dispatch_timeout=timedelta(minutes=5), generation_timeout=timedelta(hours=1)
+        )
+        self.integrations = IntegrationRepository(db)
+
+    async def connect(self) -> UUID:
+        """Another business."""
+        async with self.owner_in_use:
+            business_id = (await make_tenant(self.owner)).business_id
+        sealed = KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", business_id, "heygen")
+        await self.integrations.set_integration(
+            business_id, "heygen", sealed, avatar_id="a", voice_id=None, provider_config=None
+        )
+        return business_id
+
+    async def start(self, business_id: UUID, content_id: UUID, key: str | None = None) -> UUID:
+        state, _ = await self.generations.start_generation(
+            business_id, content_id, "heygen", None, key, content_id.bytes
+        )
+        return state.id
+
+    def recovery(self, retention: timedelta = timedelta(days=1)) -> Recovery:
+        return Recovery(self.generations, self.integrations, retention)
+
+
+@pytest.fixture
+async def ground(database_url: str, owner: asyncpg.Connection) -> Any:
+    db = Database(SecretStr(database_url), pool_size=64)
+    await db.open()
+    yield Ground(db, owner)
+    await db.close()
+
+
+async def test_deadlines_are_those_of_the_contract(ground: Ground, owner: asyncpg.Connection) -> None:
+    business_id = await ground.connect()
+    generation_id = await ground.start(business_id, await make_content(owner, business_id))
+
+    async def patience() -> float:
+        seconds: float = await owner.fetchval(
+            "select extract(epoch from deadline - now())::float from ai_avatar.generations where id = $1",
+            generation_id,
+        )
+        return seconds
+
+    async def age(hours: int) -> None:
+        await owner.execute(
+            "update ai_avatar.generations set requested_at = now() - make_interval(hours => $2), "
+            "deadline = now() + interval '1 s' where id = $1",
+            generation_id,
+            hours,
+        )
+
+    async def hear() -> None:
+        await ground.generations.report_generation(
+            "heygen", Report("processing"), generation_id=generation_id
+        )
+
+    assert await patience() == pytest.approx(300, abs=60)
+    await ground.generations.confirm_dispatch(generation_id)
+    assert await patience() == pytest.approx(3600, abs=60)
+    await age(0)
+    await ground.generations.claim_credentials(
+        N8N, "test", "heygen", generation_id=generation_id, execution_id="1"
+    )
+    assert await patience() == pytest.approx(3600, abs=60)
+    await age(1)
+    await hear()
+    assert await patience() == pytest.approx(3600, abs=60)
+    # 24 h after the request at most, however often it is heard of.
+    await age(23)
+    await hear()
+    assert await patience() == pytest.approx(3600, abs=60)
+    await age(24)
+    await hear()
+    assert await patience() <= 0
+
+
+async def test_several_instances_share_the_work_and_do_none_twice(
+    ground: Ground, database_url: str, owner: asyncpg.Connection
+) -> None:
+    business_id = await ground.connect()
+    contents = [await make_content(owner, business_id, heygen_status="draft") for _ in range(230)]
+    mine = {await ground.start(business_id, content_id) for content_id in contents}
+    await owner.execute(
+        "update ai_avatar.generations set deadline = now() - interval '1 s' where id = any($1)", mine
+    )
+    found: Counter[UUID] = Counter()
+
+    async with AsyncExitStack() as stack:
+        instances = []
+        for _ in range(6):
+            db = Database(SecretStr(database_url), pool_size=1)
+            await db.open()
+            stack.push_async_callback(db.close)
+            instance = Ground(db, owner)
+            inner = instance.generations.expire_generations
+
+            async def expire(limit: int, inner: Any = inner) -> Any:
+                states = await inner(limit)
+                found.update(state.id for state in states)
+                return states
+
+            instance.generations.expire_generations = expire  # type: ignore[method-assign]
+            instances.append(instance.recovery())
+        totals = await asyncio.gather(*(instance.expire() for instance in instances))
+
+    # An instance that finds the rest held by others leaves it to them; the next look finds nothing.
+    assert sum(totals) == found.total()
+    assert {id_: count for id_, count in found.items() if id_ in mine} == Counter(mine)
+    assert await ground.recovery().expire() == 0
+    statuses = await owner.fetch("select heygen_status from public.content where id = any($1)", contents)
+    assert {row["heygen_status"] for row in statuses} == {"draft"}
+
+
+async def test_locked_generation_does_not_hold_up_the_others(
+    ground: Ground, database_url: str, owner: asyncpg.Connection
+) -> None:
+    business_id = await ground.connect()
+    held, free = [await ground.start(business_id, await make_content(owner, business_id)) for _ in range(2)]
+    await owner.execute(
+        "update ai_avatar.generations set deadline = now() - interval '1 s' where id = any($1)", [held, free]
+    )
+    other = await asyncpg.connect(database_url)
+    try:
+        async with other.transaction():
+            await other.execute("select from ai_avatar.generations where id = $1 for update", held)
+            assert await ground.recovery().expire() == 1
+        assert await ground.recovery().expire() == 1
+    finally:
+        await other.close()
+
+
+async def test_recovery_goes_on_after_the_database_was_away(ground: Ground) -> None:
+    calls = 0
+    twice = asyncio.Event()
+
+    async def expire(_: int) -> list[Any]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise DatabaseUnavailable
+        twice.set()
+        return []
+
+    ground.generations.expire_generations = expire  # type: ignore[method-assign, assignment]
+    recovery = ground.recovery()
+    recovery.period_seconds = 0.01
+    task = asyncio.create_task(recovery.run())
+    try:
+        await asyncio.wait_for(twice.wait(), 30)
+    finally:
+        task.cancel()
+
+
+async def test_old_secret_reads_are_purged_in_batches_and_young_ones_kept(
+    ground: Ground, owner: asyncpg.Connection
+) -> None:
+    await owner.execute(
+        "insert into ai_avatar.secret_reads (read_at, business_id, provider, caller, purpose) "
+        "select now() - interval '2 days', $1, 'heygen', 'n8n', 'test' from generate_series(1, 2500)",
+        uuid4(),
+    )
+    young = uuid4()
+    await owner.execute(
+        "insert into ai_avatar.secret_reads (read_at, business_id, provider, caller, purpose) "
+        "values (now() - interval '23 hours', $1, 'heygen', 'n8n', 'test')",
+        young,
+    )
+    recoveries = [ground.recovery() for _ in range(3)]
+    assert sum(await asyncio.gather(*(recovery.purge() for recovery in recoveries))) == 2500
+    left = await owner.fetchval("select count(*) from ai_avatar.secret_reads where business_id = $1", young)
+    assert left == 1
+
+
+async def test_64_at_once_deadlock_nowhere_and_break_nothing(
+    ground: Ground, database_url: str, owner: asyncpg.Connection
+) -> None:
+    """Everything that takes locks, at random, contents and businesses being deleted meanwhile."""
+    rng = random.Random(20261122)
+    businesses = [await ground.connect() for _ in range(3)]
+    contents = [(b, await make_content(owner, b)) for b in businesses for _ in range(3)]
+    started: list[UUID] = [uuid4()]
+    refused: Counter[str] = Counter()
+    pool = await asyncpg.create_pool(database_url, min_size=0, max_size=8)
+
+    async def start() -> None:
+        started.append(await ground.start(*rng.choice(contents), rng.choice([None, "a", "b"])))
+
+    async def tell() -> None:
+        status: Any = rng.choice(["processing", "completed", "failed"])
+        url = "https://videos.test/1" if status == "completed" else None
+        by_content = rng.random() < 0.3
+        await ground.generations.report_generation(
+            "heygen",
+            Report(status, "v", url, execution_id=rng.choice(["1", "2", None])),
+            generation_id=None if by_content else rng.choice(started[-6:]),
+            content_id=rng.choice(contents)[1] if by_content else None,
+        )
+
+    async def claim() -> None:
+        await ground.generations.claim_credentials(
+            N8N, "test", "heygen", generation_id=rng.choice(started[-6:]), execution_id=rng.choice(["1", "2"])
+        )
+
+    async def expire() -> None:
+        await pool.execute(
+            "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
+            rng.choice(started[-6:]),
+        )
+        await ground.generations.expire_generations(5)
+
+    async def move() -> None:
+        await pool.execute(
+            "update public.content set heygen_status = 'draft' where id = $1", rng.choice(contents)[1]
+        )
+
+    async def replace_content(number: int, business_id: UUID) -> None:
+        async with pool.acquire() as acquired:
+            with suppress(asyncpg.ForeignKeyViolationError):  # the business has just been deleted
+                connection = cast("asyncpg.Connection", acquired)
+                contents[number] = business_id, await make_content(connection, business_id)
+
+    async def delete_content() -> None:
+        number = rng.randrange(len(contents))
+        business_id, content_id = contents[number]
+        await pool.execute("delete from public.content where id = $1", content_id)
+        await replace_content(number, business_id)
+
+    async def delete_business() -> None:
+        number = rng.randrange(len(businesses))
+        victim, businesses[number] = businesses[number], await ground.connect()
+        await pool.execute("delete from public.businesses where id = $1", victim)
+        for place, (business_id, _) in enumerate(contents):
+            if business_id == victim:
+                await replace_content(place, businesses[number])
+
+    operations: list[Callable[[], Awaitable[Any]]] = [
+        *[start] * 8,
+        *[tell] * 8,
+        *[claim] * 6,
+        *[lambda: ground.generations.confirm_dispatch(rng.choice(started[-6:]))] * 4,
+        *[lambda: ground.generations.roll_back_dispatch(rng.choice(started[-6:]), "no")] * 4,
+        *[lambda: ground.generations.cancel_generation(None, rng.choice(contents)[1])] * 3,
+        *[lambda: ground.generations.refresh_video_url(rng.choice(started[-6:]), "v", "https://v.test/2")]
+        * 2,
+        *[expire] * 3,
+        *[move] * 2,
+        delete_content,
+        delete_business,
+    ]
+
+    async def work() -> None:
+        for _ in range(40):
+            try:
+                await rng.choice(operations)()
+            except AppError as error:
+                refused[error.code] += 1
+                if isinstance(error, DatabaseUnavailable):
+                    raise  # a deadlock (40P01), or a lock that is not given
+
+    await asyncio.gather(*(work() for _ in range(64)))
+    await pool.close()
+
+    assert len(started) > 100
+    broken = await owner.fetch(
+        "select c.id from public.content c left join ai_avatar.generations g on g.content_id = c.id "
+        "and g.status in ('dispatching', 'processing') where c.business_id = any($1) "
+        "group by c.id, c.heygen_status having count(g.id) > 1 "
+        "or (c.heygen_status = 'processing' and count(g.id) = 0)",
+        businesses,
+    )
+    assert broken == []
