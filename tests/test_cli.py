@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -84,7 +85,8 @@ def spawn(*arguments: str, command: list[str] = AI_AVATAR, **environment: str) -
 
 
 def test_console_script_ends_with_2_and_a_sentence() -> None:
-    done = spawn("serve", **{name: value for name, value in COMPLETE.items() if name != "DATABASE_URL"})
+    environment: dict[str, Any] = {name: value for name, value in COMPLETE.items() if name != "DATABASE_URL"}
+    done = spawn("serve", **environment)
     assert done.returncode == 2
     assert "The service cannot start:" in done.stderr
     assert "DATABASE_URL: is required" in done.stderr
