@@ -160,8 +160,11 @@ class Database:
 
 
 async def connect(url: SecretStr) -> asyncpg.Connection:
-    """One connection outside the pool, for migrations and scripts."""
-    return await asyncpg.connect(driver_dsn(url), timeout=_CONNECT_SECONDS)
+    """One connection outside the pool, for migrations and scripts. Raises DatabaseUnavailable, with the reason."""
+    try:
+        return await asyncpg.connect(driver_dsn(url), timeout=_CONNECT_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise errors.DatabaseUnavailable(f"The database lets nobody in: {error or 'no answer'}") from error
 
 
 def driver_dsn(url: SecretStr) -> str:

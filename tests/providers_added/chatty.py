@@ -1,0 +1,103 @@
+"""A made-up provider, written as docs/adding-a-provider.md says: one module."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from app.providers.base import (
+    Account,
+    ApiKeyRejected,
+    Avatar,
+    Page,
+    ProviderSpec,
+    ProviderUnavailable,
+    ProviderUnexpectedAnswer,
+    Video,
+    Voice,
+)
+from app.providers.http import Answer, Caller, Timing
+
+NAME, TITLE = "chatty", "Chatty"
+TIMING = Timing()
+
+
+class _Clip(BaseModel):
+    clip: str
+    url: str | None = None
+
+
+class _Whoami(BaseModel):
+    name: str
+
+
+class Chatty:
+    """`Authorization: Token <key>`; clips instead of videos; presenters instead of avatars; no voices."""
+
+    def __init__(self, client: httpx.AsyncClient, api_url: str) -> None:
+        self._caller = Caller(client, NAME, TITLE)
+        self._api_url = api_url
+
+    async def verify_key(self, api_key: str) -> Account:
+        return Account(label=(await self._call("GET", "/whoami", api_key, _Whoami)).name)
+
+    async def list_avatars(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Avatar]:
+        await self.verify_key(api_key)
+        return Page((Avatar("presenter-1", "The presenter"),), None)
+
+    async def list_voices(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Voice]:
+        return Page((), None)
+
+    async def create_video(
+        self,
+        api_key: str,
+        *,
+        idempotency_key: str,
+        script: str,
+        avatar_id: str,
+        voice_id: str | None,
+        title: str | None,
+        options: Mapping[str, JsonValue],
+    ) -> Video:
+        body = {"text": script, "presenter": avatar_id, "reference": idempotency_key}
+        clip = await self._call("POST", "/clips", api_key, _Clip, body, repeatable=False)
+        return Video(clip.clip, "pending")
+
+    async def get_video(self, api_key: str, video_id: str) -> Video:
+        clip = await self._call("GET", f"/clips/{video_id}", api_key, _Clip)
+        return Video(clip.clip, "completed" if clip.url else "processing", clip.url)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        api_key: str,
+        shape: type[Any],
+        body: dict[str, str] | None = None,
+        *,
+        repeatable: bool = True,
+    ) -> Any:
+        request = httpx.Request(
+            method,
+            self._api_url + path,
+            headers={"Authorization": f"Token {api_key}", "Accept-Encoding": "identity"},
+            json=body,
+            extensions=TIMING.extensions(),
+        )
+
+        def read(answer: Answer) -> Any:
+            if answer.status == 401:
+                raise ApiKeyRejected(NAME, "Chatty rejected the API key.")
+            if answer.status >= 500:
+                raise ProviderUnavailable(NAME, "Chatty has a fault of its own.")
+            try:
+                return shape.model_validate_json(answer.body)
+            except ValidationError:
+                pass
+            raise ProviderUnexpectedAnswer(NAME, "Chatty's answer has an unexpected shape.")
+
+        return await self._caller.call(request, read, budget=TIMING.budget, repeatable=repeatable)
+
+
+CHATTY = ProviderSpec(name=NAME, title=TITLE, default_api_url="https://api.chatty.example", create=Chatty)
