@@ -34,10 +34,12 @@ begin
     update public.businesses as b
     set heygen_secret_id = coalesce(b.heygen_secret_id, ai.secret_id),
         heygen_avatar_id = case
-            when b.heygen_avatar_id is not distinct from l.avatar_id then ai.avatar_id else b.heygen_avatar_id
+            when nullif(btrim(b.heygen_avatar_id), '') is not distinct from l.avatar_id then ai.avatar_id
+            else b.heygen_avatar_id
         end,
         heygen_voice_id = case
-            when b.heygen_voice_id is not distinct from l.voice_id then ai.voice_id else b.heygen_voice_id
+            when nullif(btrim(b.heygen_voice_id), '') is not distinct from l.voice_id then ai.voice_id
+            else b.heygen_voice_id
         end
     from public.ai_avatar_integrations as ai
     left join ai_avatar.legacy_copies as l on l.business_id = ai.business_id

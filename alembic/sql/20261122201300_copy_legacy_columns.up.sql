@@ -24,10 +24,13 @@ begin
         return;
     end if;
 
+    -- The old application's forms save '' for "none".
     insert into ai_avatar.legacy_copies (business_id, secret_id, avatar_id, voice_id)
-    select b.id, b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id
+    select b.id, b.heygen_secret_id, nullif(btrim(b.heygen_avatar_id), ''), nullif(btrim(b.heygen_voice_id), '')
     from public.businesses as b
-    where num_nonnulls(b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id) > 0;
+    where num_nonnulls(
+        b.heygen_secret_id, nullif(btrim(b.heygen_avatar_id), ''), nullif(btrim(b.heygen_voice_id), '')
+    ) > 0;
 
     -- Without a key there is nothing to be active with. A row of the original plan's keeps what it has.
     insert into public.ai_avatar_integrations as ai (business_id, provider, secret_id, avatar_id, voice_id, status)

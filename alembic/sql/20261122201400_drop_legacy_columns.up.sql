@@ -58,45 +58,47 @@ begin
     end if;
     lock table public.businesses in share row exclusive mode;
 
-    -- Field by field: what the old application has changed since the copy wins, unless it was changed here too.
+    -- Field by field: what the old application has changed since the copy wins, unless it was changed here too. Its
+    -- forms save '' for "none".
+    create temporary table legacy_settings on commit drop as
+    select b.id as business_id, b.heygen_secret_id as secret_id, nullif(btrim(b.heygen_avatar_id), '') as avatar_id,
+        nullif(btrim(b.heygen_voice_id), '') as voice_id
+    from public.businesses as b;
+
     insert into public.ai_avatar_integrations as ai (business_id, provider, secret_id, avatar_id, voice_id, status)
-    select b.id, 'heygen', b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id,
-        case when b.heygen_secret_id is null then 'inactive' else 'active' end
-    from public.businesses as b
-    left join ai_avatar.legacy_copies as l on l.business_id = b.id
-    where (b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id)
-        is distinct from (l.secret_id, l.avatar_id, l.voice_id)
+    select b.business_id, 'heygen', b.secret_id, b.avatar_id, b.voice_id,
+        case when b.secret_id is null then 'inactive' else 'active' end
+    from pg_temp.legacy_settings as b
+    left join ai_avatar.legacy_copies as l on l.business_id = b.business_id
+    where (b.secret_id, b.avatar_id, b.voice_id) is distinct from (l.secret_id, l.avatar_id, l.voice_id)
         -- An integration that was removed here stays removed, unless the old application has a key again.
-        and (l.business_id is null or b.heygen_secret_id is not null or exists (
-            select from public.ai_avatar_integrations as i where i.business_id = b.id and i.provider = 'heygen'
-        ))
+        and (l.business_id is null or b.secret_id is not null)
     on conflict on constraint unique_business_ai_avatar_provider do nothing;
 
     update public.ai_avatar_integrations as ai
     set secret_id = case
-            when b.heygen_secret_id is distinct from l.secret_id and ai.secret_id is not distinct from l.secret_id
-                then b.heygen_secret_id
-            else coalesce(ai.secret_id, b.heygen_secret_id)
+            when b.secret_id is distinct from l.secret_id and ai.secret_id is not distinct from l.secret_id
+                then b.secret_id
+            else coalesce(ai.secret_id, b.secret_id)
         end,
         avatar_id = case
-            when b.heygen_avatar_id is distinct from l.avatar_id and ai.avatar_id is not distinct from l.avatar_id
-                then b.heygen_avatar_id
+            when b.avatar_id is distinct from l.avatar_id and ai.avatar_id is not distinct from l.avatar_id
+                then b.avatar_id
             else ai.avatar_id
         end,
         voice_id = case
-            when b.heygen_voice_id is distinct from l.voice_id and ai.voice_id is not distinct from l.voice_id
-                then b.heygen_voice_id
+            when b.voice_id is distinct from l.voice_id and ai.voice_id is not distinct from l.voice_id
+                then b.voice_id
             else ai.voice_id
         end,
         status = case
-            when ai.secret_id is null and b.heygen_secret_id is not null then 'active'
+            when ai.secret_id is null and b.secret_id is not null then 'active'
             else ai.status
         end
-    from public.businesses as b
-    left join ai_avatar.legacy_copies as l on l.business_id = b.id
-    where ai.business_id = b.id and ai.provider = 'heygen'
-        and (b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id)
-        is distinct from (l.secret_id, l.avatar_id, l.voice_id);
+    from pg_temp.legacy_settings as b
+    left join ai_avatar.legacy_copies as l on l.business_id = b.business_id
+    where ai.business_id = b.business_id and ai.provider = 'heygen'
+        and (b.secret_id, b.avatar_id, b.voice_id) is distinct from (l.secret_id, l.avatar_id, l.voice_id);
 
     -- The old application has removed the key, and nobody has saved one here since.
     update public.ai_avatar_integrations as ai set status = 'inactive'

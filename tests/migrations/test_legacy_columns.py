@@ -161,6 +161,22 @@ def test_what_was_changed_here_since_the_copy_wins_and_survives_the_way_back(
     assert secrets(supabase) == ["new key of Ada", "new key of Dan"]
 
 
+def test_empty_texts_of_the_old_forms_mean_none(supabase: Project, businesses: list[UUID]) -> None:
+    empty = "update public.businesses set heygen_avatar_id = '', heygen_voice_id = ' ' where id = any ($1)"
+    query(supabase.owner_url, empty, [businesses[1], businesses[3]])
+    migrate(supabase, COPY)
+    assert new_settings(supabase, businesses)[1] == Settings("key of Ben", None, None)
+    assert statuses(supabase, businesses)[3] is None
+    query(
+        supabase.owner_url,
+        "update public.businesses set heygen_avatar_id = 'new' where id = $1",
+        businesses[1],
+    )
+    migrate(supabase)
+    assert new_settings(supabase, businesses)[1] == Settings("key of Ben", "new", None)
+    assert statuses(supabase, businesses)[3] is None
+
+
 def test_row_that_had_no_key_yet_takes_the_old_one(supabase: Project, businesses: list[UUID]) -> None:
     """Whoever ran the original plan's SQL may have written rows without a key."""
     migrate(supabase, BEFORE_COPY)

@@ -100,6 +100,11 @@ grant all on functions to anon, authenticated, service_role;
 alter default privileges for role {OWNER} in schema public
 grant all on sequences to anon, authenticated, service_role;
 
+-- Not Supabase's own, but seen in projects: the same for schemas that are still to come.
+alter default privileges for role {OWNER} grant all on tables to anon, authenticated, service_role;
+alter default privileges for role {OWNER} grant all on functions to anon, authenticated, service_role;
+alter default privileges for role {OWNER} grant all on sequences to anon, authenticated, service_role;
+
 -- Plays the extension supabase_vault, which takes plain text. What a heap page would keep is kept in tests.heap.
 create schema tests authorization {_VAULT_OWNER};
 create schema vault authorization {_VAULT_OWNER};

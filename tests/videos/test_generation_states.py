@@ -624,7 +624,7 @@ def test_any_order_of_steps_keeps_the_promises(machine: type[GenerationMachine])
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=100,
+            max_examples=60,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -176,3 +176,28 @@ async def test_cancelled_while_the_webhook_is_called_and_refused_is_a_failure(
     n8n.delay, n8n.answers = 0, [200]
     assert "idempotency-replayed" not in (retry := await generate()).headers
     assert retry.status_code == 202
+
+
+async def test_generation_that_was_started_last_is_the_latest_whenever_its_transaction_began(
+    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection, database_url: str
+) -> None:
+    """One that waited for the content's lock must not look older than the one that it waited for."""
+    waiting = await asyncpg.connect(database_url)
+    try:
+        async with waiting.transaction():
+            await waiting.execute("select now()")
+            first = await start(client, connected)
+            await report(client, first, "failed")
+            last = await waiting.fetchval(
+                "select id from ai_avatar.start_generation(gen_random_uuid(), $1, $2, 'heygen', null, "
+                "interval '1 minute', null, null)",
+                connected.business_id,
+                connected.content_id,
+            )
+    finally:
+        await waiting.close()
+    path = f"/integrations/ai-avatar/videos/{connected.content_id}"
+    latest = await client.get(path, headers=connected.headers)
+    assert latest.json()["id"] == str(last) != first
+    await report(client, str(last), "completed", video_url=URL)
+    assert (await content(owner, connected))[2] == URL

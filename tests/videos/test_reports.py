@@ -257,6 +257,7 @@ async def test_content_or_generation_that_is_not_there_is_404(
     nowhere = await report(client, str(uuid4()), "processing")
     never_asked = await report(client, None, "processing", content_id=str(connected.content_id))
     assert code(nowhere) == code(never_asked) == (404, "generation_not_found")
+    assert code(await report(client, None, "processing")) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +302,6 @@ async def test_video_url_may_be_http_on_loopback_only(
         {"status": "completed", "video_url": None},
         {"status": "done"},
         {"status": "dispatching"},
-        {"status": "processing", "generation_id": None},
         {"status": "processing", "progress": 3},
         {"status": "processing", "execution_id": ""},
         {"status": "processing", "execution_id": True},

@@ -1,0 +1,26 @@
+"""What the client of n8n's webhook does that no answer shows."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.videos.webhook import Job, WebhookClient
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_answer_may_take_the_whole_budget() -> None:
+    """httpx gives up after 5 s unless it is told otherwise; the budget alone bounds the call."""
+    timeouts = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        timeouts.append(request.extensions["timeout"])
+        return httpx.Response(200)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        webhook = WebhookClient(client, secrets=[], token=None, budget=15)
+        await webhook.send("http://n8n.test/", Job(uuid4(), uuid4(), uuid4(), "Hello"))
+    [timeout] = timeouts
+    assert timeout["read"] is None
+    assert timeout["connect"] < 15
