@@ -172,7 +172,8 @@ class Settings(BaseSettings):
         assert isinstance(env_settings, EnvSettingsSource)
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         providers = _ProviderSource(settings_cls, dotenv_settings, env_settings)
-        for source in (env_settings, dotenv_settings):  # no variable is called PROVIDERS; somebody else's may be
+        # No variable is called PROVIDERS; somebody else's may be.
+        for source in (env_settings, dotenv_settings):
             source.env_vars = {name: value for name, value in source.env_vars.items() if name != "providers"}
         return init_settings, providers, env_settings, dotenv_settings
 
