@@ -1,6 +1,7 @@
 """Generated requests, as the service's own OpenAPI document describes them and otherwise, over real HTTP."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -44,7 +45,7 @@ def service_url(database_url: str, heygen_url: str) -> Iterator[str]:
     ],
 )
 def test_no_request_gets_a_500_or_an_answer_that_is_not_in_the_document(
-    case: schemathesis.Case, service_url: str
+    case: "schemathesis.Case[Any]", service_url: str
 ) -> None:
     headers = N8N if case.path.startswith("/n8n") else SERVICE
     response = case.call(base_url=service_url, headers=headers, timeout=20)
