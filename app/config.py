@@ -172,6 +172,9 @@ class Settings(BaseSettings):
         assert isinstance(env_settings, EnvSettingsSource)
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         providers = _ProviderSource(settings_cls, dotenv_settings, env_settings)
+        # No variable is called PROVIDERS; somebody else's may be.
+        for source in (env_settings, dotenv_settings):
+            source.env_vars = {name: value for name, value in source.env_vars.items() if name != "providers"}
         return init_settings, providers, env_settings, dotenv_settings
 
     _split_lists = field_validator("cors_origins", "frame_ancestors", mode="before")(_split_list)

@@ -161,7 +161,7 @@ def _request_id(scope: Scope) -> str:
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     # The route's pattern, not the path: paths are without number.
-    route = getattr(scope.get("route"), "path", None) or "none"
+    route = getattr(scope.get("route"), "path_format", None) or "none"
     method = scope["method"] if scope["method"] in _METHODS else "other"
     _requests.labels(method, route, str(status)).inc()
     _seconds.labels(method, route).observe(seconds)

@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -71,7 +70,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return run_here
 
 
-def spawn(*arguments: str, command: list[str] = AI_AVATAR, **environment: str) -> Done:
+def spawn(arguments: list[str], environment: dict[str, str], command: list[str] = AI_AVATAR) -> Done:
     """Runs it in a process of its own, as an operator does."""
     done = subprocess.run(
         [*command, *arguments],
@@ -85,8 +84,8 @@ def spawn(*arguments: str, command: list[str] = AI_AVATAR, **environment: str) -
 
 
 def test_console_script_ends_with_2_and_a_sentence() -> None:
-    environment: dict[str, Any] = {name: value for name, value in COMPLETE.items() if name != "DATABASE_URL"}
-    done = spawn("serve", **environment)
+    incomplete = {name: value for name, value in COMPLETE.items() if name != "DATABASE_URL"}
+    done = spawn(["serve"], incomplete)
     assert done.returncode == 2
     assert "The service cannot start:" in done.stderr
     assert "DATABASE_URL: is required" in done.stderr
@@ -256,7 +255,7 @@ def test_installed_wheel_migrates_and_serves(wheel: Path, server: Server) -> Non
     command = [sys.executable, "-c", start + check, str(wheel)]
     with server.database() as name:
         url = server.url(name)
-        migrated = spawn("migrate", command=command, DATABASE_URL=url)
+        migrated = spawn(["migrate"], {"DATABASE_URL": url}, command)
         assert migrated.returncode == 0, migrated.stderr
         port = free_port()
         process = subprocess.Popen(

@@ -180,7 +180,7 @@ def test_main_job_with_an_n8n_of_its_own(folder: Path, tmp_path: Path, n8n_url: 
         assert len(dev.call("GET", ROOT, headers=service).json()["items"]) == 1
         pid = dev.process.pid
 
-    assert dev.process.returncode == 0, log.read_text()
+    assert dev.process.returncode == 128 + signal.SIGTERM, log.read_text()
     assert not _alive(pid)
     assert not (folder / "pg" / "postmaster.pid").exists(), "the database ends with its last user"
 
@@ -263,7 +263,7 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path
         assert UUID(told["business_id"])
         sandboxes = _sandboxes_of(url)
         assert len(sandboxes) == 1
-    assert dev.process.returncode == 0, log.read_text()
+    assert dev.process.returncode == 128 + signal.SIGTERM, log.read_text()
     assert not _sandboxes_of(url), "no sandbox outlives its service"
 
     written = {"answers": "\n".join(heard), "log": log.read_text(), "dump": dump}
