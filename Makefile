@@ -37,7 +37,7 @@ format: .venv/ready ## Format the code
 	$(BIN)/ruff check --fix .
 
 test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
-	tests/pg15
+	WORKERS=$(WORKERS) tests/pg15
 
 test-n8n: .venv/ready ## Drive the workflows through a real n8n (Node 20.19+, npm, g++; 1.8 GB, once)
 	n8n/install

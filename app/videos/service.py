@@ -1,5 +1,6 @@
 """A generation from the request to n8n's answer, and what the provider says of its video."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 # Providers' links die after 7 days (facts.md, HeyGen).
 _URL_FRESH: Final = timedelta(days=6)
+# A reader does not wait for long for a provider that is away.
+_REFRESH_SECONDS: Final = 5.0
 # As long as a generation may be dispatching beyond the webhook's budget: later, its deadline has passed.
 _STUBBORN_SECONDS: Final = 30.0
 
@@ -127,8 +130,9 @@ class VideoService:
         ):
             return generation
         try:
-            return await self._refresh(caller, generation, generation.video_id)
-        except (ProviderError, AppError) as error:
+            async with asyncio.timeout(_REFRESH_SECONDS):
+                return await self._refresh(caller, generation, generation.video_id)
+        except (ProviderError, AppError, TimeoutError) as error:
             # The old link may be dead; the rest of the answer is not.
             log.warning(
                 "video_url_not_refreshed", generation_id=str(generation.id), error=type(error).__name__
