@@ -541,8 +541,11 @@ def test_axe_finds_no_serious_violation(
     check_with_axe(page, "voices")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Remove").click()
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for()  # it is loaded when first wanted
     check_with_axe(page, "removal")
     page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
     page.get_by_role("button", name="Replace").click()
     page.get_by_label("API key").fill("wrong")
     page.get_by_role("button", name="Save changes").click()
