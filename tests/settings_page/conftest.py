@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
     """One for all tests of a module: while it runs, so does its event loop, and other tests need their own."""
     if not Path(CHROMIUM).exists():
         missing(f"{CHROMIUM} is missing: `apt-get install chromium`, or set CHROMIUM to where it is")
-    expect.set_options(timeout=15_000)  # two cores may be busy with other tests
+    expect.set_options(timeout=30_000)  # two cores may be busy with other tests
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -120,7 +120,7 @@ def guard() -> Guard:
 def page(context: BrowserContext, guard: Guard) -> Iterator[Page]:
     """A page that must end without a surprise on its console, an uncaught error or a CSP report."""
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(30_000)
     page.on("console", guard.listen)
     page.on("pageerror", lambda error: guard.messages.append(f"uncaught: {error}"))
     yield page
