@@ -417,12 +417,12 @@ create index secret_reads_business_id on ai_avatar.secret_reads (business_id, re
 create function ai_avatar.read_secret(
     p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text
 )
-returns table (integration_id uuid, secret text, secret_updated_at timestamptz, status text)
+returns table (secret text, secret_updated_at timestamptz)
 language plpgsql security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
     return query
-    select ai.id, s.decrypted_secret::text, s.updated_at, coalesce(ai.status, 'inactive')
+    select s.decrypted_secret::text, s.updated_at
     from public.ai_avatar_integrations as ai
     join vault.decrypted_secrets as s on s.id = ai.secret_id
     where ai.business_id = p_business_id and ai.provider = p_provider;

@@ -730,14 +730,14 @@ end;
 $$;
 
 -- FUNCTION ai_avatar.read_secret(uuid, text, text, text, text, text)
-CREATE FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(integration_id uuid, secret text, secret_updated_at timestamp with time zone, status text)
+CREATE FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(secret text, secret_updated_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 #variable_conflict use_column
 begin
     return query
-    select ai.id, s.decrypted_secret::text, s.updated_at, coalesce(ai.status, 'inactive')
+    select s.decrypted_secret::text, s.updated_at
     from public.ai_avatar_integrations as ai
     join vault.decrypted_secrets as s on s.id = ai.secret_id
     where ai.business_id = p_business_id and ai.provider = p_provider;

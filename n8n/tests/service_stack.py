@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,6 +27,8 @@ from standardwebhooks import Webhook
 
 from n8n_process import wait_for
 from relay import Relay
+
+DATA = Path(__file__).parent.parent.parent / ".data"
 
 _COMMAND = Path(sys.executable).with_name("ai-avatar")
 # A service whose webhook is taken by somebody who then does nothing.
@@ -183,7 +186,11 @@ def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
     """`webhook_urls`: workflow -> its webhook. `folder` has the database and every log."""
     with ExitStack() as running:
         keys = Secrets()
-        server = get_server(folder / "postgres", cleanup_mode="stop")
+        # Under the project: pytest closes its own temporary folder to other users, the server's among them, each
+        # time that another run of it starts.
+        DATA.mkdir(exist_ok=True)
+        data = running.enter_context(TemporaryDirectory(dir=DATA, prefix="n8n-pg-"))
+        server = get_server(Path(data) / "pg", cleanup_mode="stop")
         running.callback(server.cleanup)
         database_url = server.get_uri()
 
