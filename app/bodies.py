@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Message, Receive
 
 from app.errors import BodyTooLarge, UnsupportedMediaType
+from app.security import DOORS
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
@@ -24,6 +25,8 @@ class BodyRoute(APIRoute):
         """FastAPI's handler, which solves the dependencies, with the body watched on its way there."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
+        calls = {dependency.call for dependency in self.dependant.dependencies}
+        doors = [door for door in DOORS if door in calls]
 
         async def handle_with_body(request: Request) -> Response:
             try:
@@ -32,8 +35,9 @@ class BodyRoute(APIRoute):
                     _check_media_type(request)
                 return await handle(Request(request.scope, _limit(request.receive)))
             except (BodyTooLarge, UnsupportedMediaType, HTTPException, RequestValidationError):
-                # FastAPI reads the body before it solves the dependencies: 401 goes before what is wrong with it.
-                await request.app.state.authenticator.authenticate(request)
+                # FastAPI reads the body before it solves the dependencies: 401 and 403 go before what is wrong with it.
+                for door in doors:
+                    await door(request)
                 raise
 
         return handle_with_body

@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import typer
 import uvicorn
+from alembic.util import CommandError
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
@@ -194,6 +195,10 @@ def main() -> None:
     except AppError as error:
         _errors.print(f"[red]Failed:[/] {error.detail}")
         sys.exit(1)
+    except CommandError as error:
+        _errors.print("[red]No such migration:[/]", end=" ")
+        _errors.print(str(error), markup=False)
+        sys.exit(2)
     except (OSError, asyncpg.PostgresError, DBAPIError) as error:
         # The first line: DETAIL may hold a row, and the rest is the driver's.
         reason = str(error).partition("\n")[0]

@@ -72,13 +72,20 @@ _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
 
 
 def _check_origin(value: str) -> str:
-    value = value.rstrip("/")
-    if value not in ("*", "'self'") and not _ORIGIN.fullmatch(value):
-        raise ValueError("should be origins, comma-separated, such as https://app.example.com")
-    return value
+    """Compared letter by letter: a pattern would match no browser's Origin."""
+    if value != "*" and ("*" in value or not _ORIGIN.fullmatch(value.rstrip("/"))):
+        raise ValueError("should be origins, comma-separated, such as https://app.example.com; or * for all")
+    return value.rstrip("/")
+
+
+def _check_frame_ancestor(value: str) -> str:
+    if value != "'self'" and not _ORIGIN.fullmatch(value.rstrip("/")):
+        raise ValueError("should be origins, comma-separated, such as https://app.example.com; or 'self'")
+    return value.rstrip("/")
 
 
 Origins = Annotated[list[Annotated[str, AfterValidator(_check_origin)]], NoDecode]
+FrameAncestors = Annotated[list[Annotated[str, AfterValidator(_check_frame_ancestor)]], NoDecode]
 
 
 def _check_key_ring(value: SecretStr | None) -> SecretStr | None:
@@ -153,9 +160,9 @@ class Settings(BaseSettings):
     webhook_timeout_seconds: float = Field(default=15, gt=0, le=300)
     generation_timeout_minutes: float = Field(default=60, gt=0, le=1440)
 
-    secret_reads_retention_days: int = Field(default=365, ge=1)
+    secret_reads_retention_days: int = Field(default=365, ge=1, le=36_500)
     cors_origins: Origins = []
-    frame_ancestors: Origins = []
+    frame_ancestors: FrameAncestors = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
@@ -208,13 +215,12 @@ class Settings(BaseSettings):
                 )
         return value
 
-    @field_validator("n8n_api_key", "service_api_key")
+    @field_validator("n8n_api_key", "service_api_key", "n8n_webhook_token")
     @classmethod
     def _check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not (
-            value.get_secret_value().isascii() and value.get_secret_value().strip()
-        ):
-            raise ValueError("should be a long random text of plain characters")
+        # It travels in a header, which has no place for anything else.
+        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+            raise ValueError("should be a long random text of plain characters, without blanks")
         return value
 
     @model_validator(mode="after")

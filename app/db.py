@@ -15,7 +15,6 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     Boolean,
     DateTime,
     Integer,
@@ -41,7 +40,6 @@ TEXT: Final = Text()
 UUID_: Final = Uuid()
 UUIDS: Final = ARRAY(Uuid())
 INTEGER: Final = Integer()
-BIGINT: Final = BigInteger()
 BOOLEAN: Final = Boolean()
 TIMESTAMPTZ: Final = DateTime(timezone=True)
 INTERVAL: Final = Interval()
@@ -132,14 +130,17 @@ class Database:
             async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 rows: list[asyncpg.Record] = await connection.fetch(function.sql, *values)
                 return rows
+        except asyncpg.DataError as error:
+            if error.severity is not None:
+                raise _translate(error) from None  # the server's
+            # The driver's, of an argument that the statement does not take; its message quotes it, and it may be a
+            # key.
+            raise TypeError(f"{function.name} was called with an argument of the wrong type") from None
         except asyncpg.PostgresError as error:
             translated = _translate(error)
             if translated is error:
                 raise
             raise translated from error
-        except asyncpg.DataError:
-            # Ours; and its message quotes the argument, which may be a key.
-            raise TypeError(f"{function.name} was called with an argument of the wrong type") from None
         except TimeoutError as error:
             if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
                 raise errors.Overloaded from error
@@ -211,6 +212,10 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
             return errors.InvalidRequest.of("body.script", "should have at most 5,000 characters")
         case "AV008":
             return errors.GenerationInProgress(UUID(detail))
+        case "AV014":
+            return errors.InvalidRequest.of(
+                "body.provider_config", "should be an object that takes 32 KiB at most"
+            )
         case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved
             return errors.InvalidRequest.of("body.business_id", "there is no such business")
     if state.startswith(_NOT_MIGRATED):

@@ -292,7 +292,7 @@ _HTTP_ERRORS: Mapping[int, type[AppError]] = {
 async def _handle_app_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
     if error.status >= 500:
-        # The cause is for the log alone; the filter in observability keeps driver DETAILs out of it.
+        # The cause is for the log alone; app.db has taken PostgreSQL's DETAIL out of it.
         log.warning("request_failed", code=error.code, detail=error.detail, exc_info=error.__cause__)
     return problem_response(request, error)
 

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
+from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
@@ -54,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The service."""
     app = FastAPI(
         title="AI avatar integrations",
-        version="0.1.0",
+        version=version("ai-avatar"),
         lifespan=_lifespan,
         redirect_slashes=False,
         openapi_tags=[

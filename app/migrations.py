@@ -9,6 +9,7 @@ import asyncpg
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from pydantic import SecretStr
 
 from alembic import command, context, op
@@ -81,10 +82,19 @@ async def _warnings(url: SecretStr) -> list[str]:
 
 
 def migration_sql(to: str = "head") -> str:
-    """The SQL from an empty database to a revision, for `psql -v ON_ERROR_STOP=1` and `supabase db push`."""
+    """The SQL from an empty database to a revision, for `psql -v ON_ERROR_STOP=1` and `supabase db push`.
+
+    `to` may be a range, `from:to`, up or down; the way down needs one, for no database is asked where it is.
+    """
     configuration = config()
     configuration.output_buffer = output = io.StringIO()
-    command.upgrade(configuration, to, sql=True)
+    start, colon, end = to.partition(":")
+    if to == "base":
+        raise CommandError("the way down needs its start: --to 20261122201400:base, for example")
+    if colon and (end == "base" or (start not in ("", "base") and end != "head" and end < start)):
+        command.downgrade(configuration, to, sql=True)
+    else:
+        command.upgrade(configuration, to, sql=True)
     return output.getvalue()
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import math
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -43,8 +44,6 @@ ProviderName = Annotated[
 _NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
 ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
-# PostgreSQL's text has no place for NUL.
-LongText = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 _CONFIG_BYTES = 16 * 1024
 _CONFIG_DEPTH = 32
@@ -71,8 +70,8 @@ def _storable(value: object) -> object:
             size += len(item.encode())
         elif isinstance(item, float) and not math.isfinite(item):
             raise ValueError("should hold finite numbers only")
-        elif isinstance(item, int | float):
-            size += len(str(item))
+        elif isinstance(item, int | float) and not isinstance(item, bool):
+            size += len(format(Decimal(str(item)), "f"))  # as jsonb writes it: 1e300 has 301 digits
         if size > _CONFIG_BYTES:
             raise ValueError("should have at most 16 KiB")
     return value

@@ -259,6 +259,7 @@ async def _n8n_caller(request: Request) -> Caller:
     return caller
 
 
+DOORS: Final = (_current_caller, _n8n_caller)
 CurrentCaller = Annotated[Caller, Depends(_current_caller)]
 N8nCaller = Annotated[Caller, Depends(_n8n_caller)]
 

@@ -1,6 +1,7 @@
 """The one gateway to the database: what its errors become, and what a request costs."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +22,7 @@ from support.tenants import N8N, SERVICE, Tenant
 from app import db as database
 from app import errors
 from app.db import INTEGER, TEXT, Database, SqlFunction, driver_dsn
+from app.security import GET_MEMBERSHIP
 
 pytestmark = pytest.mark.anyio
 
@@ -361,3 +363,14 @@ async def test_membership_costs_one_more_and_none_while_it_is_remembered(
         calls.clear()
         await client.get(path, headers=connected.headers)
         assert functions(calls) == ["get_integration"]
+
+
+async def test_argument_of_the_wrong_type_is_not_quoted(database_url: str) -> None:
+    """The driver's message quotes it, and it may be a key."""
+    db = Database(SecretStr(database_url), pool_size=1)
+    await db.open()
+    key = "-".join(("a", "canary"))  # the traceback quotes the line of the call
+    with pytest.raises(TypeError) as raised:
+        await db.call(GET_MEMBERSHIP, p_user_id=key)
+    await db.close()
+    assert key not in "".join(traceback.format_exception(raised.value))

@@ -549,3 +549,26 @@ async def test_back_end_must_name_the_business(
         await client.request(method, path, json=body, headers=SERVICE), 422, "invalid_request"
     )
     assert problem["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [(ROOT, N8N), (STATUS, None), (CREDENTIALS, None)],
+    ids=["n8n at the users' door", "a user at n8n's", "a user at the keys'"],
+)
+async def test_wrong_door_is_403_whatever_is_wrong_with_the_body(
+    client: httpx.AsyncClient, tenant: Tenant, path: str, headers: dict[str, str] | None
+) -> None:
+    headers = (headers or tenant.headers) | {"Content-Type": "application/json"}
+    assert_problem(await client.post(path, content=b"{", headers=headers), 403, "forbidden")
+
+
+async def test_numbers_are_counted_as_the_database_writes_them(
+    client: httpx.AsyncClient, connected: Tenant
+) -> None:
+    """1e300 is five characters here and 301 digits in jsonb."""
+    body = {"provider_config": {"a": [1e300] * 2000, "b": True}}
+    path = f"{ROOT}/{connected.business_id}"
+    assert_problem(await client.patch(path, json=body, headers=connected.headers), 422, "invalid_request")
+    body["provider_config"]["a"] = [1e300]
+    assert (await client.patch(path, json=body, headers=connected.headers)).status_code == 200

@@ -137,7 +137,7 @@ create function ai_avatar.normalise_integration()
 returns trigger language plpgsql set search_path = '' as $$
 begin
     if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
-        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = '22023';
+        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = 'AV014';
     end if;
     new.avatar_id := nullif(btrim(new.avatar_id), '');
     new.voice_id := nullif(btrim(new.voice_id), '');

@@ -150,7 +150,8 @@ begin
         end if;
         -- Somebody else has moved the content on: what lives here is over for it.
         update ai_avatar.generations as g
-        set status = 'expired', ended_by = 'superseded', error = 'superseded'
+        set status = 'expired', ended_by = 'superseded', error = 'superseded',
+            idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
         where g.id = v_live.id;
     end if;
 

@@ -670,7 +670,7 @@ CREATE FUNCTION ai_avatar.normalise_integration() RETURNS trigger
     AS $$
 begin
     if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
-        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = '22023';
+        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = 'AV014';
     end if;
     new.avatar_id := nullif(btrim(new.avatar_id), '');
     new.voice_id := nullif(btrim(new.voice_id), '');
@@ -1058,7 +1058,8 @@ begin
         end if;
         -- Somebody else has moved the content on: what lives here is over for it.
         update ai_avatar.generations as g
-        set status = 'expired', ended_by = 'superseded', error = 'superseded'
+        set status = 'expired', ended_by = 'superseded', error = 'superseded',
+            idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
         where g.id = v_live.id;
     end if;
     loop
