@@ -50,15 +50,17 @@ def serve_raw(talk: Talk) -> Iterator[str]:
     started = threading.Event()
     port = 0
 
-    async def serve() -> None:
+    async def serve() -> asyncio.Server:
         nonlocal port
         server = await asyncio.start_server(talk, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         started.set()
+        return server
 
     def run() -> None:
-        loop.run_until_complete(serve())
+        server = loop.run_until_complete(serve())
         loop.run_forever()
+        server.close()
         for task in asyncio.all_tasks(loop):
             task.cancel()
         loop.run_until_complete(asyncio.sleep(0))
