@@ -19,24 +19,24 @@ from fastapi.middleware.cors import CORSMiddleware
 from httpx_aiohttp import AiohttpTransport
 
 from app import observability
+from app.background import ShieldedTasks
 from app.config import ConfigError, Settings, load_settings
 from app.db import Database
 from app.errors import AppError, install_error_handlers
 from app.integrations import router as integrations_router
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
-from app.integrations.service import IntegrationService, Keys
+from app.integrations.service import IntegrationService, KeyCipher
 from app.n8n import router as n8n_router
-from app.n8n.service import Broker
+from app.n8n.broker import Broker
 from app.openapi import install_openapi
 from app.providers import PROVIDERS
 from app.security import Authenticator
 from app.settings_page.router import create_router as create_settings_router
 from app.settings_page.router import loopback_origins
-from app.unfinished import UnfinishedWork
 from app.videos import router as videos_router
 from app.videos.events import EventHub
-from app.videos.recovery import Recovery
+from app.videos.maintenance import Maintenance
 from app.videos.repository import GenerationRepository
 from app.videos.service import VideoService
 from app.videos.webhook import WebhookClient
@@ -113,10 +113,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         webhook_client = await stack.enter_async_context(_http_client(keep_alive=False))
         _wire(app, settings, db, client, webhook_client)
 
-        recovery = asyncio.create_task(app.state.recovery.run())
-        stack.push_async_callback(_cancel, recovery)
+        maintenance = asyncio.create_task(app.state.maintenance.run())
+        stack.push_async_callback(_cancel, maintenance)
         # Webhook calls and videos that are being asked for come to their end; recovery repairs what does not.
-        stack.push_async_callback(app.state.unfinished.finish, _finish_seconds(settings))
+        stack.push_async_callback(app.state.tasks.drain, _finish_seconds(settings))
         _close_on_signal(app.state.events)
         # What is alive now lives as long as the process: not looking at it again took the p99 from 30 to 6 ms
         # (facts.md, Speed).
@@ -157,20 +157,20 @@ def _wire(
         budget=settings.webhook_timeout_seconds,
     )
     state.db = db
-    state.unfinished = UnfinishedWork()
+    state.tasks = ShieldedTasks()
     state.authenticator = Authenticator(settings, db, client)
-    state.integrations = IntegrationService(integration_rows, providers, Keys(settings.key_ring))
+    state.integrations = IntegrationService(integration_rows, providers, KeyCipher(settings.key_ring))
     state.catalogue = Catalogue(state.integrations)
     state.videos = VideoService(
         generation_rows,
         state.integrations,
         webhook,
         {name: provider.webhook_url for name, provider in settings.providers.items() if provider.webhook_url},
-        state.unfinished,
+        state.tasks,
     )
     state.events = EventHub(generation_rows)
-    state.broker = Broker(generation_rows, state.integrations, state.unfinished)
-    state.recovery = Recovery(
+    state.broker = Broker(generation_rows, state.integrations, state.tasks)
+    state.maintenance = Maintenance(
         generation_rows, integration_rows, timedelta(days=settings.secret_reads_retention_days)
     )
 

@@ -90,7 +90,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas[name]["examples"] = [example]
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if "requestBody" in operation:  # what app.bodies answers
+            if "requestBody" in operation:  # what app.routing answers
                 operation["responses"] |= {
                     str(status): said for status, said in problems(400, 413, 415).items()
                 }

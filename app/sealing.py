@@ -56,7 +56,9 @@ class KeyRing:
     def seal(self, secret: str, business_id: UUID, provider: str) -> str:
         """Seals with the newest key."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._ciphers[self.newest].encrypt(nonce, secret.encode(), _bind(business_id, provider))
+        sealed = self._ciphers[self.newest].encrypt(
+            nonce, secret.encode(), _associated_data(business_id, provider)
+        )
         encoded = base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
         return f"{_PREFIX}{self.newest}:{encoded}"
 
@@ -69,7 +71,7 @@ class KeyRing:
         try:
             data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
             return cipher.decrypt(
-                data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bind(business_id, provider)
+                data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(business_id, provider)
             ).decode()
         except (InvalidTag, ValueError):
             raise SealError(f"does not open with the key {key_id!r} for this business and provider") from None
@@ -93,5 +95,5 @@ def generate_key() -> str:
     return f"k{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
-def _bind(business_id: UUID, provider: str) -> bytes:
+def _associated_data(business_id: UUID, provider: str) -> bytes:
     return f"{business_id}:{provider}".encode()

@@ -7,7 +7,7 @@ do $$
 declare
     v_made record;
 begin
-    for v_made in select m.kind, m.object from ai_avatar.made_objects as m order by m.position desc loop
+    for v_made in select m.kind, m.object from ai_avatar.created_objects as m order by m.position desc loop
         if v_made.kind = 'column' then
             execute format(
                 'alter table %s drop column %s',
@@ -20,6 +20,6 @@ begin
 end;
 $$;
 
-drop table ai_avatar.made_objects;
-drop table ai_avatar.replaced_objects;
+drop table ai_avatar.created_objects;
+drop table ai_avatar.saved_definitions;
 revoke usage on schema ai_avatar from service_role, ai_avatar_service;

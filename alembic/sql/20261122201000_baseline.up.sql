@@ -20,24 +20,24 @@ begin
 end;
 $$;
 
-create table ai_avatar.made_objects (
+create table ai_avatar.created_objects (
     position bigint generated always as identity primary key,
     kind text not null check (kind in ('schema', 'function', 'table', 'view', 'column', 'trigger')),
     object text not null unique
 );
-comment on table ai_avatar.made_objects is
+comment on table ai_avatar.created_objects is
 'What the migrations made because it was missing, in that order; going down drops only that';
 
-create table ai_avatar.replaced_objects (
+create table ai_avatar.saved_definitions (
     position bigint generated always as identity primary key,
     revision text not null,
     statement text not null
 );
-comment on table ai_avatar.replaced_objects is
+comment on table ai_avatar.saved_definitions is
 'What a revision took over or dropped, as the statements that bring it back';
 
 revoke all on schema ai_avatar from public, anon, authenticated;
-revoke all on table ai_avatar.alembic_version, ai_avatar.made_objects, ai_avatar.replaced_objects
+revoke all on table ai_avatar.alembic_version, ai_avatar.created_objects, ai_avatar.saved_definitions
 from public, anon, authenticated, service_role;
 grant usage on schema ai_avatar to service_role, ai_avatar_service;
 
@@ -47,7 +47,7 @@ begin
     if to_regnamespace('auth') is null then
         create schema auth;
         grant usage on schema auth to anon, authenticated, service_role;
-        insert into ai_avatar.made_objects (kind, object) values ('schema', 'auth');
+        insert into ai_avatar.created_objects (kind, object) values ('schema', 'auth');
     end if;
 
     if to_regprocedure('auth.uid()') is null then
@@ -57,7 +57,7 @@ begin
                 nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
             )::uuid
         $$;
-        insert into ai_avatar.made_objects (kind, object) values ('function', 'auth.uid()');
+        insert into ai_avatar.created_objects (kind, object) values ('function', 'auth.uid()');
     end if;
 
     if to_regprocedure('auth.role()') is null then
@@ -67,7 +67,7 @@ begin
                 nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
             )
         $$;
-        insert into ai_avatar.made_objects (kind, object) values ('function', 'auth.role()');
+        insert into ai_avatar.created_objects (kind, object) values ('function', 'auth.role()');
     end if;
 
     if to_regprocedure('auth.jwt()') is null then
@@ -77,7 +77,7 @@ begin
                 nullif(current_setting('request.jwt.claims', true), '')
             )::jsonb
         $$;
-        insert into ai_avatar.made_objects (kind, object) values ('function', 'auth.jwt()');
+        insert into ai_avatar.created_objects (kind, object) values ('function', 'auth.jwt()');
     end if;
 end;
 $migration$;
@@ -92,7 +92,7 @@ begin
     end if;
     if to_regnamespace('vault') is null then
         create schema vault;
-        insert into ai_avatar.made_objects (kind, object) values ('schema', 'vault');
+        insert into ai_avatar.created_objects (kind, object) values ('schema', 'vault');
     end if;
 
     create table vault.secrets (
@@ -153,7 +153,7 @@ begin
     end;
     $$;
 
-    insert into ai_avatar.made_objects (kind, object) values
+    insert into ai_avatar.created_objects (kind, object) values
     ('function', 'vault.refuse_unsealed()'),
     ('table', 'vault.secrets'),
     ('view', 'vault.decrypted_secrets'),
@@ -182,7 +182,7 @@ begin
             created_at timestamptz default now(),
             updated_at timestamptz default now()
         );
-        insert into ai_avatar.made_objects (kind, object) values ('table', 'public.businesses');
+        insert into ai_avatar.created_objects (kind, object) values ('table', 'public.businesses');
     end if;
 
     if to_regclass('public.profiles') is null then
@@ -195,7 +195,7 @@ begin
             created_at timestamptz default now()
         );
         create index idx_profiles_business_id on public.profiles (business_id);
-        insert into ai_avatar.made_objects (kind, object) values ('table', 'public.profiles');
+        insert into ai_avatar.created_objects (kind, object) values ('table', 'public.profiles');
     end if;
 
     if to_regclass('public.content') is null then
@@ -214,7 +214,7 @@ begin
         );
         create index idx_content_business_id
         on public.content (business_id, coalesce(created_at, to_timestamp(0)) desc, id desc);
-        insert into ai_avatar.made_objects (kind, object) values ('table', 'public.content');
+        insert into ai_avatar.created_objects (kind, object) values ('table', 'public.content');
     else
         for v_column in
             select wanted.name
@@ -227,14 +227,14 @@ begin
             )
         loop
             execute format('alter table public.content add column %I text', v_column.name);
-            insert into ai_avatar.made_objects (kind, object)
+            insert into ai_avatar.created_objects (kind, object)
             values ('column', format('public.content.%I', v_column.name));
         end loop;
     end if;
 
     -- Only what was made here: a Supabase project's default privileges hand new tables to the browser's roles.
     for v_column in
-        select m.object as name from ai_avatar.made_objects as m
+        select m.object as name from ai_avatar.created_objects as m
         where m.kind = 'table' and m.object like 'public.%'
     loop
         execute format('alter table %s enable row level security', v_column.name);

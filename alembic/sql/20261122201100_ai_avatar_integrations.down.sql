@@ -50,12 +50,12 @@ declare
     v_secret_ids uuid[];
     v_statement text;
 begin
-    if exists (select from ai_avatar.made_objects as m where m.object = 'public.ai_avatar_integrations') then
+    if exists (select from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_integrations') then
         select array_agg(ai.secret_id) into v_secret_ids
         from public.ai_avatar_integrations as ai where ai.secret_id is not null;
         drop table public.ai_avatar_integrations;
         drop function public.update_ai_avatar_integrations_updated_at();
-        delete from ai_avatar.made_objects as m where m.object = 'public.ai_avatar_integrations';
+        delete from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_integrations';
         -- The legacy columns may refer to the same secrets: those stay.
         if exists (
             select from pg_catalog.pg_attribute as a
@@ -73,12 +73,12 @@ begin
         drop index public.idx_ai_avatar_integrations_page;
         revoke all on table public.ai_avatar_integrations from public, anon, authenticated, service_role;
         for v_statement in
-            select r.statement from ai_avatar.replaced_objects as r
+            select r.statement from ai_avatar.saved_definitions as r
             where r.revision = '20261122201100' order by r.position
         loop
             execute v_statement;
         end loop;
     end if;
-    delete from ai_avatar.replaced_objects as r where r.revision = '20261122201100';
+    delete from ai_avatar.saved_definitions as r where r.revision = '20261122201100';
 end;
 $$;

@@ -6,7 +6,7 @@ set local lock_timeout = '10s';
 set local search_path = '';
 
 -- What is about to be replaced, kept as statements for the way back.
-insert into ai_avatar.replaced_objects (revision, statement)
+insert into ai_avatar.saved_definitions (revision, statement)
 select '20261122201100', statement
 from (
     select p.oid, 1 as step, pg_get_functiondef(p.oid) as statement
@@ -75,7 +75,7 @@ drop function if exists public.delete_ai_avatar_integration(uuid);
 do $$
 begin
     if to_regclass('public.ai_avatar_integrations') is null then
-        insert into ai_avatar.made_objects (kind, object) values ('table', 'public.ai_avatar_integrations');
+        insert into ai_avatar.created_objects (kind, object) values ('table', 'public.ai_avatar_integrations');
     end if;
 end;
 $$;

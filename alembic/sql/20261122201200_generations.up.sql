@@ -310,34 +310,34 @@ comment on function
 ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text) is
 'The active integration with its key, recorded; with a generation, the claim of it by an execution';
 
-create function ai_avatar.begin_video(p_generation_id uuid, p_patience interval)
+create function ai_avatar.reserve_create(p_generation_id uuid, p_lease interval)
 returns text language plpgsql security definer set search_path = '' as $$
 declare
     v_generation ai_avatar.generations;
 begin
     select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
     if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
-        return 'decided';
+        return 'settled';
     end if;
     if v_generation.video_requested_at is null then
         update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
-        return 'begin';
+        return 'granted';
     end if;
-    return case when v_generation.video_requested_at > now() - p_patience then 'wait' else 'unknown' end;
+    return case when v_generation.video_requested_at > now() - p_lease then 'pending' else 'unknown' end;
 end;
 $$;
-comment on function ai_avatar.begin_video(uuid, interval) is
+comment on function ai_avatar.reserve_create(uuid, interval) is
 'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
-asked, more than p_patience ago, and nobody knows what came of it; decided: there is a video, or it is over';
+asked, more than p_lease ago, and nobody knows what came of it; decided: there is a video, or it is over';
 
-create function ai_avatar.abandon_video(p_generation_id uuid)
+create function ai_avatar.release_create(p_generation_id uuid)
 returns void language plpgsql security definer set search_path = '' as $$
 begin
     update ai_avatar.generations as g set video_requested_at = null
     where g.id = p_generation_id and g.video_id is null;
 end;
 $$;
-comment on function ai_avatar.abandon_video(uuid) is 'The provider certainly made no video: another call may ask';
+comment on function ai_avatar.release_create(uuid) is 'The provider certainly made no video: another call may ask';
 
 create function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
@@ -610,8 +610,8 @@ ai_avatar.next_deadline(timestamptz, interval),
 ai_avatar.roll_back_dispatch(uuid, text),
 ai_avatar.check_claim(ai_avatar.generations, text),
 ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text),
-ai_avatar.begin_video(uuid, interval),
-ai_avatar.abandon_video(uuid),
+ai_avatar.reserve_create(uuid, interval),
+ai_avatar.release_create(uuid),
 ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval),
 ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval),
 ai_avatar.move_late_generation(ai_avatar.generations, text, text, text),
@@ -628,8 +628,8 @@ ai_avatar.start_generation(uuid, uuid, uuid, text, text, interval, text, bytea),
 ai_avatar.confirm_dispatch(uuid, interval),
 ai_avatar.roll_back_dispatch(uuid, text),
 ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text),
-ai_avatar.begin_video(uuid, interval),
-ai_avatar.abandon_video(uuid),
+ai_avatar.reserve_create(uuid, interval),
+ai_avatar.release_create(uuid),
 ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval),
 ai_avatar.cancel_generation(uuid, uuid),
 ai_avatar.expire_generations(integer),

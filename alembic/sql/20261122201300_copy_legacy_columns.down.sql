@@ -27,7 +27,7 @@ begin
         select from pg_catalog.pg_attribute as a
         where a.attrelid = 'public.businesses'::regclass and a.attname = 'heygen_secret_id' and not a.attisdropped
     ) or not exists (
-        select from ai_avatar.made_objects as m where m.object = 'public.ai_avatar_integrations'
+        select from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_integrations'
     ) then
         return;
     end if;

@@ -9,13 +9,13 @@ declare
     v_statement text;
 begin
     for v_statement in
-        select r.statement from ai_avatar.replaced_objects as r
+        select r.statement from ai_avatar.saved_definitions as r
         where r.revision = '20261122201400'
         order by r.position
     loop
         execute v_statement;
     end loop;
-    delete from ai_avatar.replaced_objects as r where r.revision = '20261122201400';
+    delete from ai_avatar.saved_definitions as r where r.revision = '20261122201400';
 
     if not exists (
         select from pg_catalog.pg_attribute as a

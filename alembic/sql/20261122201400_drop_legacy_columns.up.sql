@@ -5,7 +5,7 @@ set local lock_timeout = '10s';
 set local search_path = '';
 
 -- The functions, with who may call them, kept as statements for the way back.
-insert into ai_avatar.replaced_objects (revision, statement)
+insert into ai_avatar.saved_definitions (revision, statement)
 select '20261122201400', statement
 from (
     select p.oid, 1 as step, pg_get_functiondef(p.oid) as statement
@@ -113,7 +113,7 @@ begin
             select from public.ai_avatar_integrations as ai where ai.secret_id = b.heygen_secret_id
         );
 
-    insert into ai_avatar.replaced_objects (revision, statement) values
+    insert into ai_avatar.saved_definitions (revision, statement) values
     (
         '20261122201400',
         'alter table public.businesses add column heygen_secret_id uuid references vault.secrets (id), '

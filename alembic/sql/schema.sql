@@ -10,44 +10,6 @@ CREATE SCHEMA auth;
 -- SCHEMA vault
 CREATE SCHEMA vault;
 
--- FUNCTION ai_avatar.abandon_video(uuid)
-CREATE FUNCTION ai_avatar.abandon_video(p_generation_id uuid) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-    update ai_avatar.generations as g set video_requested_at = null
-    where g.id = p_generation_id and g.video_id is null;
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION abandon_video(p_generation_id uuid)
-COMMENT ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) IS 'The provider certainly made no video: another call may ask';
-
--- FUNCTION ai_avatar.begin_video(uuid, interval)
-CREATE FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-    v_generation ai_avatar.generations;
-begin
-    select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
-    if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
-        return 'decided';
-    end if;
-    if v_generation.video_requested_at is null then
-        update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
-        return 'begin';
-    end if;
-    return case when v_generation.video_requested_at > now() - p_patience then 'wait' else 'unknown' end;
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION begin_video(p_generation_id uuid, p_patience interval)
-COMMENT ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) IS 'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
-asked, more than p_patience ago, and nobody knows what came of it; decided: there is a video, or it is over';
-
 -- TABLE ai_avatar.generations
 CREATE TABLE ai_avatar.generations (
     id uuid NOT NULL,
@@ -816,6 +778,20 @@ $$;
 -- COMMENT ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
 COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) IS 'The provider''s links die: a fresh one for the same video, in the generation and where the content shows it';
 
+-- FUNCTION ai_avatar.release_create(uuid)
+CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    update ai_avatar.generations as g set video_requested_at = null
+    where g.id = p_generation_id and g.video_id is null;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION release_create(p_generation_id uuid)
+COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid) IS 'The provider certainly made no video: another call may ask';
+
 -- FUNCTION ai_avatar.replace_secret(uuid, text, text)
 CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -907,6 +883,30 @@ $$;
 
 -- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval)
 COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) IS 'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';
+
+-- FUNCTION ai_avatar.reserve_create(uuid, interval)
+CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
+    if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
+        return 'settled';
+    end if;
+    if v_generation.video_requested_at is null then
+        update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
+        return 'granted';
+    end if;
+    return case when v_generation.video_requested_at > now() - p_lease then 'pending' else 'unknown' end;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
+COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
+asked, more than p_lease ago, and nobody knows what came of it; decided: there is a video, or it is over';
 
 -- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text)
 CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) RETURNS void
@@ -1340,6 +1340,27 @@ CREATE TABLE ai_avatar.alembic_version (
     version_num character varying(32) NOT NULL
 );
 
+-- TABLE ai_avatar.created_objects
+CREATE TABLE ai_avatar.created_objects (
+    "position" bigint NOT NULL,
+    kind text NOT NULL,
+    object text NOT NULL,
+    CONSTRAINT created_objects_kind_check CHECK ((kind = ANY (ARRAY['schema'::text, 'function'::text, 'table'::text, 'view'::text, 'column'::text, 'trigger'::text])))
+);
+
+-- COMMENT ai_avatar.TABLE created_objects
+COMMENT ON TABLE ai_avatar.created_objects IS 'What the migrations made because it was missing, in that order; going down drops only that';
+
+-- SEQUENCE ai_avatar.created_objects_position_seq
+ALTER TABLE ai_avatar.created_objects ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ai_avatar.created_objects_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 -- TABLE ai_avatar.legacy_copies
 CREATE TABLE ai_avatar.legacy_copies (
     business_id uuid NOT NULL,
@@ -1351,40 +1372,19 @@ CREATE TABLE ai_avatar.legacy_copies (
 -- COMMENT ai_avatar.TABLE legacy_copies
 COMMENT ON TABLE ai_avatar.legacy_copies IS 'businesses.heygen_* as they were when they were last copied';
 
--- TABLE ai_avatar.made_objects
-CREATE TABLE ai_avatar.made_objects (
-    "position" bigint NOT NULL,
-    kind text NOT NULL,
-    object text NOT NULL,
-    CONSTRAINT made_objects_kind_check CHECK ((kind = ANY (ARRAY['schema'::text, 'function'::text, 'table'::text, 'view'::text, 'column'::text, 'trigger'::text])))
-);
-
--- COMMENT ai_avatar.TABLE made_objects
-COMMENT ON TABLE ai_avatar.made_objects IS 'What the migrations made because it was missing, in that order; going down drops only that';
-
--- SEQUENCE ai_avatar.made_objects_position_seq
-ALTER TABLE ai_avatar.made_objects ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME ai_avatar.made_objects_position_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
--- TABLE ai_avatar.replaced_objects
-CREATE TABLE ai_avatar.replaced_objects (
+-- TABLE ai_avatar.saved_definitions
+CREATE TABLE ai_avatar.saved_definitions (
     "position" bigint NOT NULL,
     revision text NOT NULL,
     statement text NOT NULL
 );
 
--- COMMENT ai_avatar.TABLE replaced_objects
-COMMENT ON TABLE ai_avatar.replaced_objects IS 'What a revision took over or dropped, as the statements that bring it back';
+-- COMMENT ai_avatar.TABLE saved_definitions
+COMMENT ON TABLE ai_avatar.saved_definitions IS 'What a revision took over or dropped, as the statements that bring it back';
 
--- SEQUENCE ai_avatar.replaced_objects_position_seq
-ALTER TABLE ai_avatar.replaced_objects ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME ai_avatar.replaced_objects_position_seq
+-- SEQUENCE ai_avatar.saved_definitions_position_seq
+ALTER TABLE ai_avatar.saved_definitions ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ai_avatar.saved_definitions_position_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1465,6 +1465,14 @@ CREATE VIEW vault.decrypted_secrets AS
 ALTER TABLE ONLY ai_avatar.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 
+-- CONSTRAINT ai_avatar.created_objects created_objects_object_key
+ALTER TABLE ONLY ai_avatar.created_objects
+    ADD CONSTRAINT created_objects_object_key UNIQUE (object);
+
+-- CONSTRAINT ai_avatar.created_objects created_objects_pkey
+ALTER TABLE ONLY ai_avatar.created_objects
+    ADD CONSTRAINT created_objects_pkey PRIMARY KEY ("position");
+
 -- CONSTRAINT ai_avatar.generations generations_pkey
 ALTER TABLE ONLY ai_avatar.generations
     ADD CONSTRAINT generations_pkey PRIMARY KEY (id);
@@ -1473,17 +1481,9 @@ ALTER TABLE ONLY ai_avatar.generations
 ALTER TABLE ONLY ai_avatar.legacy_copies
     ADD CONSTRAINT legacy_copies_pkey PRIMARY KEY (business_id);
 
--- CONSTRAINT ai_avatar.made_objects made_objects_object_key
-ALTER TABLE ONLY ai_avatar.made_objects
-    ADD CONSTRAINT made_objects_object_key UNIQUE (object);
-
--- CONSTRAINT ai_avatar.made_objects made_objects_pkey
-ALTER TABLE ONLY ai_avatar.made_objects
-    ADD CONSTRAINT made_objects_pkey PRIMARY KEY ("position");
-
--- CONSTRAINT ai_avatar.replaced_objects replaced_objects_pkey
-ALTER TABLE ONLY ai_avatar.replaced_objects
-    ADD CONSTRAINT replaced_objects_pkey PRIMARY KEY ("position");
+-- CONSTRAINT ai_avatar.saved_definitions saved_definitions_pkey
+ALTER TABLE ONLY ai_avatar.saved_definitions
+    ADD CONSTRAINT saved_definitions_pkey PRIMARY KEY ("position");
 
 -- CONSTRAINT ai_avatar.secret_reads secret_reads_pkey
 ALTER TABLE ONLY ai_avatar.secret_reads
@@ -1641,16 +1641,6 @@ GRANT USAGE ON SCHEMA auth TO service_role;
 
 -- ACL SCHEMA vault
 GRANT USAGE ON SCHEMA vault TO service_role;
-
--- ACL ai_avatar.FUNCTION abandon_video(p_generation_id uuid)
-GRANT ALL ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.abandon_video(p_generation_id uuid) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION begin_video(p_generation_id uuid, p_patience interval)
-GRANT ALL ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.begin_video(p_generation_id uuid, p_patience interval) FROM PUBLIC;
 
 -- ACL ai_avatar.TABLE generations
 GRANT SELECT ON TABLE ai_avatar.generations TO service_role;
@@ -1827,6 +1817,11 @@ GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_
 GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION release_create(p_generation_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
 GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) TO service_role;
@@ -1839,6 +1834,11 @@ REVOKE ALL ON FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_reque
 GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
+GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION restore_content(p_generation ai_avatar.generations, p_error_message text)
 REVOKE ALL ON FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) FROM PUBLIC;

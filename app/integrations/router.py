@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from app.bodies import BodyRoute
 from app.errors import IntegrationNotFound
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
@@ -23,6 +22,7 @@ from app.integrations.schemas import (
 )
 from app.integrations.service import IntegrationService
 from app.openapi import responses
+from app.routing import JsonRoute
 from app.schemas import Cursor, CursorText, Limit, ProviderName
 from app.security import CurrentCaller
 
@@ -41,7 +41,7 @@ class _BusinessConvertor(Convertor[str]):
 
 register_url_convertor("business", _BusinessConvertor())
 
-router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"], route_class=BodyRoute)
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"], route_class=JsonRoute)
 
 
 async def _service(request: Request) -> IntegrationService:

@@ -25,11 +25,11 @@ _KEY_CHECK_SECONDS: Final = 60.0
 
 _plain_reads = Counter(
     "ai_avatar_plain_secrets_read_total",
-    "Keys found unsealed in the vault; `ai-avatar secrets rotate --from-vault` seals them",
+    "KeyCipher found unsealed in the vault; `ai-avatar secrets rotate --from-vault` seals them",
 )
 
 
-class Keys:
+class KeyCipher:
     """Seals provider keys for storage and opens stored ones."""
 
     def __init__(self, ring: KeyRing | None) -> None:
@@ -76,7 +76,7 @@ class IntegrationService:
     """The repository, the providers and the keys brought together."""
 
     def __init__(
-        self, repository: IntegrationRepository, providers: Mapping[str, Provider], keys: Keys
+        self, repository: IntegrationRepository, providers: Mapping[str, Provider], keys: KeyCipher
     ) -> None:
         self.repository = repository
         self.keys = keys

@@ -5,17 +5,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from app.bodies import BodyRoute
 from app.errors import NotFound
+from app.n8n.broker import Broker
 from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
-from app.n8n.service import Broker
 from app.openapi import responses
 from app.providers import PROVIDERS
+from app.routing import JsonRoute
 from app.security import N8nCaller
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import Generation
 
-router = APIRouter(prefix="/n8n", tags=["n8n"], route_class=BodyRoute)
+router = APIRouter(prefix="/n8n", tags=["n8n"], route_class=JsonRoute)
 
 
 async def _provider(
@@ -42,7 +42,7 @@ Generations = Annotated[GenerationRepository, Depends(_generations)]
 
 
 @router.post("/{provider}-credentials", responses=responses(404, 409, 410))
-async def hand_out_credentials(
+async def issue_credentials(
     caller: N8nCaller,
     provider: ProviderInPath,
     body: CredentialsRequest,
@@ -57,7 +57,7 @@ async def hand_out_credentials(
     """
     claimed = await generations.claim_credentials(
         caller,
-        "hand_out",
+        "issue_credentials",
         provider,
         business_id=body.business_id,
         generation_id=body.generation_id,

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringCo
 from app.schemas import Body, ProviderConfig, ProviderId, ShortText
 from app.videos.repository import Report
 
-_LONGEST_ERROR = 2000
+_MAX_ERROR = 2000
 
 
 def _as_text(value: object) -> object:
@@ -25,7 +25,7 @@ def _cut(value: object) -> object:
         value = json.dumps(value)
     if not isinstance(value, str):
         return value
-    return value[:_LONGEST_ERROR].replace("\x00", "").encode(errors="replace").decode()
+    return value[:_MAX_ERROR].replace("\x00", "").encode(errors="replace").decode()
 
 
 def _check_video_url(value: str) -> str:

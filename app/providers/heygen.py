@@ -26,22 +26,22 @@ from .base import (
     Video,
     Voice,
 )
-from .heygen_answers import (
+from .heygen_models import (
     NAME,
     TOKEN_LIMIT,
-    Item,
+    AvatarLook,
+    Envelope,
     Listing,
-    Look,
     User,
     VideoState,
     VoiceEntry,
     next_token_of,
     parse,
-    refusal,
-    video_of,
+    to_error,
+    to_video,
 )
-from .http import Answer, Caller, Timing
-from .text import can_be_a_header, plain
+from .http import ProviderTransport, Response, Timeouts
+from .text import is_header_safe, sanitize
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -57,8 +57,8 @@ RESERVED_OPTIONS = frozenset(
     | {"callback_url", "callback_id"}
 )
 
-READING = Timing()
-CREATING = Timing(read=25.0, budget=30.0)
+READING = Timeouts()
+CREATING = Timeouts(read=25.0, budget=30.0)
 
 
 class HeyGen:
@@ -69,21 +69,21 @@ class HeyGen:
         client: httpx.AsyncClient,
         api_url: str,
         *,
-        reading: Timing = READING,
-        creating: Timing = CREATING,
+        reading: Timeouts = READING,
+        creating: Timeouts = CREATING,
     ) -> None:
-        self._caller = Caller(client, NAME, TITLE)
+        self._transport = ProviderTransport(client, NAME, TITLE)
         self._base_url = api_url.rstrip("/") + "/v3"
         self._reading = reading
         self._creating = creating
 
     async def verify_key(self, api_key: str) -> Account:
-        user = (await self._get(api_key, "/users/me", Item[User])).data
-        return Account(label=plain(user.email or user.username, secret=api_key))
+        user = (await self._get(api_key, "/users/me", Envelope[User])).data
+        return Account(label=sanitize(user.email or user.username, secret=api_key))
 
     async def list_avatars(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Avatar]:
         query = _page_query(min(limit, LOOKS_PER_PAGE), page_token)
-        page = await self._get(api_key, "/avatars/looks", Listing[Look], query)
+        page = await self._get(api_key, "/avatars/looks", Listing[AvatarLook], query)
         avatars = (Avatar(a.id, a.name or a.id, a.preview_image_url, a.gender) for a in page.data)
         return Page(tuple(avatars), next_token_of(page, page_token))
 
@@ -118,14 +118,14 @@ class HeyGen:
             headers={"Content-Type": "application/json", "Idempotency-Key": idempotency_key},
             content=_encode(fields),
         )
-        answer = await self._call(request, Item[VideoState], api_key, self._creating, repeatable=False)
-        return video_of(answer.data, api_key)
+        answer = await self._call(request, Envelope[VideoState], api_key, self._creating, repeatable=False)
+        return to_video(answer.data, api_key)
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
         if not video_id.strip("."):  # "", "." and ".." are other paths, however they are quoted
             raise ProviderNotFound(NAME, "HeyGen has no such video.", code="video_not_found")
-        answer = await self._get(api_key, f"/videos/{quote(video_id, safe='')}", Item[VideoState])
-        return video_of(answer.data, api_key)
+        answer = await self._get(api_key, f"/videos/{quote(video_id, safe='')}", Envelope[VideoState])
+        return to_video(answer.data, api_key)
 
     async def _get(
         self, api_key: str, path: str, shape: type[M], query: Mapping[str, str] | None = None
@@ -138,13 +138,13 @@ class HeyGen:
         method: str,
         path: str,
         api_key: str,
-        timing: Timing,
+        timing: Timeouts,
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         content: bytes | None = None,
     ) -> httpx.Request:
-        if not can_be_a_header(api_key):
+        if not is_header_safe(api_key):
             raise ApiKeyRejected(NAME, "This cannot be a HeyGen API key.")
         own = {"X-Api-Key": api_key, "Accept": "application/json", "Accept-Encoding": "identity"}
         return httpx.Request(
@@ -157,16 +157,16 @@ class HeyGen:
         )
 
     async def _call(
-        self, request: httpx.Request, shape: type[M], api_key: str, timing: Timing, *, repeatable: bool
+        self, request: httpx.Request, shape: type[M], api_key: str, timing: Timeouts, *, repeatable: bool
     ) -> M:
-        def read_answer(answer: Answer) -> M:
-            if (error := refusal(answer, api_key)) is not None:
+        def read_answer(answer: Response) -> M:
+            if (error := to_error(answer, api_key)) is not None:
                 raise error
             if (parsed := parse(shape, answer.body)) is None:
                 raise ProviderUnexpectedAnswer(NAME, "HeyGen's answer has an unexpected shape.")
             return parsed
 
-        return await self._caller.call(request, read_answer, budget=timing.budget, repeatable=repeatable)
+        return await self._transport.call(request, read_answer, budget=timing.budget, repeatable=repeatable)
 
 
 def _page_query(limit: int, page_token: str | None) -> dict[str, str]:

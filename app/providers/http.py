@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 ATTEMPTS = 3
-LONGEST_WAIT = 24 * 3600.0
+MAX_WAIT = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Timeouts:
     """Seconds. `budget` is for the whole call, all tries and pauses together; the others are per try."""
 
     connect: float = 3.0
@@ -40,14 +40,14 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     headers: httpx.Headers
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ProviderTransport:
     """Calls one provider through the shared client; `name` and `title` are for its error messages."""
 
     client: httpx.AsyncClient
@@ -55,7 +55,7 @@ class Caller:
     title: str
 
     async def call(
-        self, request: httpx.Request, read_answer: Callable[[Answer], T], *, budget: float, repeatable: bool
+        self, request: httpx.Request, read_answer: Callable[[Response], T], *, budget: float, repeatable: bool
     ) -> T:
         """Send `request` until `read_answer` returns rather than raises, `ATTEMPTS` times at the most.
 
@@ -96,7 +96,7 @@ class Caller:
             failure = error
         raise failure or AssertionError("unreachable")
 
-    async def _send(self, request: httpx.Request) -> Answer:
+    async def _send(self, request: httpx.Request) -> Response:
         try:
             # A Request that the client did not build carries none of the client's cookies: one tenant's
             # call must not travel with what the provider set on another's.
@@ -109,12 +109,12 @@ class Caller:
             failure = self._unavailable(error)
         else:
             if body is not None:
-                return Answer(response.status_code, response.headers, body)
+                return Response(response.status_code, response.headers, body)
             failure = ProviderUnexpectedAnswer(self.name, f"{self.title}'s answer was too long to be read.")
         raise failure
 
     def _unavailable(self, error: Exception) -> ProviderError:
-        if certainly_not_sent(error):
+        if request_was_not_sent(error):
             message = f"{self.title} could not be reached."
             return ProviderUnavailable(self.name, message, may_have_happened=False)
         if isinstance(error, (httpx.TimeoutException, TimeoutError)):
@@ -137,7 +137,7 @@ async def _read_bounded(response: httpx.Response) -> bytes | None:
     return bytes(body)
 
 
-def certainly_not_sent(error: Exception) -> bool:
+def request_was_not_sent(error: Exception) -> bool:
     """Tell whether the request certainly did not leave this machine.
 
     The httpx-aiohttp transport (0.2) raises `httpx.ConnectTimeout` for every aiohttp connection error, a
@@ -154,11 +154,11 @@ def retry_after_seconds(value: str | None) -> float | None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return min(float(value), LONGEST_WAIT)
+        return min(float(value), MAX_WAIT)
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         return None
-    return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), LONGEST_WAIT)
+    return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), MAX_WAIT)

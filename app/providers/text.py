@@ -16,12 +16,12 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udff
 _SENDABLE_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
-def can_be_a_header(api_key: str) -> bool:
+def is_header_safe(api_key: str) -> bool:
     """Tell whether a key can be sent at all; HTTP libraries print the header that they refuse."""
     return _SENDABLE_KEY.fullmatch(api_key) is not None
 
 
-def plain(text: str, *, limit: int = MESSAGE_LIMIT, secret: str | None = None) -> str:
+def sanitize(text: str, *, limit: int = MESSAGE_LIMIT, secret: str | None = None) -> str:
     """Return `text` on one line, without control characters and `secret`, cut to `limit` characters.
 
     The secret goes before the cut, which could leave its first half standing, and once more afterwards,
@@ -36,14 +36,14 @@ def plain(text: str, *, limit: int = MESSAGE_LIMIT, secret: str | None = None) -
 
 
 def _identifier(value: str) -> str:
-    if plain(value, limit=255) != value:
+    if sanitize(value, limit=255) != value:
         raise ValueError("not an identifier")
     return value
 
 
 def web_url(value: str) -> str | None:
     """Return `value` if a page may link to it: http or https with a host; else None."""
-    if len(value) > URL_LIMIT or plain(value, limit=URL_LIMIT) != value:
+    if len(value) > URL_LIMIT or sanitize(value, limit=URL_LIMIT) != value:
         return None
     try:
         parts = urlsplit(value)
@@ -55,7 +55,7 @@ def web_url(value: str) -> str | None:
 Identifier = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_identifier)]
 """An id that is stored, sent back and put into URLs: anything odd in it makes the answer unexpected."""
 
-Label = Annotated[str, AfterValidator(lambda value: plain(value, limit=255))]
+Label = Annotated[str, AfterValidator(lambda value: sanitize(value, limit=255))]
 """A name, for people: cleaned rather than refused."""
 
 WebUrl = Annotated[str, AfterValidator(web_url)]

@@ -28,8 +28,8 @@ class EventTiming:
 
     poll_seconds: float = 1.0
     comment_seconds: float = 15.0
-    slowest_read_seconds: float = 20.0
-    most_streams: int = 10_000
+    read_timeout_seconds: float = 20.0
+    max_streams: int = 10_000
 
 
 class _Stream:
@@ -79,7 +79,7 @@ class EventHub:
 
         `token_expires_at`: Unix seconds; the stream does not outlive the token. Raises Overloaded.
         """
-        if self._count >= self.timing.most_streams:
+        if self._count >= self.timing.max_streams:
             raise Overloaded
         # As callers see it: the service's own state has more fields.
         return self._follow(
@@ -152,11 +152,11 @@ class EventStreamResponse(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[str, None], slowest_read_seconds: float) -> None:
-        """`slowest_read_seconds`: how long one event may take to leave."""
+    def __init__(self, events: AsyncGenerator[str, None], read_timeout_seconds: float) -> None:
+        """`read_timeout_seconds`: how long one event may take to leave."""
         super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._events = events
-        self._slowest_read_seconds = slowest_read_seconds
+        self._slowest_read_seconds = read_timeout_seconds
 
     async def stream_response(self, send: Send) -> None:
         """As Starlette's, but a reader has so long for each event; however it ends, its slot is free at once."""

@@ -25,7 +25,7 @@ from app.schemas import Cursor
 from app.security import Caller
 from app.videos.schemas import Generation, Video
 
-VideoTurn = Literal["begin", "wait", "unknown", "decided"]
+CreateReservation = Literal["granted", "pending", "unknown", "settled"]
 EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]
 
 
@@ -84,8 +84,10 @@ CLAIM_CREDENTIALS: Final = SqlFunction(
         "video_id",
     ),
 )
-BEGIN_VIDEO: Final = SqlFunction("ai_avatar.begin_video", {"p_generation_id": UUID_, "p_patience": INTERVAL})
-ABANDON_VIDEO: Final = SqlFunction("ai_avatar.abandon_video", {"p_generation_id": UUID_})
+RESERVE_CREATE: Final = SqlFunction(
+    "ai_avatar.reserve_create", {"p_generation_id": UUID_, "p_lease": INTERVAL}
+)
+RELEASE_CREATE: Final = SqlFunction("ai_avatar.release_create", {"p_generation_id": UUID_})
 REPORT_GENERATION: Final = SqlFunction(
     "ai_avatar.report_generation",
     {
@@ -247,16 +249,16 @@ class GenerationRepository:
         assert row
         return ClaimedCredentials(**dict(row))
 
-    async def begin_video(self, generation_id: UUID, patience: timedelta) -> VideoTurn:
+    async def reserve_create(self, generation_id: UUID, patience: timedelta) -> CreateReservation:
         """Whose turn it is to ask the provider for the video; see the SQL function."""
-        turn: VideoTurn = await self._db.call_value(
-            BEGIN_VIDEO, p_generation_id=generation_id, p_patience=patience
+        turn: CreateReservation = await self._db.call_value(
+            RESERVE_CREATE, p_generation_id=generation_id, p_lease=patience
         )
         return turn
 
-    async def abandon_video(self, generation_id: UUID) -> None:
+    async def release_create(self, generation_id: UUID) -> None:
         """The provider certainly made no video: another call may ask at once."""
-        await self._db.call(ABANDON_VIDEO, p_generation_id=generation_id)
+        await self._db.call(RELEASE_CREATE, p_generation_id=generation_id)
 
     async def report_generation(
         self, provider: str, report: Report, *, generation_id: UUID | None, content_id: UUID | None = None

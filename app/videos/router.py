@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from app.bodies import BodyRoute
 from app.errors import ContentNotFound, GenerationNotFound
 from app.openapi import responses
+from app.routing import JsonRoute
 from app.schemas import Cursor, CursorText, Limit
 from app.security import CurrentCaller
 from app.videos.events import EventHub, EventStreamResponse
@@ -15,7 +15,7 @@ from app.videos.repository import GenerationRepository
 from app.videos.schemas import GenerateVideo, Generation, VideoPage
 from app.videos.service import VideoService
 
-router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=BodyRoute)
+router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=JsonRoute)
 
 
 async def _service(request: Request) -> VideoService:
@@ -131,5 +131,5 @@ async def follow_video(
     """
     generation = await generations.get_latest_generation(caller.scope(None, GenerationNotFound), content_id)
     return EventStreamResponse(
-        events.follow(generation, caller.token_expires_at), events.timing.slowest_read_seconds
+        events.follow(generation, caller.token_expires_at), events.timing.read_timeout_seconds
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
+from app.background import ShieldedTasks, retrying_outages
 from app.errors import (
     AppError,
     IntegrationNotConfigured,
@@ -20,7 +21,6 @@ from app.integrations.service import IntegrationService
 from app.providers import PROVIDERS
 from app.providers.base import ProviderError, Video
 from app.security import Caller
-from app.unfinished import UnfinishedWork, while_database_is_away
 from app.videos.repository import GenerationRepository, GenerationState
 from app.videos.schemas import GenerateVideo
 from app.videos.webhook import Job, WebhookClient, WebhookError, WebhookTimeoutError
@@ -32,7 +32,7 @@ _URL_FRESH: Final = timedelta(days=6)
 # A reader does not wait for long for a provider that is away.
 _REFRESH_SECONDS: Final = 5.0
 # As long as a generation may be dispatching beyond the webhook's budget: later, its deadline has passed.
-_STUBBORN_SECONDS: Final = 30.0
+_RETRY_SECONDS: Final = 30.0
 
 _dispatches = Counter(
     "ai_avatar_dispatches_total", "Generations started, by what became of the webhook", ["outcome"]
@@ -48,14 +48,14 @@ class VideoService:
         integrations: IntegrationService,
         webhook: WebhookClient,
         webhook_urls: Mapping[str, str],
-        unfinished: UnfinishedWork,
+        tasks: ShieldedTasks,
     ) -> None:
         """`webhook_urls`: by provider, those that are configured."""
         self.repository = repository
         self._integrations = integrations
         self._webhook = webhook
         self._webhook_urls = webhook_urls
-        self._unfinished = unfinished
+        self._tasks = tasks
 
     async def generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
@@ -68,7 +68,7 @@ class VideoService:
         webhook_url = self._webhook_urls.get(body.provider)
         if webhook_url is None:
             raise WebhookNotConfigured
-        return await self._unfinished.run(self._generate(business_id, body, idempotency_key, webhook_url))
+        return await self._tasks.run_shielded(self._generate(business_id, body, idempotency_key, webhook_url))
 
     async def _generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None, webhook_url: str
@@ -101,13 +101,13 @@ class VideoService:
             log.exception("dispatch_failed", generation_id=str(generation.id))
             return await self._roll_back(generation, WebhookError(f"unexpected {type(error).__name__}"))
         _dispatches.labels("taken").inc()
-        async for attempt in while_database_is_away(_STUBBORN_SECONDS):
+        async for attempt in retrying_outages(_RETRY_SECONDS):
             with attempt:
                 return await self.repository.confirm_dispatch(generation.id)
         raise AssertionError("unreachable")
 
     async def _roll_back(self, generation: GenerationState, error: WebhookError) -> GenerationState:
-        async for attempt in while_database_is_away(_STUBBORN_SECONDS):
+        async for attempt in retrying_outages(_RETRY_SECONDS):
             with attempt:
                 now = await self.repository.roll_back_dispatch(generation.id, str(error))
         if not now.is_live and now.ended_by != "report":

@@ -15,12 +15,12 @@ import structlog
 from prometheus_client import Counter
 from standardwebhooks import Webhook
 
-from app.providers.http import certainly_not_sent, retry_after_seconds
+from app.providers.http import request_was_not_sent, retry_after_seconds
 
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 0.25
-_LONGEST_PAUSE_SECONDS: Final = 4.0
+_MAX_PAUSE_SECONDS: Final = 4.0
 # The budget bounds the whole; an address that does not answer leaves time for another try.
 _TIMEOUT: Final = httpx.Timeout(None, connect=5.0)
 
@@ -91,7 +91,7 @@ class WebhookClient:
                     if asyncio.get_running_loop().time() + wait >= deadline:
                         break
                     await asyncio.sleep(wait)
-                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                    pause = min(pause * 2, _MAX_PAUSE_SECONDS)
         except TimeoutError:
             if refusal is None:
                 _calls.labels("timeout").inc()
@@ -113,7 +113,7 @@ class WebhookClient:
             log.warning(
                 "webhook_unreachable", generation_id=str(job.generation_id), error=type(error).__name__
             )
-            if certainly_not_sent(error):
+            if request_was_not_sent(error):
                 return WebhookError("n8n could not be reached"), None
             raise WebhookError("the connection to n8n broke") from None
         status = response.status_code

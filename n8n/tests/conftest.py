@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from house import House
+from n8n_harness import N8nHarness
 from n8n_process import BROKER, DIRECT, N8n
 from service_stack import free_port, run_stack
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
     folder: Path = tmp_path_factory.mktemp("n8n")
     n8n = N8n(folder / "n8n", free_port(), {})
     with run_stack(folder, {slug: n8n.webhook_url(slug) for slug in (BROKER, DIRECT)}) as stack:
@@ -23,34 +23,34 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         }
         n8n.install_workflows(webhook_token=stack.keys.webhook_token, service_key=stack.keys.n8n_api_key)
         try:
-            yield House(stack, n8n)
+            yield N8nHarness(stack, n8n)
         finally:
             n8n.stop()
 
 
 @pytest.fixture
-def inactive(house: House) -> House:
+def inactive(house: N8nHarness) -> N8nHarness:
     """Both workflows are imported, neither is switched on."""
     house.enter("inactive")
     return house
 
 
 @pytest.fixture
-def quick(house: House) -> House:
+def quick(house: N8nHarness) -> N8nHarness:
     """Both workflows are active and wait a second or two."""
     house.enter("quick")
     return house
 
 
 @pytest.fixture
-def patient(house: House) -> House:
+def patient(house: N8nHarness) -> N8nHarness:
     """Both workflows are active and wait as in production: in n8n's database."""
     house.enter("patient")
     return house
 
 
 @pytest.fixture
-def wrong_secret(house: House) -> House:
+def wrong_secret(house: N8nHarness) -> N8nHarness:
     """n8n checks signatures with another secret than the service's."""
     house.enter("wrong secret")
     return house

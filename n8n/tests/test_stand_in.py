@@ -8,13 +8,13 @@ import httpx
 import pytest
 from app.sandbox.workflow import Job, Pauses, Service, run
 
-from house import House
+from n8n_harness import N8nHarness
 from n8n_process import DIRECT
 from service_stack import NOBODY
 
 
 @pytest.mark.parametrize("script", ["Hello.", "Hello. [fail]"], ids=["success", "failure"])
-def test_stand_in_walks_the_same_steps(quick: House, workflow: str, script: str) -> None:
+def test_stand_in_walks_the_same_steps(quick: N8nHarness, workflow: str, script: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content(script=script)
     service.start_video(content_id)
@@ -34,7 +34,7 @@ def test_stand_in_walks_the_same_steps(quick: House, workflow: str, script: str)
     assert bool(stand_in["error"]) == bool(real["error"])
 
 
-async def _run_stand_in(house: House, workflow: str, generation: dict[str, str], script: str) -> None:
+async def _run_stand_in(house: N8nHarness, workflow: str, generation: dict[str, str], script: str) -> None:
     pauses = Pauses(first=0.5, factor=1.5, longest=2)
     job = Job(generation["business_id"], generation["content_id"], generation["id"], script, "stand-in-1")
     async with httpx.AsyncClient() as client:
@@ -43,7 +43,7 @@ async def _run_stand_in(house: House, workflow: str, generation: dict[str, str],
         await run(to_service, job, house.stack.to_heygen.url if workflow == DIRECT else None)
 
 
-def _calls(house: House) -> list[list[tuple[str, str]]]:
+def _calls(house: N8nHarness) -> list[list[tuple[str, str]]]:
     """What was called at the service and at HeyGen, each call once, in the order of the first time."""
     relays = [house.stack.to_service, house.stack.to_heygen]
     made = [[(p.method, _without_id(p.path)) for p in relay.passed] for relay in relays]

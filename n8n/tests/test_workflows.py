@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from house import House
+from n8n_harness import N8nHarness
 from n8n_process import BROKER, DIRECT
 
 UNAUTHORIZED = {"error": {"code": "unauthorized", "message": "Invalid API key"}}
@@ -14,7 +14,9 @@ NO_CREDIT = {"error": {"code": "insufficient_credit", "message": "Not enough cre
 FAULT = {"error": {"code": "internal_error", "message": "Something went wrong"}}
 
 
-def test_content_gets_its_status_back_when_the_workflow_is_inactive(inactive: House, workflow: str) -> None:
+def test_content_gets_its_status_back_when_the_workflow_is_inactive(
+    inactive: N8nHarness, workflow: str
+) -> None:
     service = inactive.service(workflow)
     content_id = service.new_content(previous_status="completed")
 
@@ -25,7 +27,7 @@ def test_content_gets_its_status_back_when_the_workflow_is_inactive(inactive: Ho
     assert service.content(content_id)["heygen_status"] == "completed"
 
 
-def test_n8n_refuses_a_caller_with_another_token(quick: House, workflow: str) -> None:
+def test_n8n_refuses_a_caller_with_another_token(quick: N8nHarness, workflow: str) -> None:
     response = httpx.post(
         quick.n8n.webhook_url(workflow), headers={"Authorization": "Bearer another"}, json={}, timeout=10
     )
@@ -33,7 +35,7 @@ def test_n8n_refuses_a_caller_with_another_token(quick: House, workflow: str) ->
     assert (response.status_code, response.text) == (403, "Authorization data is wrong!")
 
 
-def test_video_is_made(quick: House, workflow: str) -> None:
+def test_video_is_made(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
 
@@ -49,7 +51,7 @@ def test_video_is_made(quick: House, workflow: str) -> None:
     assert quick.new_executions(workflow) == []
 
 
-def test_failure_at_heygen_is_reported_with_its_reason(quick: House, workflow: str) -> None:
+def test_failure_at_heygen_is_reported_with_its_reason(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     failed = {"status": "failed", "failure_code": "moderation", "failure_message": "The script was refused"}
@@ -63,7 +65,7 @@ def test_failure_at_heygen_is_reported_with_its_reason(quick: House, workflow: s
     assert service.content(content_id)["heygen_status"] == "failed"
 
 
-def test_rejected_key_is_reported(quick: House, workflow: str) -> None:
+def test_rejected_key_is_reported(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     quick.stack.to_heygen.answer("POST", "/v3/videos", 401, UNAUTHORIZED)
@@ -79,7 +81,7 @@ def test_rejected_key_is_reported(quick: House, workflow: str) -> None:
     assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == []
 
 
-def test_account_out_of_credit_is_reported(quick: House, workflow: str) -> None:
+def test_account_out_of_credit_is_reported(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     quick.stack.to_heygen.answer("POST", "/v3/videos", 402, NO_CREDIT)
@@ -91,7 +93,7 @@ def test_account_out_of_credit_is_reported(quick: House, workflow: str) -> None:
     assert "credit" in generation["error"].lower()
 
 
-def test_webhook_fired_twice_makes_one_video(quick: House, workflow: str) -> None:
+def test_webhook_fired_twice_makes_one_video(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
 
@@ -106,7 +108,7 @@ def test_webhook_fired_twice_makes_one_video(quick: House, workflow: str) -> Non
     assert quick.new_executions(workflow) == []
 
 
-def test_answer_to_the_claim_is_lost_and_asked_for_again(quick: House, workflow: str) -> None:
+def test_answer_to_the_claim_is_lost_and_asked_for_again(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     first_call = "/n8n/heygen/videos" if workflow == BROKER else "/n8n/heygen-credentials"
@@ -121,7 +123,7 @@ def test_answer_to_the_claim_is_lost_and_asked_for_again(quick: House, workflow:
         assert service.key_handouts(generation["id"]) == 2
 
 
-def test_answer_to_the_last_report_is_lost_and_reported_again(quick: House) -> None:
+def test_answer_to_the_last_report_is_lost_and_reported_again(quick: N8nHarness) -> None:
     service = quick.service(DIRECT)
     content_id = service.new_content()
     quick.stack.to_heygen.answer("POST", "/v3/videos", 402, NO_CREDIT)
@@ -134,7 +136,7 @@ def test_answer_to_the_last_report_is_lost_and_reported_again(quick: House) -> N
     assert quick.stack.to_service.statuses("POST", "/n8n/heygen-status") == [200, 200]
 
 
-def test_heygen_out_of_order_for_a_while_costs_no_video(quick: House, workflow: str) -> None:
+def test_heygen_out_of_order_for_a_while_costs_no_video(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     quick.stack.to_heygen.answer("GET", "/v3/videos/", 500, FAULT, times=4)
@@ -144,7 +146,7 @@ def test_heygen_out_of_order_for_a_while_costs_no_video(quick: House, workflow: 
     assert service.wait_for_end(content_id, seconds=90)["status"] == "completed"
 
 
-def test_create_whose_answer_got_lost_is_not_sent_to_heygen_again(quick: House) -> None:
+def test_create_whose_answer_got_lost_is_not_sent_to_heygen_again(quick: N8nHarness) -> None:
     service = quick.service(DIRECT)
     content_id = service.new_content()
     quick.stack.to_heygen.lose_answer("POST", "/v3/videos")
@@ -157,7 +159,7 @@ def test_create_whose_answer_got_lost_is_not_sent_to_heygen_again(quick: House) 
     assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
 
 
-def test_heygen_too_busy_to_start_is_asked_again(quick: House, workflow: str) -> None:
+def test_heygen_too_busy_to_start_is_asked_again(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     busy = {"error": {"code": "rate_limit_exceeded", "message": "Too many requests"}}
@@ -169,7 +171,7 @@ def test_heygen_too_busy_to_start_is_asked_again(quick: House, workflow: str) ->
     assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
 
 
-def test_cancelled_generation_ends_the_workflow_silently(quick: House, workflow: str) -> None:
+def test_cancelled_generation_ends_the_workflow_silently(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content(previous_status="failed")
     still = {"data": {"id": "v", "status": "processing"}}
@@ -184,7 +186,7 @@ def test_cancelled_generation_ends_the_workflow_silently(quick: House, workflow:
     assert service.content(content_id)["heygen_status"] == "failed"
 
 
-def test_key_is_in_nothing_that_n8n_writes(quick: House, workflow: str) -> None:
+def test_key_is_in_nothing_that_n8n_writes(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
 
@@ -197,7 +199,7 @@ def test_key_is_in_nothing_that_n8n_writes(quick: House, workflow: str) -> None:
     assert not quick.has_written(quick.stack.keys.heygen_key)
 
 
-def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: House, workflow: str) -> None:
+def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: N8nHarness, workflow: str) -> None:
     service = wrong_secret.service(workflow)
     content_id = service.new_content()
 
@@ -211,7 +213,7 @@ def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: House, workflow
     service.cancel(content_id)
 
 
-def test_killed_in_mid_wait_it_goes_on_after_the_start(patient: House) -> None:
+def test_killed_in_mid_wait_it_goes_on_after_the_start(patient: N8nHarness) -> None:
     contents, generations = {}, {}
     for workflow in (BROKER, DIRECT):
         service = patient.service(workflow)
@@ -232,7 +234,7 @@ def test_killed_in_mid_wait_it_goes_on_after_the_start(patient: House) -> None:
     assert patient.stack.to_heygen.statuses("POST", "/v3/videos") == [200, 200]
 
 
-def test_killed_in_a_short_wait_it_is_lost_and_the_deadline_is_what_ends_it(quick: House) -> None:
+def test_killed_in_a_short_wait_it_is_lost_and_the_deadline_is_what_ends_it(quick: N8nHarness) -> None:
     service = quick.service(BROKER)
     content_id = service.new_content(previous_status="failed")
     still = {"data": {"id": "v", "status": "processing"}}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from support import postgres
-from support.applications import run_legacy
+from support.legacy_databases import run_legacy
 from support.n8n import Receiver
 from support.sql import dump, psql, query, script, value
 from support.supabase import Project, supabase_project

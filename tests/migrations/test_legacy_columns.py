@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from support.applications import make_business, run_legacy
+from support.legacy_databases import make_business, run_legacy
 from support.sql import dump, query, script, value
 from support.supabase import Project
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from support.applications import run_original_plan, user_of
-from support.callers import SERVICE_ROLE, acting_as, signed_in
+from support.legacy_databases import run_original_plan, user_of
+from support.roles import SERVICE_ROLE, acting_as, signed_in
 from support.sql import dump, query, script, value
 from support.supabase import Project
 

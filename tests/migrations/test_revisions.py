@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from support import postgres
-from support.applications import run_legacy, run_original_plan
+from support.legacy_databases import run_legacy, run_original_plan
 from support.sql import dump, psql, query, script, value
 from support.supabase import Project, supabase_project
 
@@ -235,7 +235,7 @@ def test_tables_in_python_are_those_in_the_database(server: postgres.Server) -> 
 
 
 # The migrations' own book-keeping: no code of the service reads it.
-_BOOKS = {"made_objects", "replaced_objects", "legacy_copies", "alembic_version"}
+_BOOKS = {"created_objects", "saved_definitions", "legacy_copies", "alembic_version"}
 
 
 def _ours(item: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:

@@ -20,7 +20,7 @@ from support.servers import free_port, serve_app
 from support.service import running, settings
 from support.tenants import N8N, Tenant, make_tenant
 
-from app.n8n import service as broker_service
+from app.n8n import broker as broker_module
 
 pytestmark = pytest.mark.anyio
 
@@ -336,8 +336,8 @@ async def test_unknown_outcome_is_never_asked_again(
     heygen.create = answer
     assert_problem(await create(client, generation_id), status, code)
     heygen.create = accept
-    monkeypatch.setattr(broker_service, "_WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(broker_service, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(broker_module, "_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(broker_module, "_LOOK_SECONDS", 0.1)
     # Until the first call's time is over, it may still get its answer.
     assert_problem(await create(client, generation_id), 503, "provider_unavailable")
     await owner.execute(

@@ -55,7 +55,7 @@ async def test_n8n_gets_the_active_integration_with_its_key_never_to_be_stored(
     }
     assert response.headers["cache-control"] == "no-store"
     [read] = await secret_reads(owner, connected)
-    assert (read["caller"], read["purpose"], read["provider"]) == ("n8n", "hand_out", "heygen")
+    assert (read["caller"], read["purpose"], read["provider"]) == ("n8n", "issue_credentials", "heygen")
     assert (read["request_id"], read["address"]) == ("hand-out-1", "127.0.0.1")
     assert read["generation_id"] is None
 

@@ -27,7 +27,7 @@ from app.providers.base import (
     Voice,
 )
 from app.providers.heygen import HeyGen
-from app.providers.http import Timing, retry_after_seconds
+from app.providers.http import Timeouts, retry_after_seconds
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ def heygen_that_answers(answer: httpx.Response) -> tuple[Provider, list[httpx.Re
         )
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(handle))
-    return HeyGen(client, "https://api.heygen.test/", reading=Timing(budget=0.1)), seen
+    return HeyGen(client, "https://api.heygen.test/", reading=Timeouts(budget=0.1)), seen
 
 
 def ok(content: Any) -> httpx.Response:

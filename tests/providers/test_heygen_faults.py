@@ -20,13 +20,13 @@ from app.providers.base import (
     ProviderUnexpectedAnswer,
 )
 from app.providers.heygen import HeyGen
-from app.providers.http import Timing
+from app.providers.http import Timeouts
 
 pytestmark = pytest.mark.anyio
 
 CANARY = "hg-CANARY-7f3a91-key"
 
-QUICK = Timing(connect=0.5, read=0.4, budget=2.0)
+QUICK = Timeouts(connect=0.5, read=0.4, budget=2.0)
 
 
 def http_answer(status: str, body: bytes, *headers: str, content_type: str = "application/json") -> bytes:
@@ -194,7 +194,7 @@ async def test_nobody_listening_is_unavailable_and_certainly_not_done(
 
 async def test_a_read_that_hangs_ends_within_the_budget(client: httpx.AsyncClient, raw_server: Any) -> None:
     raw_server.reply = lambda writer: asyncio.sleep(60)
-    timing = Timing(connect=0.5, read=5.0, budget=0.5)
+    timing = Timeouts(connect=0.5, read=5.0, budget=0.5)
 
     started = time.monotonic()
     error = await failure(HeyGen(client, raw_server.url, reading=timing), verify)
@@ -212,7 +212,7 @@ async def test_a_body_that_drips_ends_within_the_budget(client: httpx.AsyncClien
             await asyncio.sleep(0.1)
 
     raw_server.reply = drip
-    timing = Timing(connect=0.5, read=5.0, budget=0.6)
+    timing = Timeouts(connect=0.5, read=5.0, budget=0.6)
 
     started = time.monotonic()
     error = await failure(HeyGen(client, raw_server.url, reading=timing), verify)

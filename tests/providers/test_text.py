@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.providers.text import plain, web_url
+from app.providers.text import sanitize, web_url
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from app.providers.text import plain, web_url
     ],
 )
 def test_plain_text_is_one_line_without_the_secret_and_not_too_long(text: str, expected: str) -> None:
-    assert plain(text, limit=20 if text.startswith("x") else 60, secret="sk-1") == expected
+    assert sanitize(text, limit=20 if text.startswith("x") else 60, secret="sk-1") == expected
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from app.providers.base import (
     Video,
     Voice,
 )
-from app.providers.http import Answer, Caller, Timing
+from app.providers.http import ProviderTransport, Response, Timeouts
 
 NAME, TITLE = "chatty", "Chatty"
-TIMING = Timing()
+TIMING = Timeouts()
 
 
 class _Clip(BaseModel):
@@ -36,7 +36,7 @@ class Chatty:
     """`Authorization: Token <key>`; clips instead of videos; presenters instead of avatars; no voices."""
 
     def __init__(self, client: httpx.AsyncClient, api_url: str) -> None:
-        self._caller = Caller(client, NAME, TITLE)
+        self._transport = ProviderTransport(client, NAME, TITLE)
         self._api_url = api_url
 
     async def verify_key(self, api_key: str) -> Account:
@@ -86,7 +86,7 @@ class Chatty:
             extensions=TIMING.extensions(),
         )
 
-        def read(answer: Answer) -> Any:
+        def read(answer: Response) -> Any:
             if answer.status == 401:
                 raise ApiKeyRejected(NAME, "Chatty rejected the API key.")
             if answer.status >= 500:
@@ -97,7 +97,7 @@ class Chatty:
                 pass
             raise ProviderUnexpectedAnswer(NAME, "Chatty's answer has an unexpected shape.")
 
-        return await self._caller.call(request, read, budget=TIMING.budget, repeatable=repeatable)
+        return await self._transport.call(request, read, budget=TIMING.budget, repeatable=repeatable)
 
 
 CHATTY = ProviderSpec(name=NAME, title=TITLE, default_api_url="https://api.chatty.example", create=Chatty)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 from support import postgres
-from support.callers import make_roles
+from support.roles import make_roles
 from support.supabase import Project, supabase_project
 
 from app import migrations

@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from support.callers import (
+from support.roles import (
     ANON,
     AUTHENTICATOR,
     BACKEND,
@@ -73,8 +73,8 @@ backend service | execute | ai_avatar.start_generation
 backend service | execute | ai_avatar.confirm_dispatch
 backend service | execute | ai_avatar.roll_back_dispatch
 backend service | execute | ai_avatar.claim_credentials
-backend service | execute | ai_avatar.begin_video
-backend service | execute | ai_avatar.abandon_video
+backend service | execute | ai_avatar.reserve_create
+backend service | execute | ai_avatar.release_create
 backend service | execute | ai_avatar.report_generation
 backend service | execute | ai_avatar.cancel_generation
 backend service | execute | ai_avatar.expire_generations
@@ -162,7 +162,7 @@ where c.relkind in ('r', 'v', 'S', 'p', 'm', 'f')
         or (n.nspname = 'public' and (
             c.relname like '%ai_avatar%'
             or exists (
-                select from ai_avatar.made_objects as m
+                select from ai_avatar.created_objects as m
                 where m.kind = 'table' and m.object = n.nspname || '.' || c.relname
             )
         ))
@@ -354,7 +354,7 @@ async def test_matrix_reaches_every_kind_of_object(attempts: list[Attempt]) -> N
         "public.ai_avatar_integrations",
         "ai_avatar.generations",
         "ai_avatar.generation_states",
-        "ai_avatar.made_objects",
+        "ai_avatar.created_objects",
         "ai_avatar.alembic_version",
         "ai_avatar.secret_reads_id_seq",
         "vault.secrets",

@@ -14,8 +14,8 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 from support import postgres
-from support.applications import ORIGINAL_PLAN
-from support.callers import ANON, BYSTANDER, SERVICE_ROLE, Caller, acting_as, signed_in
+from support.legacy_databases import ORIGINAL_PLAN
+from support.roles import ANON, BYSTANDER, SERVICE_ROLE, Caller, acting_as, signed_in
 from support.sql import script
 from support.supabase import Project, supabase_project
 from support.tenants import Tenant, make_tenant

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from support.callers import (
+from support.roles import (
     ANON,
     AUTHENTICATOR,
     BACKEND,

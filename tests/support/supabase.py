@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from support import postgres
-from support.callers import as_login, make_roles
+from support.roles import as_login, make_roles
 
 # Plays Supabase's role `postgres`: the owner of the project's tables, who runs the migrations.
 OWNER = "tests_project_owner"

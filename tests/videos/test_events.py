@@ -31,7 +31,7 @@ from .test_reports import URL, code, report, start
 
 pytestmark = pytest.mark.anyio
 
-QUICK = EventTiming(poll_seconds=0.02, comment_seconds=0.2, slowest_read_seconds=0.5)
+QUICK = EventTiming(poll_seconds=0.02, comment_seconds=0.2, read_timeout_seconds=0.5)
 
 
 class Polls:
@@ -245,7 +245,7 @@ async def test_streams_beyond_the_limit_are_told_to_come_back(
 ) -> None:
     await start(client, connected)
     await until(lambda: hub.open_streams == 0)
-    monkeypatch.setattr(hub, "timing", replace(QUICK, most_streams=1))
+    monkeypatch.setattr(hub, "timing", replace(QUICK, max_streams=1))
     async with follow(client, connected) as events:
         await next_state(events)
         refused = await client.get(events_path(connected), headers=connected.headers)

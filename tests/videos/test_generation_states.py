@@ -373,7 +373,7 @@ class GenerationMachine(RuleBasedStateMachine):
         if len(steps) < 2 or len(set(answered)) < len(answered):
             return  # a webhook answers once
         if all(isinstance(step.operation, Expire) for step in steps):
-            return  # either would do the other's work: test_recovery.py
+            return  # either would do the other's work: test_maintenance.py
         answers = self.run(self.perform_both(steps, gated=gated))
         found = self.run(self.read())
         for order in (0, 1), (1, 0):

@@ -71,7 +71,7 @@ async def expire(service: Any, owner: asyncpg.Connection, generation_id: str) ->
         "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
         UUID(generation_id),
     )
-    await service[0].state.recovery.expire()
+    await service[0].state.maintenance.expire()
 
 
 def code(response: httpx.Response) -> tuple[int, str]:

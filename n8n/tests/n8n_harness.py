@@ -16,7 +16,7 @@ Mode = Literal["inactive", "quick", "patient", "wrong secret"]
 
 
 @dataclass
-class House:
+class N8nHarness:
     """n8n starts anew only when a test wants it set up otherwise."""
 
     stack: Stack

@@ -25,7 +25,7 @@ _PURGE_BATCH: Final = 1000
 _expired = Counter("ai_avatar_generations_expired_total", "Generations that went past their deadline")
 
 
-class Recovery:
+class Maintenance:
     """One task per process."""
 
     period_seconds = 5.0

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from app.background import ShieldedTasks, retrying_outages
 from app.errors import AppError, DatabaseUnavailable, GenerationNotFound, Overloaded
-from app.unfinished import UnfinishedWork, while_database_is_away
 
 pytestmark = pytest.mark.anyio
 
@@ -18,25 +18,25 @@ async def test_work_goes_on_when_its_caller_is_cancelled_and_is_waited_for_at_th
         await goes_on.wait()
         done.set()
 
-    unfinished = UnfinishedWork()
-    caller = asyncio.create_task(unfinished.run(work()))
+    tasks = ShieldedTasks()
+    caller = asyncio.create_task(tasks.run_shielded(work()))
     await begun.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
 
     asyncio.get_running_loop().call_later(0.05, goes_on.set)
-    await unfinished.finish(30)
+    await tasks.drain(30)
 
     assert done.is_set()
 
 
 async def test_end_does_not_wait_longer_than_it_was_told() -> None:
-    unfinished = UnfinishedWork()
-    caller = asyncio.create_task(unfinished.run(asyncio.sleep(3600)))
+    tasks = ShieldedTasks()
+    caller = asyncio.create_task(tasks.run_shielded(asyncio.sleep(3600)))
     await asyncio.sleep(0)
     async with asyncio.timeout(30):
-        await unfinished.finish(0.01)
+        await tasks.drain(0.01)
     assert not caller.done()
     caller.cancel()
 
@@ -46,17 +46,17 @@ async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
         await asyncio.sleep(0)
         raise GenerationNotFound
 
-    unfinished = UnfinishedWork()
-    caller = asyncio.create_task(unfinished.run(fail()))
+    tasks = ShieldedTasks()
+    caller = asyncio.create_task(tasks.run_shielded(fail()))
     await asyncio.sleep(0)
     caller.cancel()
-    await unfinished.finish(30)
+    await tasks.drain(30)
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable, Overloaded])
 async def test_database_that_is_away_or_full_is_tried_again(error: type[AppError]) -> None:
     tries = 0
-    async for attempt in while_database_is_away(30):
+    async for attempt in retrying_outages(30):
         with attempt:
             tries += 1
             if tries < 3:
@@ -69,7 +69,7 @@ async def test_refusal_of_the_database_is_not_tried_again() -> None:
 
     async def ask() -> None:
         nonlocal tries
-        async for attempt in while_database_is_away(30):
+        async for attempt in retrying_outages(30):
             with attempt:
                 tries += 1
                 raise GenerationNotFound

@@ -7,33 +7,33 @@ from uuid import UUID
 
 import structlog
 
+from app.background import ShieldedTasks, retrying_outages
 from app.errors import AvatarNotConfigured, GenerationNotFound, ProviderUnavailable
 from app.integrations.service import IntegrationService
 from app.n8n.schemas import BrokerRequest
 from app.providers.base import Provider, ProviderError, ProviderUnexpectedAnswer, Video
 from app.providers.base import ProviderUnavailable as Unavailable
 from app.security import Caller
-from app.unfinished import UnfinishedWork, while_database_is_away
 from app.videos.repository import ClaimedCredentials, GenerationRepository, GenerationState, Report
 
 log = structlog.get_logger(__name__)
 
 # Longer than a create may take (app.providers.heygen): until then, a second call waits for the first.
-_PATIENCE: Final = timedelta(seconds=45)
+_CREATE_LEASE: Final = timedelta(seconds=45)
 _WAIT_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.5
-_STUBBORN_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 60.0
 
 
 class Broker:
     """Creates and follows videos at the provider, and moves their generations on."""
 
     def __init__(
-        self, generations: GenerationRepository, integrations: IntegrationService, unfinished: UnfinishedWork
+        self, generations: GenerationRepository, integrations: IntegrationService, tasks: ShieldedTasks
     ) -> None:
         self._generations = generations
         self._integrations = integrations
-        self._unfinished = unfinished
+        self._tasks = tasks
 
     async def create_video(self, caller: Caller, provider: str, body: BrokerRequest) -> GenerationState:
         """Claims the generation and asks the provider for its video; a second call gets the same video.
@@ -48,16 +48,16 @@ class Broker:
             raise AvatarNotConfigured
         # Opened before anything is written: a key that does not open is no reason not to ask once it does.
         api_key = self._integrations.keys.open(claimed.secret, claimed.business_id, provider)
-        return await self._unfinished.run(self._ask_once(provider, body, claimed, api_key))
+        return await self._tasks.run_shielded(self._ask_once(provider, body, claimed, api_key))
 
     async def _ask_once(
         self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, api_key: str
     ) -> GenerationState:
         for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
-            match await self._generations.begin_video(body.generation_id, _PATIENCE):
-                case "begin":
+            match await self._generations.reserve_create(body.generation_id, _CREATE_LEASE):
+                case "granted":
                     return await self._create(provider, body, claimed, api_key)
-                case "decided":
+                case "settled":
                     return await self._generations.get_generation(body.generation_id)
                 case "unknown":
                     # docs/decisions/0003-a-create-is-never-repeated.md
@@ -66,7 +66,7 @@ class Broker:
                         "The provider was asked for this video and what came of it is not known. It is not asked "
                         "again, because that could be billed twice; look at the provider's own list of videos.",
                     )
-                case "wait":
+                case "pending":
                     await asyncio.sleep(_LOOK_SECONDS)
         raise ProviderUnavailable(
             "Another call for this generation has asked for the video and has no answer yet.", retry_after=15
@@ -94,14 +94,14 @@ class Broker:
             )
         except ProviderError as error:
             if not _may_have_happened(error):
-                async for attempt in while_database_is_away(_STUBBORN_SECONDS):
+                async for attempt in retrying_outages(_RETRY_SECONDS):
                     with attempt:
-                        await self._generations.abandon_video(body.generation_id)
+                        await self._generations.release_create(body.generation_id)
             raise
         log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
         # Paid for from here on: nothing but this report knows where it is.
         report = Report("processing", video_id=video.video_id, execution_id=body.execution_id)
-        async for attempt in while_database_is_away(_STUBBORN_SECONDS):
+        async for attempt in retrying_outages(_RETRY_SECONDS):
             with attempt:
                 return await self._generations.report_generation(
                     provider, report, generation_id=body.generation_id

@@ -15,7 +15,7 @@ from app.security import DOORS
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 
-class BodyRoute(APIRoute):
+class JsonRoute(APIRoute):
     """An operation whose body, where it takes one, is JSON (else 415) of at most 1 MiB (else 413).
 
     FastAPI's own `max_body_size` answers in plain text, outside of every layer.

@@ -19,7 +19,7 @@ from app.errors import AppError, DatabaseUnavailable
 from app.integrations.repository import IntegrationRepository
 from app.sealing import KeyRing
 from app.security import Caller
-from app.videos.recovery import Recovery
+from app.videos.maintenance import Maintenance
 from app.videos.repository import GenerationRepository, Report
 
 pytestmark = pytest.mark.anyio
@@ -54,8 +54,8 @@ class Ground:
         )
         return state.id
 
-    def recovery(self, retention: timedelta = timedelta(days=1)) -> Recovery:
-        return Recovery(self.generations, self.integrations, retention)
+    def maintenance(self, retention: timedelta = timedelta(days=1)) -> Maintenance:
+        return Maintenance(self.generations, self.integrations, retention)
 
 
 @pytest.fixture
@@ -136,13 +136,13 @@ async def test_several_instances_share_the_work_and_do_none_twice(
                 return states
 
             instance.generations.expire_generations = expire  # type: ignore[method-assign]
-            instances.append(instance.recovery())
+            instances.append(instance.maintenance())
         totals = await asyncio.gather(*(instance.expire() for instance in instances))
 
     # An instance that finds the rest held by others leaves it to them; the next look finds nothing.
     assert sum(totals) == found.total()
     assert {id_: count for id_, count in found.items() if id_ in mine} == Counter(mine)
-    assert await ground.recovery().expire() == 0
+    assert await ground.maintenance().expire() == 0
     statuses = await owner.fetch("select heygen_status from public.content where id = any($1)", contents)
     assert {row["heygen_status"] for row in statuses} == {"draft"}
 
@@ -159,8 +159,8 @@ async def test_locked_generation_does_not_hold_up_the_others(
     try:
         async with other.transaction():
             await other.execute("select from ai_avatar.generations where id = $1 for update", held)
-            assert await ground.recovery().expire() == 1
-        assert await ground.recovery().expire() == 1
+            assert await ground.maintenance().expire() == 1
+        assert await ground.maintenance().expire() == 1
     finally:
         await other.close()
 
@@ -178,9 +178,9 @@ async def test_recovery_goes_on_after_the_database_was_away(ground: Ground) -> N
         return []
 
     ground.generations.expire_generations = expire  # type: ignore[method-assign, assignment]
-    recovery = ground.recovery()
-    recovery.period_seconds = 0.01
-    task = asyncio.create_task(recovery.run())
+    maintenance = ground.maintenance()
+    maintenance.period_seconds = 0.01
+    task = asyncio.create_task(maintenance.run())
     try:
         await asyncio.wait_for(twice.wait(), 30)
     finally:
@@ -201,8 +201,8 @@ async def test_old_secret_reads_are_purged_in_batches_and_young_ones_kept(
         "values (now() - interval '23 hours', $1, 'heygen', 'n8n', 'test')",
         young,
     )
-    recoveries = [ground.recovery() for _ in range(3)]
-    assert sum(await asyncio.gather(*(recovery.purge() for recovery in recoveries))) == 2500
+    recoveries = [ground.maintenance() for _ in range(3)]
+    assert sum(await asyncio.gather(*(maintenance.purge() for maintenance in recoveries))) == 2500
     left = await owner.fetchval("select count(*) from ai_avatar.secret_reads where business_id = $1", young)
     assert left == 1
 

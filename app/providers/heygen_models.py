@@ -21,8 +21,8 @@ from .base import (
     Video,
     VideoStatus,
 )
-from .http import Answer, retry_after_seconds
-from .text import Identifier, Label, WebUrl, plain
+from .http import Response, retry_after_seconds
+from .text import Identifier, Label, WebUrl, sanitize
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -49,7 +49,7 @@ class _Failure(BaseModel):
     error: _Error | str | None = None
 
 
-class Item(BaseModel, Generic[T]):
+class Envelope(BaseModel, Generic[T]):
     data: T
 
 
@@ -64,7 +64,7 @@ class User(BaseModel):
     email: Label | None = None
 
 
-class Look(BaseModel):
+class AvatarLook(BaseModel):
     id: Identifier
     name: Label | None = None
     preview_image_url: WebUrl | None = None
@@ -94,11 +94,11 @@ def parse(shape: type[M], body: bytes) -> M | None:
         return None
 
 
-def refusal(answer: Answer, api_key: str) -> ProviderError | None:
+def to_error(answer: Response, api_key: str) -> ProviderError | None:
     """Return what an answer says went wrong, None if nothing did. An error may come in a 200 as well."""
     stated = _stated_error(answer.body)
-    code = plain(str(stated.code or ""), limit=64, secret=api_key) if stated else ""
-    message = plain(stated.message or "", secret=api_key) if stated else ""
+    code = sanitize(str(stated.code or ""), limit=64, secret=api_key) if stated else ""
+    message = sanitize(stated.message or "", secret=api_key) if stated else ""
     status = answer.status
     if status == 401 or code == "unauthorized":
         return ApiKeyRejected(NAME, "HeyGen rejected the API key.")
@@ -115,7 +115,7 @@ def refusal(answer: Answer, api_key: str) -> ProviderError | None:
     return ProviderUnexpectedAnswer(NAME, f"HeyGen answered {status} without saying why.")
 
 
-def _passing_fault(answer: Answer, code: str) -> ProviderError | None:
+def _passing_fault(answer: Response, code: str) -> ProviderError | None:
     retry_after = retry_after_seconds(answer.headers.get("retry-after"))
     if answer.status == 429 or code == "rate_limit_exceeded":
         return ProviderRateLimited(NAME, "HeyGen takes no more calls just now.", retry_after=retry_after)
@@ -142,7 +142,7 @@ def next_token_of(page: Listing[T], page_token: str | None) -> str | None:
     return token or None
 
 
-def video_of(video: VideoState, api_key: str) -> Video:
+def to_video(video: VideoState, api_key: str) -> Video:
     """A completed video without a link is not there yet: `completed` promises one."""
     status = _STATUSES.get(video.status, "processing")
     if status == "completed" and video.video_url is None:
@@ -150,5 +150,5 @@ def video_of(video: VideoState, api_key: str) -> Video:
     error = None
     if status == "failed":
         error = ": ".join(part for part in (video.failure_code, video.failure_message) if part)
-        error = plain(error, secret=api_key) or "HeyGen gave no reason."
+        error = sanitize(error, secret=api_key) or "HeyGen gave no reason."
     return Video(video.id, status, video.video_url if status == "completed" else None, error)
