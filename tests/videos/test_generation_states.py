@@ -221,6 +221,8 @@ class Model:
         if live := self.live(content):
             if row.status == "processing":
                 return ("generation_in_progress",)
+            if live.status == "dispatching":
+                live.key = None  # not accepted yet: its key is free for a retry
             live.status, live.ended_by = "expired", "superseded"
         before = None if row.status == "processing" else row.status
         self.generations.append(ModelGeneration(new_id, content, before, row.video_id, key))
