@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from n8n_harness import N8nHarness
-from n8n_process import BROKER, DIRECT, N8n
+from n8n_process import BROKER, DIRECT, N8nProcess
 from service_stack import free_port, run_stack
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
     folder: Path = tmp_path_factory.mktemp("n8n")
-    n8n = N8n(folder / "n8n", free_port(), {})
+    n8n = N8nProcess(folder / "n8n", free_port(), {})
     with run_stack(folder, {slug: n8n.webhook_url(slug) for slug in (BROKER, DIRECT)}) as stack:
         n8n.settings = {
             "AI_AVATAR_SERVICE_URL": stack.to_service.url,
@@ -29,31 +29,31 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
 
 
 @pytest.fixture
-def inactive(house: N8nHarness) -> N8nHarness:
+def inactive(harness: N8nHarness) -> N8nHarness:
     """Both workflows are imported, neither is switched on."""
-    house.enter("inactive")
-    return house
+    harness.enter("inactive")
+    return harness
 
 
 @pytest.fixture
-def quick(house: N8nHarness) -> N8nHarness:
+def quick(harness: N8nHarness) -> N8nHarness:
     """Both workflows are active and wait a second or two."""
-    house.enter("quick")
-    return house
+    harness.enter("quick")
+    return harness
 
 
 @pytest.fixture
-def patient(house: N8nHarness) -> N8nHarness:
+def patient(harness: N8nHarness) -> N8nHarness:
     """Both workflows are active and wait as in production: in n8n's database."""
-    house.enter("patient")
-    return house
+    harness.enter("patient")
+    return harness
 
 
 @pytest.fixture
-def wrong_secret(house: N8nHarness) -> N8nHarness:
+def wrong_secret(harness: N8nHarness) -> N8nHarness:
     """n8n checks signatures with another secret than the service's."""
-    house.enter("wrong secret")
-    return house
+    harness.enter("wrong secret")
+    return harness
 
 
 @pytest.fixture(params=[BROKER, DIRECT])

@@ -1,4 +1,4 @@
-"""n8n and what it works with: one of each for all tests."""
+"""The real n8n, and the service and the stand-in HeyGen that it talks to: one of each for all tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
-from n8n_process import BROKER, DIRECT, N8n
+from n8n_process import BROKER, DIRECT, N8nProcess
 from service_stack import Service, Stack
 
 # Under 65 seconds n8n waits in memory, so that a video takes seconds; from there on it waits in its database.
@@ -17,10 +17,10 @@ Mode = Literal["inactive", "quick", "patient", "wrong secret"]
 
 @dataclass
 class N8nHarness:
-    """n8n starts anew only when a test wants it set up otherwise."""
+    """Restarts n8n only when a test needs other settings."""
 
     stack: Stack
-    n8n: N8n
+    n8n: N8nProcess
     _mode: Mode | None = field(default=None, init=False)
     _active: bool = field(default=False, init=False)
     _kept_before: dict[str, list[str]] = field(default_factory=dict, init=False)

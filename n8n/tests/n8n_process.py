@@ -27,7 +27,7 @@ _WORKFLOW_IDS = {
 
 
 @dataclass
-class N8n:
+class N8nProcess:
     """One n8n with SQLite. `settings` are the workflows' own environment variables."""
 
     folder: Path

@@ -31,15 +31,15 @@ from relay import Relay
 DATA = Path(__file__).parent.parent.parent / ".data"
 
 _COMMAND = Path(sys.executable).with_name("ai-avatar")
-# A service whose webhook is taken by somebody who then does nothing.
-NOBODY = "nobody"
+# A service whose webhook accepts each job and starts no workflow.
+NO_WORKFLOW = "no-workflow"
 SCRIPT = "Grüße! “Hello”\nand welcome."
 FINAL = {"completed", "failed", "expired"}
 
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """Made up anew for each run. `heygen_key` is the canary that must never be written by n8n."""
+    """Random values for each run. `heygen_key` is the canary that n8n must never write."""
 
     heygen_key: str = field(default_factory=lambda: f"sandbox-{secrets.token_hex(16)}")
     n8n_api_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -237,12 +237,12 @@ def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
             )
         )
 
-        nobody = Relay("")
-        running.callback(nobody.close)
-        nobody.answer("POST", "/webhook", 200, {}, times=100)
+        no_workflow = Relay("")
+        running.callback(no_workflow.close)
+        no_workflow.answer("POST", "/webhook", 200, {}, times=100)
 
         services = {}
-        for workflow, webhook_url in (webhook_urls | {NOBODY: f"{nobody.url}/webhook"}).items():
+        for workflow, webhook_url in (webhook_urls | {NO_WORKFLOW: f"{no_workflow.url}/webhook"}).items():
             port = free_port()
             running.enter_context(
                 _process(

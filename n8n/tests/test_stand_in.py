@@ -10,7 +10,7 @@ from app.sandbox.workflow import Job, Pauses, Service, run
 
 from n8n_harness import N8nHarness
 from n8n_process import DIRECT
-from service_stack import NOBODY
+from service_stack import NO_WORKFLOW
 
 
 @pytest.mark.parametrize("script", ["Hello.", "Hello. [fail]"], ids=["success", "failure"])
@@ -24,7 +24,7 @@ def test_stand_in_walks_the_same_steps(quick: N8nHarness, workflow: str, script:
 
     quick.stack.to_service.forget()
     quick.stack.to_heygen.forget()
-    unclaimed = quick.service(NOBODY)
+    unclaimed = quick.service(NO_WORKFLOW)
     content_id = unclaimed.new_content(script=script)
     asyncio.run(_run_stand_in(quick, workflow, unclaimed.start_video(content_id), script))
 
@@ -34,18 +34,18 @@ def test_stand_in_walks_the_same_steps(quick: N8nHarness, workflow: str, script:
     assert bool(stand_in["error"]) == bool(real["error"])
 
 
-async def _run_stand_in(house: N8nHarness, workflow: str, generation: dict[str, str], script: str) -> None:
+async def _run_stand_in(harness: N8nHarness, workflow: str, generation: dict[str, str], script: str) -> None:
     pauses = Pauses(first=0.5, factor=1.5, longest=2)
     job = Job(generation["business_id"], generation["content_id"], generation["id"], script, "stand-in-1")
     async with httpx.AsyncClient() as client:
-        key = house.stack.keys.n8n_api_key
-        to_service = Service(client, house.stack.to_service.url, key, "heygen", pauses)
-        await run(to_service, job, house.stack.to_heygen.url if workflow == DIRECT else None)
+        key = harness.stack.keys.n8n_api_key
+        to_service = Service(client, harness.stack.to_service.url, key, "heygen", pauses)
+        await run(to_service, job, harness.stack.to_heygen.url if workflow == DIRECT else None)
 
 
-def _calls(house: N8nHarness) -> list[list[tuple[str, str]]]:
+def _calls(harness: N8nHarness) -> list[list[tuple[str, str]]]:
     """What was called at the service and at HeyGen, each call once, in the order of the first time."""
-    relays = [house.stack.to_service, house.stack.to_heygen]
+    relays = [harness.stack.to_service, harness.stack.to_heygen]
     made = [[(p.method, _without_id(p.path)) for p in relay.passed] for relay in relays]
     assert made[0], "the workflow called the service"
     return [list(dict.fromkeys(calls)) for calls in made]

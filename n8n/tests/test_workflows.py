@@ -248,7 +248,7 @@ def test_killed_in_a_short_wait_it_is_lost_and_the_deadline_is_what_ends_it(quic
     asked = len(quick.stack.to_service.passed)
     time.sleep(5)
 
-    assert len(quick.stack.to_service.passed) == asked  # nobody asks any more
+    assert len(quick.stack.to_service.passed) == asked  # the workflow has stopped asking
     assert quick.new_executions(BROKER) == ["crashed"]
     assert service.generation(content_id)["status"] == "processing"
     service.let_deadline_pass(content_id)
