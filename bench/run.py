@@ -23,7 +23,7 @@ import psutil
 from pydantic import SecretStr
 from support import postgres
 from support.servers import free_port
-from support.tenants import JWT_SECRET, N8N, N8N_API_KEY, SECRETS_KEYS, Tenant, make_tenant
+from support.tenants import JWT_SECRET, N8N_API_KEY, N8N_HEADERS, SECRETS_KEYS, Tenant, make_tenant
 
 from app.db import connect
 from app.sealing import KeyRing
@@ -128,7 +128,7 @@ def main() -> None:
         }
         one = f"/integrations/ai-avatar/{tenant.business_id}"
         credentials = {"business_id": str(tenant.business_id)}
-        json_n8n = N8N | {"Content-Type": "application/json"}
+        json_n8n = N8N_HEADERS | {"Content-Type": "application/json"}
         runs: list[tuple[str, str, str, str, dict[str, str], Any]] = [
             ("FastAPI, hello", "apps:hello", "GET", "/", {}, None),
             (

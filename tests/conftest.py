@@ -8,10 +8,10 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from support import postgres
-from support.n8n import Receiver, n8n_receiver
 from support.servers import serve_app
 from support.service import running, settings
 from support.tenants import Tenant, make_tenant
+from support.webhook_receiver import WebhookReceiver, webhook_receiver
 
 from app.db import connect
 from app.sandbox.heygen import create_heygen_app
@@ -46,7 +46,7 @@ def database_url(server: postgres.Server) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def owner(database_url: str, anyio_backend: str) -> AsyncIterator[asyncpg.Connection]:
+async def admin_connection(database_url: str, anyio_backend: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to that database as its owner."""
     connection = await connect(SecretStr(database_url))
     yield connection
@@ -61,26 +61,25 @@ def heygen_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def webhook() -> Iterator[Receiver]:
-    """Plays n8n's webhook for this module; `n8n` is the same, fresh for each test."""
-    with n8n_receiver() as receiver:
+def webhook_server() -> Iterator[WebhookReceiver]:
+    """A server in place of n8n's webhook, one for the module. Tests use `webhook`, which resets it."""
+    with webhook_receiver() as receiver:
         yield receiver
 
 
 @pytest.fixture
-def n8n(webhook: Receiver) -> Receiver:
-    """n8n's webhook, which says yes until the test says otherwise."""
-    webhook.answers, webhook.delay, webhook.deliveries = [200], 0.0, []
-    webhook.arrived.clear()
-    return webhook
+def webhook(webhook_server: WebhookReceiver) -> WebhookReceiver:
+    """The webhook that the service calls. It answers 200 unless the test sets other answers."""
+    webhook_server.reset()
+    return webhook_server
 
 
 @pytest.fixture(scope="module")
 async def service(
-    database_url: str, webhook: Receiver, heygen_url: str, anyio_backend: str
+    database_url: str, webhook_server: WebhookReceiver, heygen_url: str, anyio_backend: str
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
-    """The service on this module's database, with n8n and HeyGen played over HTTP."""
-    providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook.url}}
+    """The service on this module's database, with stand-ins for n8n and HeyGen over HTTP."""
+    providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook_server.url}}
     async with running(settings(database_url, providers=providers)) as started:
         yield started
 
@@ -92,15 +91,15 @@ def client(service: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-async def tenant(owner: asyncpg.Connection) -> Tenant:
+async def tenant(admin_connection: asyncpg.Connection) -> Tenant:
     """A business of this test's own."""
-    return await make_tenant(owner)
+    return await make_tenant(admin_connection)
 
 
 @pytest.fixture
-async def other_tenant(owner: asyncpg.Connection) -> Tenant:
+async def other_tenant(admin_connection: asyncpg.Connection) -> Tenant:
     """Another business, to be kept apart."""
-    return await make_tenant(owner)
+    return await make_tenant(admin_connection)
 
 
 @pytest.fixture

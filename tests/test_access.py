@@ -17,10 +17,10 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 from schemathesis.specs.openapi.definitions import OPENAPI_31
-from support.n8n import Receiver
 from support.problems import snapshot
 from support.service import settings
-from support.tenants import JWT_SECRET, N8N, SERVICE, Tenant, make_tenant
+from support.tenants import JWT_SECRET, N8N_HEADERS, SERVICE_HEADERS, Tenant, make_tenant
+from support.webhook_receiver import WebhookReceiver
 
 from app.main import create_app
 from app.security import mint_token
@@ -144,7 +144,7 @@ CALLERS = ["nobody", "forged", "user of this", "user of another", "user of none"
 
 @pytest.fixture
 async def victim(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, request: pytest.FixtureRequest
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, request: pytest.FixtureRequest
 ) -> Ids:
     """A business with an integration and a generation that lives."""
     response = await client.post(
@@ -154,15 +154,15 @@ async def victim(
     ids = Ids(connected.business_id, connected.content_id, UUID(response.json()["id"]))
     if "events" in request.node.name:  # a stream of something that lives does not end by itself
         report = {"generation_id": str(ids.generation_id), "status": "failed"}
-        assert (await client.post("/n8n/heygen-status", json=report, headers=N8N)).status_code == 200
+        assert (await client.post("/n8n/heygen-status", json=report, headers=N8N_HEADERS)).status_code == 200
     return ids
 
 
 @pytest.fixture
 async def callers(
-    client: httpx.AsyncClient, connected: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, connected: Tenant, admin_connection: asyncpg.Connection
 ) -> dict[str, dict[str, str]]:
-    another = await make_tenant(owner)
+    another = await make_tenant(admin_connection)
     body = {"api_key": "sandbox-another", "avatar_id": "sandbox-ada"}
     assert (await client.post(ROOT, json=body, headers=another.headers)).status_code == 201
     return {
@@ -171,8 +171,8 @@ async def callers(
         "user of this": connected.headers,
         "user of another": another.headers,
         "user of none": bearer(uuid4()),
-        "n8n": N8N,
-        "service": SERVICE,
+        "n8n": N8N_HEADERS,
+        "service": SERVICE_HEADERS,
     }
 
 
@@ -204,7 +204,7 @@ def visible(response: httpx.Response, ids: Ids) -> tuple[int, dict[str, str], st
 @pytest.mark.parametrize("key", CLOSED, ids=" ".join)
 async def test_door(
     client: httpx.AsyncClient,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     victim: Ids,
     callers: dict[str, dict[str, str]],
     key: tuple[str, str],
@@ -219,13 +219,13 @@ async def test_door(
         assert response.status_code == operation.success, response.text
         return
 
-    before = await snapshot(owner)
+    before = await snapshot(admin_connection)
     exists = await ask(client, key, victim, headers)
     nowhere = Ids(uuid4(), uuid4(), uuid4())
     does_not = await ask(client, key, nowhere, headers)
     assert (exists.status_code, exists.json()["code"]) == expected
     assert visible(exists, victim) == visible(does_not, nowhere)
-    assert await snapshot(owner) == before
+    assert await snapshot(admin_connection) == before
 
 
 @pytest.mark.parametrize("key", [key for key in OPERATIONS if OPERATIONS[key].door == "open"], ids=" ".join)
@@ -257,7 +257,7 @@ async def test_n8n_cannot_ask_for_one_business_s_generation_in_another_s_name(
 ) -> None:
     for generation_id in (victim.generation_id, uuid4()):
         body = {"business_id": str(other_tenant.business_id), "generation_id": str(generation_id)}
-        response = await client.post("/n8n/heygen-credentials", json=body, headers=N8N)
+        response = await client.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
         assert (response.status_code, response.json()["code"]) == (404, "generation_not_found")
 
 

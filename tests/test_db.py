@@ -13,11 +13,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from support import postgres
-from support.n8n import Receiver
 from support.problems import assert_problem
 from support.servers import free_port
 from support.service import running, settings
-from support.tenants import N8N, SERVICE, Tenant
+from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant
+from support.webhook_receiver import WebhookReceiver
 
 from app import db as database
 from app import errors
@@ -33,9 +33,9 @@ SLEEP = SqlFunction("public.tests_sleep", {"p_ms": INTEGER})
 
 
 @pytest.fixture
-async def db(database_url: str, owner: asyncpg.Connection) -> AsyncIterator[Database]:
+async def db(database_url: str, admin_connection: asyncpg.Connection) -> AsyncIterator[Database]:
     """A small pool, on a database with functions that misbehave."""
-    await owner.execute(
+    await admin_connection.execute(
         """
         create or replace function public.tests_raise(p_state text, p_detail text)
         returns text language plpgsql as $$
@@ -118,7 +118,7 @@ async def test_pool_that_is_exhausted_is_overloaded(db: Database, monkeypatch: p
 
 
 async def test_call_that_takes_too_long_is_ended_at_the_server_too(
-    database_url: str, owner: asyncpg.Connection, db: Database, monkeypatch: pytest.MonkeyPatch
+    database_url: str, admin_connection: asyncpg.Connection, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_COMMAND_SECONDS", 0.2)
     impatient = Database(SecretStr(database_url), pool_size=2)
@@ -127,7 +127,7 @@ async def test_call_that_takes_too_long_is_ended_at_the_server_too(
         await impatient.call_value(SLEEP, p_ms=5_000)
     assert await impatient.call_value(SLEEP, p_ms=1) == "slept"
     for _ in range(50):
-        if not await owner.fetchval(
+        if not await admin_connection.fetchval(
             "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' "
             "and query like '%tests_sleep%' and pid <> pg_backend_pid()"
         ):
@@ -224,11 +224,11 @@ async def test_service_starts_before_its_database(valve: Valve, tenant: Tenant) 
 
 
 async def test_connections_that_the_server_ended_are_replaced(
-    client: httpx.AsyncClient, owner: asyncpg.Connection, tenant: Tenant
+    client: httpx.AsyncClient, admin_connection: asyncpg.Connection, tenant: Tenant
 ) -> None:
     """A restart, a failover: each connection of the pool fails once at most, and none for ever."""
     await asyncio.gather(*(client.get(ROOT, headers=tenant.headers) for _ in range(10)))
-    await owner.execute(
+    await admin_connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
@@ -291,7 +291,9 @@ async def test_service_works_without_prepared_statements(
         made = await client.post(ROOT, json={"api_key": "sandbox-x"}, headers=tenant.headers)
         assert made.status_code == 201
         body = {"business_id": str(tenant.business_id)}
-        assert (await client.post("/n8n/heygen-credentials", json=body, headers=N8N)).status_code == 200
+        assert (
+            await client.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
+        ).status_code == 200
 
 
 # What a request costs ------------------------------------------------------------------------------------------------
@@ -320,7 +322,7 @@ def functions(calls: list[str]) -> list[str]:
 
 
 async def test_each_hot_request_is_one_round_trip(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, calls: list[str]
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, calls: list[str]
 ) -> None:
     own = f"{ROOT}/{connected.business_id}"
     business = {"business_id": str(connected.business_id)}
@@ -332,21 +334,31 @@ async def test_each_hot_request_is_one_round_trip(
         assert response.is_success, response.text
         return functions(calls)
 
-    assert await cost("GET", own, SERVICE) == ["get_integration"]
-    assert await cost("GET", f"{ROOT}?business_id={connected.business_id}", SERVICE) == ["list_integrations"]
-    assert await cost("PATCH", own, SERVICE, json={"voice_id": "v"}) == ["update_integration"]
-    assert await cost("GET", f"{ROOT}/videos?business_id={connected.business_id}", SERVICE) == ["list_videos"]
-    assert await cost("POST", "/n8n/heygen-credentials", N8N, json=business) == ["claim_credentials"]
-    assert await cost("POST", ROOT, SERVICE, json=business | {"api_key": "sandbox-x"}) == ["set_integration"]
-    generate = await cost("POST", f"{ROOT}/generate-video", SERVICE, json=business | content)
+    assert await cost("GET", own, SERVICE_HEADERS) == ["get_integration"]
+    assert await cost("GET", f"{ROOT}?business_id={connected.business_id}", SERVICE_HEADERS) == [
+        "list_integrations"
+    ]
+    assert await cost("PATCH", own, SERVICE_HEADERS, json={"voice_id": "v"}) == ["update_integration"]
+    assert await cost("GET", f"{ROOT}/videos?business_id={connected.business_id}", SERVICE_HEADERS) == [
+        "list_videos"
+    ]
+    assert await cost("POST", "/n8n/heygen-credentials", N8N_HEADERS, json=business) == ["claim_credentials"]
+    assert await cost("POST", ROOT, SERVICE_HEADERS, json=business | {"api_key": "sandbox-x"}) == [
+        "set_integration"
+    ]
+    generate = await cost("POST", f"{ROOT}/generate-video", SERVICE_HEADERS, json=business | content)
     assert generate == ["start_generation", "confirm_dispatch"], "one before the webhook, one after it"
-    assert await cost("GET", f"{ROOT}/videos/{connected.content_id}", SERVICE) == ["get_latest_generation"]
-    state = (await client.get(f"{ROOT}/videos/{connected.content_id}", headers=SERVICE)).json()
+    assert await cost("GET", f"{ROOT}/videos/{connected.content_id}", SERVICE_HEADERS) == [
+        "get_latest_generation"
+    ]
+    state = (await client.get(f"{ROOT}/videos/{connected.content_id}", headers=SERVICE_HEADERS)).json()
     claim = {"generation_id": state["id"], "execution_id": "1"}
-    assert await cost("POST", "/n8n/heygen-credentials", N8N, json=business | claim) == ["claim_credentials"]
+    assert await cost("POST", "/n8n/heygen-credentials", N8N_HEADERS, json=business | claim) == [
+        "claim_credentials"
+    ]
     report = claim | {"status": "processing", "video_id": "v"}
-    assert await cost("POST", "/n8n/heygen-status", N8N, json=report) == ["report_generation"]
-    assert await cost("POST", f"{ROOT}/videos/{connected.content_id}/cancel", SERVICE) == [
+    assert await cost("POST", "/n8n/heygen-status", N8N_HEADERS, json=report) == ["report_generation"]
+    assert await cost("POST", f"{ROOT}/videos/{connected.content_id}/cancel", SERVICE_HEADERS) == [
         "cancel_generation"
     ]
     assert UUID(state["id"])

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from support.problems import assert_problem, snapshot
 from support.servers import serve_app
 from support.service import settings
-from support.tenants import N8N, SERVICE, Tenant
+from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant
 
 from app.main import create_app
 
@@ -65,13 +65,13 @@ MALFORMED = {
 @pytest.mark.parametrize("path", [ROOT, GENERATE, CREDENTIALS, STATUS, BROKER])
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 async def test_malformed_json_is_400_and_changes_nothing(
-    client: httpx.AsyncClient, owner: asyncpg.Connection, tenant: Tenant, path: str, body: bytes
+    client: httpx.AsyncClient, admin_connection: asyncpg.Connection, tenant: Tenant, path: str, body: bytes
 ) -> None:
-    before = await snapshot(owner)
-    headers = N8N if path.startswith("/n8n") else tenant.headers
+    before = await snapshot(admin_connection)
+    headers = N8N_HEADERS if path.startswith("/n8n") else tenant.headers
     response = await client.post(path, content=body, headers=headers | JSON)
     assert_problem(response, 400, "malformed_json")
-    assert await snapshot(owner) == before
+    assert await snapshot(admin_connection) == before
 
 
 DEEP: Any = "leaf"
@@ -163,29 +163,34 @@ INVALID = [
     ids=[f"{path} {field} {n}" for n, (path, _, field) in enumerate(INVALID)],
 )
 async def test_invalid_body_is_422_names_the_field_and_changes_nothing(
-    client: httpx.AsyncClient, owner: asyncpg.Connection, tenant: Tenant, path: str, body: bytes, field: str
+    client: httpx.AsyncClient,
+    admin_connection: asyncpg.Connection,
+    tenant: Tenant,
+    path: str,
+    body: bytes,
+    field: str,
 ) -> None:
-    before = await snapshot(owner)
-    headers = N8N if path.startswith("/n8n") else tenant.headers
+    before = await snapshot(admin_connection)
+    headers = N8N_HEADERS if path.startswith("/n8n") else tenant.headers
     problem = assert_problem(
         await client.post(path, content=body, headers=headers | JSON), 422, "invalid_request"
     )
     assert field in [error["field"] for error in problem["errors"]]
     assert all(set(error) == {"field", "message", "type"} for error in problem["errors"])
     assert "sandbox-" not in json.dumps(problem)
-    assert await snapshot(owner) == before
+    assert await snapshot(admin_connection) == before
 
 
 @pytest.mark.parametrize(
     "body", [{"status": None}, {"api_key": None}, {"status": "error"}, {"provider": "heygen"}]
 )
 async def test_patch_refuses_what_only_the_service_may_say(
-    client: httpx.AsyncClient, owner: asyncpg.Connection, connected: Tenant, body: dict[str, Any]
+    client: httpx.AsyncClient, admin_connection: asyncpg.Connection, connected: Tenant, body: dict[str, Any]
 ) -> None:
-    before = await snapshot(owner)
+    before = await snapshot(admin_connection)
     response = await client.patch(f"{ROOT}/{connected.business_id}", json=body, headers=connected.headers)
     assert_problem(response, 422, "invalid_request")
-    assert await snapshot(owner) == before
+    assert await snapshot(admin_connection) == before
 
 
 async def test_more_wrong_fields_than_anybody_reads_are_cut(
@@ -202,7 +207,7 @@ async def test_more_wrong_fields_than_anybody_reads_are_cut(
 async def test_a_reason_that_no_database_can_hold_is_mended_and_not_lost(client: httpx.AsyncClient) -> None:
     for reason in (rb"\u0000", rb"\ud800", b"x" * 10_000):
         body = b'{"generation_id": "%s", "status": "failed", "error": "%s"}' % (ID.encode(), reason)
-        response = await client.post(STATUS, content=body, headers=N8N | JSON)
+        response = await client.post(STATUS, content=body, headers=N8N_HEADERS | JSON)
         assert_problem(response, 404, "generation_not_found")
 
 
@@ -301,15 +306,15 @@ async def in_chunks(size: int) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])
 @pytest.mark.parametrize("path", [ROOT, GENERATE, CREDENTIALS, STATUS, BROKER])
 async def test_2_mib_body_is_413_with_all_that_a_problem_has(
-    http: httpx.AsyncClient, tenant: Tenant, owner: asyncpg.Connection, path: str, framing: str
+    http: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection, path: str, framing: str
 ) -> None:
-    before = await snapshot(owner)
-    headers = (N8N if path.startswith("/n8n") else tenant.headers) | JSON | {"Origin": ORIGIN}
+    before = await snapshot(admin_connection)
+    headers = (N8N_HEADERS if path.startswith("/n8n") else tenant.headers) | JSON | {"Origin": ORIGIN}
     body: Any = b" " * 2**21 if framing == "content-length" else in_chunks(2**21)
     response = await http.post(path, content=body, headers=headers)
     assert_problem(response, 413, "body_too_large")
     assert response.headers["access-control-allow-origin"] == ORIGIN
-    assert await snapshot(owner) == before
+    assert await snapshot(admin_connection) == before
     assert (await http.get("/health/live")).status_code == 200
 
 
@@ -338,7 +343,7 @@ async def test_body_of_exactly_1_mib_is_read(client: httpx.AsyncClient, tenant: 
 async def test_other_media_types_are_415(
     client: httpx.AsyncClient, tenant: Tenant, path: str, content_type: str | None
 ) -> None:
-    headers = dict(N8N if path.startswith("/n8n") else tenant.headers)
+    headers = dict(N8N_HEADERS if path.startswith("/n8n") else tenant.headers)
     if content_type is not None:
         headers["Content-Type"] = content_type
     response = await client.post(path, content=user_body(), headers=headers)
@@ -430,7 +435,7 @@ async def test_unknown_paths_are_404(http: httpx.AsyncClient, path: str) -> None
 @pytest.mark.parametrize("path", ["/n8n/nobody-credentials", "/n8n/nobody-status", "/n8n/nobody/videos"])
 async def test_unknown_provider_in_a_path_is_404(client: httpx.AsyncClient, path: str) -> None:
     body = {"business_id": ID, "generation_id": ID, "status": "failed"}
-    assert_problem(await client.post(path, json=body, headers=N8N), 404, "not_found")
+    assert_problem(await client.post(path, json=body, headers=N8N_HEADERS), 404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/nothing", ROOT, f"{ROOT}/no-uuid", CREDENTIALS])
@@ -529,7 +534,9 @@ async def test_the_service_goes_on_after_all_of_that_at_once(http: httpx.AsyncCl
 
 
 async def test_business_that_is_not_there_is_named_to_the_back_end(client: httpx.AsyncClient) -> None:
-    response = await client.post(ROOT, json={"api_key": "sandbox-x", "business_id": ID}, headers=SERVICE)
+    response = await client.post(
+        ROOT, json={"api_key": "sandbox-x", "business_id": ID}, headers=SERVICE_HEADERS
+    )
     problem = assert_problem(response, 422, "invalid_request")
     assert problem["errors"][0]["field"] == "body.business_id"
 
@@ -546,14 +553,14 @@ async def test_back_end_must_name_the_business(
     client: httpx.AsyncClient, method: str, path: str, body: Any, field: str
 ) -> None:
     problem = assert_problem(
-        await client.request(method, path, json=body, headers=SERVICE), 422, "invalid_request"
+        await client.request(method, path, json=body, headers=SERVICE_HEADERS), 422, "invalid_request"
     )
     assert problem["errors"][0]["field"] == field
 
 
 @pytest.mark.parametrize(
     ("path", "headers"),
-    [(ROOT, N8N), (STATUS, None), (CREDENTIALS, None)],
+    [(ROOT, N8N_HEADERS), (STATUS, None), (CREDENTIALS, None)],
     ids=["n8n at the users' door", "a user at n8n's", "a user at the keys'"],
 )
 async def test_wrong_door_is_403_whatever_is_wrong_with_the_body(

@@ -20,7 +20,15 @@ from support.postgres import Server
 from support.problems import assert_problem
 from support.servers import free_port
 from support.service import running, settings
-from support.tenants import JWT_SECRET, N8N, N8N_API_KEY, SECRETS_KEYS, SERVICE, SERVICE_API_KEY, Tenant
+from support.tenants import (
+    JWT_SECRET,
+    N8N_API_KEY,
+    N8N_HEADERS,
+    SECRETS_KEYS,
+    SERVICE_API_KEY,
+    SERVICE_HEADERS,
+    Tenant,
+)
 
 from app import migrations
 from app.migrations import REQUIRED_REVISION
@@ -113,7 +121,8 @@ def served(
 def test_every_line_is_json_and_a_request_has_one_with_its_id(served: tuple[Served, Tenant]) -> None:
     found, tenant = served
     httpx.get(
-        f"{found.url}{ROOT}/{tenant.business_id}?provider=heygen", headers=SERVICE | {"X-Request-ID": "r-1"}
+        f"{found.url}{ROOT}/{tenant.business_id}?provider=heygen",
+        headers=SERVICE_HEADERS | {"X-Request-ID": "r-1"},
     )
     [line] = [line for line in found.lines("r-1") if line["event"] == "request"]
     assert (line["method"], line["status"], line["level"]) == ("GET", 404, "info")
@@ -126,7 +135,7 @@ def test_unexpected_error_is_logged_with_its_traceback_and_without_the_row(
     served: tuple[Served, Tenant],
 ) -> None:
     found, _ = served
-    response = httpx.get(f"{found.url}{ROOT}", headers=SERVICE | {"X-Request-ID": "r-2"})
+    response = httpx.get(f"{found.url}{ROOT}", headers=SERVICE_HEADERS | {"X-Request-ID": "r-2"})
     assert_problem(response, 500, "internal_error")
     assert "unheard" not in response.text
     [line] = [line for line in found.lines("r-2") if line["event"] == "unexpected_error"]
@@ -146,7 +155,9 @@ def test_no_secret_is_in_any_line_at_debug(served: tuple[Served, Tenant]) -> Non
     assert httpx.patch(own, json={"api_key": CANARY + "-2"}, headers=user).status_code == 200
     assert httpx.get(f"{own}/avatars", headers=user).status_code == 200
     handed = httpx.post(
-        f"{found.url}/n8n/heygen-credentials", json={"business_id": str(tenant.business_id)}, headers=N8N
+        f"{found.url}/n8n/heygen-credentials",
+        json={"business_id": str(tenant.business_id)},
+        headers=N8N_HEADERS,
     )
     assert handed.json()["api_key"] == CANARY + "-2"
     httpx.get(f"{own}?token={CANARY}", headers={"Authorization": f"Bearer {CANARY}", "X-API-Key": CANARY})

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from support.servers import serve_app
 from support.service import settings as service_settings
-from support.tenants import N8N, SERVICE
+from support.tenants import N8N_HEADERS, SERVICE_HEADERS
 
 from app.main import create_app
 
@@ -47,7 +47,7 @@ def service_url(database_url: str, heygen_url: str) -> Iterator[str]:
 def test_no_request_gets_a_500_or_an_answer_that_is_not_in_the_document(
     case: "schemathesis.Case[Any]", service_url: str
 ) -> None:
-    headers = N8N if case.path.startswith("/n8n") else SERVICE
+    headers = N8N_HEADERS if case.path.startswith("/n8n") else SERVICE_HEADERS
     response = case.call(base_url=service_url, headers=headers, timeout=20)
     assert response.status_code != 500, response.text
     case.validate_response(

@@ -25,7 +25,15 @@ from starlette.routing import Route
 from support.problems import assert_problem
 from support.servers import free_port, serve_app
 from support.service import running, settings
-from support.tenants import JWT_SECRET, N8N, N8N_API_KEY, SERVICE, SERVICE_API_KEY, Tenant, make_tenant
+from support.tenants import (
+    JWT_SECRET,
+    N8N_API_KEY,
+    N8N_HEADERS,
+    SERVICE_API_KEY,
+    SERVICE_HEADERS,
+    Tenant,
+    make_tenant,
+)
 
 from app.errors import NotReady
 from app.security import JwksKeys
@@ -234,14 +242,14 @@ async def test_back_end_s_key_opens_every_business(
     client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant
 ) -> None:
     for tenant in (connected, other_tenant):
-        response = await client.get(f"{ROOT}?business_id={tenant.business_id}", headers=SERVICE)
+        response = await client.get(f"{ROOT}?business_id={tenant.business_id}", headers=SERVICE_HEADERS)
         assert response.status_code == 200
-    assert (await client.get(f"{ROOT}/{connected.business_id}", headers=SERVICE)).status_code == 200
+    assert (await client.get(f"{ROOT}/{connected.business_id}", headers=SERVICE_HEADERS)).status_code == 200
 
 
 async def test_without_service_api_key_that_door_is_walled_up(database_url: str) -> None:
     async with running(settings(database_url, service_api_key=None)) as (_, client):
-        assert_problem(await ask(client, SERVICE), 401, "unauthenticated")
+        assert_problem(await ask(client, SERVICE_HEADERS), 401, "unauthenticated")
         assert_problem(await ask(client, {"X-API-Key": "None"}), 401, "unauthenticated")
 
 
@@ -251,7 +259,7 @@ async def test_n8n_s_key_at_any_other_door_is_403(client: httpx.AsyncClient, con
         ("GET", f"{ROOT}/{connected.business_id}"),
         ("GET", f"{ROOT}/videos"),
     ]:
-        assert_problem(await client.request(method, path, headers=N8N), 403, "forbidden")
+        assert_problem(await client.request(method, path, headers=N8N_HEADERS), 403, "forbidden")
 
 
 async def test_user_at_n8n_s_door_is_403(client: httpx.AsyncClient, connected: Tenant) -> None:
@@ -261,10 +269,12 @@ async def test_user_at_n8n_s_door_is_403(client: httpx.AsyncClient, connected: T
     assert "api_key" not in response.text
 
 
-async def test_user_without_a_business_is_403(client: httpx.AsyncClient, owner: asyncpg.Connection) -> None:
+async def test_user_without_a_business_is_403(
+    client: httpx.AsyncClient, admin_connection: asyncpg.Connection
+) -> None:
     assert_problem(await ask(client, bearer(hs256(claims(uuid4())))), 403, "no_business")
     user = uuid4()
-    await owner.execute("insert into public.profiles (id, business_id) values ($1, null)", user)
+    await admin_connection.execute("insert into public.profiles (id, business_id) values ($1, null)", user)
     assert_problem(await ask(client, bearer(hs256(claims(user)))), 403, "no_business")
 
 
@@ -280,7 +290,7 @@ async def test_keys_are_compared_in_constant_time(
         return original(known, given)
 
     monkeypatch.setattr("app.security.hmac.compare_digest", compare)
-    for headers in (SERVICE, N8N, {"X-API-Key": "wrong"}):
+    for headers in (SERVICE_HEADERS, N8N_HEADERS, {"X-API-Key": "wrong"}):
         compared.clear()
         await ask(client, headers)
         assert sorted(compared) == sorted([N8N_API_KEY.encode(), SERVICE_API_KEY.encode()])
@@ -289,25 +299,25 @@ async def test_keys_are_compared_in_constant_time(
 # Membership ----------------------------------------------------------------------------------------------------------
 
 
-async def move(owner: asyncpg.Connection, tenant: Tenant, business_id: UUID | None) -> None:
-    await owner.execute(
+async def move(admin_connection: asyncpg.Connection, tenant: Tenant, business_id: UUID | None) -> None:
+    await admin_connection.execute(
         "update public.profiles set business_id = $2 where id = $1", tenant.user_id, business_id
     )
 
 
 async def test_uncached_membership_is_asked_for_each_time(
-    client: httpx.AsyncClient, connected: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, connected: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     path = f"{ROOT}/{connected.business_id}"
     assert (await client.get(path, headers=connected.headers)).status_code == 200
-    await move(owner, connected, None)
+    await move(admin_connection, connected, None)
     assert_problem(await client.get(path, headers=connected.headers), 403, "no_business")
 
 
 async def test_cached_membership_is_asked_for_again_after_its_time(
-    database_url: str, owner: asyncpg.Connection, other_tenant: Tenant
+    database_url: str, admin_connection: asyncpg.Connection, other_tenant: Tenant
 ) -> None:
-    tenant = await make_tenant(owner)
+    tenant = await make_tenant(admin_connection)
     async with running(settings(database_url, membership_cache_seconds=30)) as (app, client):
         now = [0.0]
         businesses = app.state.authenticator._businesses
@@ -317,7 +327,7 @@ async def test_cached_membership_is_asked_for_again_after_its_time(
         )
         path = f"{ROOT}?business_id={tenant.business_id}"
         assert (await client.get(path, headers=tenant.headers)).status_code == 200
-        await move(owner, tenant, other_tenant.business_id)
+        await move(admin_connection, tenant, other_tenant.business_id)
         now[0] = 29.0
         assert (await client.get(path, headers=tenant.headers)).status_code == 200
         now[0] = 30.0
@@ -326,13 +336,13 @@ async def test_cached_membership_is_asked_for_again_after_its_time(
             assert_problem(await client.get(address, headers=tenant.headers), 404, "generation_not_found")
 
 
-async def test_no_business_is_not_remembered(database_url: str, owner: asyncpg.Connection) -> None:
+async def test_no_business_is_not_remembered(database_url: str, admin_connection: asyncpg.Connection) -> None:
     """Somebody who has just been given a business does not wait for it."""
-    tenant = await make_tenant(owner)
-    await move(owner, tenant, None)
+    tenant = await make_tenant(admin_connection)
+    await move(admin_connection, tenant, None)
     async with running(settings(database_url, membership_cache_seconds=30)) as (_, client):
         assert_problem(await ask(client, tenant.headers), 403, "no_business")
-        await move(owner, tenant, tenant.business_id)
+        await move(admin_connection, tenant, tenant.business_id)
         assert (await ask(client, tenant.headers)).status_code == 200
 
 
@@ -477,7 +487,7 @@ async def test_public_keys_that_were_never_had_are_503_and_not_401(database_url:
             client,
         ):
             assert_problem(await ask(client, bearer(token)), 503, "not_ready")
-            assert (await ask(client, SERVICE)).status_code == 200
+            assert (await ask(client, SERVICE_HEADERS)).status_code == 200
 
 
 class Clock:

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from support.processes import ServiceProcess, environment, service_processes
 from support.servers import serve_app
-from support.tenants import N8N, SERVICE, make_content, make_tenant
+from support.tenants import N8N_HEADERS, SERVICE_HEADERS, make_content, make_tenant
 
 pytestmark = pytest.mark.anyio
 
@@ -47,8 +47,8 @@ BEHAVIOURS: dict[str, tuple[int, int, int]] = {
 
 
 @dataclass
-class Workflows:
-    """Plays n8n in a thread of its own."""
+class UnreliableN8n:
+    """In place of n8n, in a thread of its own: takes jobs and runs workflows, unreliably (`BEHAVIOURS`)."""
 
     rng: random.Random
     services: list[ServiceProcess] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Workflows:
         await asyncio.sleep(delay)
         generation_id = job["generation_id"]
         who = {"generation_id": generation_id, "execution_id": execution}
-        async with httpx.AsyncClient(headers=N8N, trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(headers=N8N_HEADERS, trust_env=False, timeout=10) as client:
             claim = {**who, "business_id": job["business_id"]}
             if (await self.call(client, "/n8n/heygen-credentials", claim)).status_code != 200:
                 self.counts["claims refused"] += 1
@@ -118,7 +118,7 @@ async def send(
     rng: random.Random, services: list[ServiceProcess], targets: list[tuple[UUID, UUID]], counts: Counter[str]
 ) -> None:
     """A back end that asks for videos, and asks again with the same key when it got no answer."""
-    async with httpx.AsyncClient(headers=SERVICE, trust_env=False, timeout=15) as client:
+    async with httpx.AsyncClient(headers=SERVICE_HEADERS, trust_env=False, timeout=15) as client:
         for business_id, content_id in targets:
             body = {"business_id": str(business_id), "content_id": str(content_id)}
             key = {"Idempotency-Key": f"{content_id}-{rng.random()}"}
@@ -157,16 +157,16 @@ async def kill_at_random(
 
 async def test_nothing_is_stuck_lost_or_run_twice_while_processes_are_killed(
     database_url: str,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     heygen_url: str,
     record_property: Callable[[str, object], None],
 ) -> None:
     seed = int(os.environ.get("CRASH_TEST_SEED", random.SystemRandom().randrange(10**6)))
     record_property("crash test", f"CRASH_TEST_SEED={seed}")
     rng = random.Random(seed)
-    workflows = Workflows(random.Random(rng.random()))
+    n8n = UnreliableN8n(random.Random(rng.random()))
     counts: Counter[str] = Counter()
-    app = Starlette(routes=[Route("/webhook/heygen-video", workflows.webhook, methods=["POST"])])
+    app = Starlette(routes=[Route("/webhook/heygen-video", n8n.webhook, methods=["POST"])])
     with serve_app(app) as n8n_url:
         env = environment(
             database_url,
@@ -177,27 +177,29 @@ async def test_nothing_is_stuck_lost_or_run_twice_while_processes_are_killed(
             LOG_LEVEL="warning",
         )
         with service_processes(env, 2) as services:
-            workflows.services = services
-            targets = await connect_businesses(owner, services[0])
+            n8n.services = services
+            targets = await connect_businesses(admin_connection, services[0])
             plans = [rng.choices(targets, k=GENERATES // SENDERS) for _ in range(SENDERS)]
             plans[0] += rng.choices(targets, k=GENERATES % SENDERS)
             sending = asyncio.gather(
                 *(send(random.Random(rng.random()), services, plan, counts) for plan in plans)
             )
             await asyncio.gather(sending, kill_at_random(rng, services, sending.done, counts))
-            await settle(owner, workflows)
-    await check(owner, workflows, counts)
-    for name, count in sorted((counts + workflows.counts).items()):
+            await settle(admin_connection, n8n)
+    await check(admin_connection, n8n, counts)
+    for name, count in sorted((counts + n8n.counts).items()):
         record_property("crash test", f"{count:>5} {name}")
     assert counts["processes killed"] >= 3
 
 
-async def connect_businesses(owner: asyncpg.Connection, service: ServiceProcess) -> list[tuple[UUID, UUID]]:
+async def connect_businesses(
+    admin_connection: asyncpg.Connection, service: ServiceProcess
+) -> list[tuple[UUID, UUID]]:
     """Contents to make videos of, in businesses that have connected HeyGen."""
     targets = []
-    async with httpx.AsyncClient(headers=SERVICE, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(headers=SERVICE_HEADERS, trust_env=False, timeout=30) as client:
         for _ in range(4):
-            tenant = await make_tenant(owner)
+            tenant = await make_tenant(admin_connection)
             body = {
                 "business_id": str(tenant.business_id),
                 "api_key": "sandbox-key",
@@ -206,53 +208,55 @@ async def connect_businesses(owner: asyncpg.Connection, service: ServiceProcess)
             answer = await client.post(f"{service.url}/integrations/ai-avatar", json=body)
             assert answer.status_code == 201, answer.text
             targets += [
-                (tenant.business_id, await make_content(owner, tenant.business_id))
+                (tenant.business_id, await make_content(admin_connection, tenant.business_id))
                 for _ in range(CONTENTS // 4)
             ]
     return targets
 
 
-async def settle(owner: asyncpg.Connection, workflows: Workflows) -> None:
+async def settle(admin_connection: asyncpg.Connection, n8n: UnreliableN8n) -> None:
     """Until every workflow has ended and every deadline has passed."""
     async with asyncio.timeout(SETTLE_SECONDS):
-        while workflows.running or await owner.fetchval(
+        while n8n.running or await admin_connection.fetchval(
             "select exists (select from ai_avatar.generations where status in ('dispatching', 'processing'))"
         ):
             await asyncio.sleep(0.5)
 
 
-async def check(owner: asyncpg.Connection, workflows: Workflows, counts: Counter[str]) -> None:
+async def check(admin_connection: asyncpg.Connection, n8n: UnreliableN8n, counts: Counter[str]) -> None:
     """What must hold however the processes died."""
-    rows = await owner.fetch("select * from ai_avatar.generations order by requested_at")
+    rows = await admin_connection.fetch("select * from ai_avatar.generations order by requested_at")
     generations: dict[str, asyncpg.Record] = {str(row["id"]): row for row in rows}
     for row in rows:
         counts[f"generations {row['status']} by {row['ended_by']}"] += 1
-    stuck = await owner.fetchval(
+    stuck = await admin_connection.fetchval(
         "select count(*) from public.content c where heygen_status = 'processing' and not exists (select from "
         "ai_avatar.generations g where g.content_id = c.id and g.status in ('dispatching', 'processing'))"
     )
     assert stuck == 0, f"{stuck} contents are stuck in processing"
-    assert [bodies for bodies in workflows.bodies.values() if len(bodies) > 1] == []
-    assert set(workflows.bodies) <= set(generations)
-    assert [claimants for claimants in workflows.claims.values() if len(claimants) > 1] == []
-    for generation_id, claimants in workflows.claims.items():
+    assert [bodies for bodies in n8n.bodies.values() if len(bodies) > 1] == []
+    assert set(n8n.bodies) <= set(generations)
+    assert [claimants for claimants in n8n.claims.values() if len(claimants) > 1] == []
+    for generation_id, claimants in n8n.claims.items():
         assert {generations[generation_id]["claimed_by"]} == claimants
-    for generation_id, url in workflows.completions.items():
+    for generation_id, url in n8n.completions.items():
         row = generations[generation_id]
         assert (row["status"], row["video_url"]) == ("completed", url)
-    counts["webhooks seen"] = len(workflows.bodies)
-    counts["completions reported"] = len(workflows.completions)
+    counts["webhooks seen"] = len(n8n.bodies)
+    counts["completions reported"] = len(n8n.completions)
     counts["completions after the end"] = sum(
         row["completed_at"] is not None and row["completed_at"] > row["deadline"] for row in rows
     )
-    await check_contents(owner, rows, counts)
+    await check_contents(admin_connection, rows, counts)
 
 
-async def check_contents(owner: asyncpg.Connection, rows: list[asyncpg.Record], counts: Counter[str]) -> None:
+async def check_contents(
+    admin_connection: asyncpg.Connection, rows: list[asyncpg.Record], counts: Counter[str]
+) -> None:
     """Each content shows the last video that was its newest generation's when it was completed."""
     contents: dict[UUID, Any] = {
         row["id"]: row
-        for row in await owner.fetch("select id, heygen_status, heygen_url from public.content")
+        for row in await admin_connection.fetch("select id, heygen_status, heygen_url from public.content")
     }
     shown: dict[UUID, str] = {}
     for number, row in enumerate(rows):

@@ -48,7 +48,7 @@ class Dev:
         return {"Authorization": f"Bearer {self.told['user_token']}"}
 
     @property
-    def n8n(self) -> dict[str, str]:
+    def n8n_headers(self) -> dict[str, str]:
         return {"X-API-Key": self.told["n8n_api_key"]}
 
     @property
@@ -104,10 +104,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def n8n_url() -> Iterator[str]:
-    """A process of its own that plays n8n."""
+def webhook_server_url() -> Iterator[str]:
+    """A process in place of n8n's webhook: /webhook/heygen-video takes jobs, /deliveries lists them."""
     port = free_port()
-    script = Path(__file__).parent / "n8n_process.py"
+    script = Path(__file__).parent / "webhook_process.py"
     process = subprocess.Popen([sys.executable, str(script), str(port)])
     url = f"http://127.0.0.1:{port}"
     for _ in range(100):
@@ -121,10 +121,12 @@ def n8n_url() -> Iterator[str]:
     process.wait(5)
 
 
-def test_main_job_with_an_n8n_of_its_own(folder: Path, tmp_path: Path, n8n_url: str, heygen_url: str) -> None:
+def test_main_job_with_an_n8n_of_its_own(
+    folder: Path, tmp_path: Path, webhook_server_url: str, heygen_url: str
+) -> None:
     environment = {
         "HEYGEN_API_URL": heygen_url,
-        "N8N_HEYGEN_WEBHOOK_URL": f"{n8n_url}/webhook/heygen-video",
+        "N8N_HEYGEN_WEBHOOK_URL": f"{webhook_server_url}/webhook/heygen-video",
         "N8N_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "N8N_WEBHOOK_TOKEN": "the-webhook-s-token",
     }
@@ -156,7 +158,7 @@ def test_main_job_with_an_n8n_of_its_own(folder: Path, tmp_path: Path, n8n_url: 
         asked = dev.call("POST", f"{ROOT}/generate-video", json={"content_id": content_id}, headers=dev.user)
         assert asked.status_code == 202, asked.text
         generation_id = asked.json()["id"]
-        [delivery] = httpx.get(f"{n8n_url}/deliveries").json()
+        [delivery] = httpx.get(f"{webhook_server_url}/deliveries").json()
         job = Webhook(WEBHOOK_SECRET).verify(delivery["body"], delivery["headers"])
         assert set(job) == {"business_id", "content_id", "script", "generation_id"}
         assert (job["content_id"], job["generation_id"]) == (content_id, generation_id)
@@ -167,13 +169,13 @@ def test_main_job_with_an_n8n_of_its_own(folder: Path, tmp_path: Path, n8n_url: 
             "POST",
             "/n8n/heygen-credentials",
             json=claim | {"execution_id": "1"},
-            headers=dev.n8n,
+            headers=dev.n8n_headers,
             secret=True,
         )
         assert (first.status_code, first.json()["api_key"]) == (200, CANARY)
         assert first.json()["voice_id"] == "sandbox-voice-erin"
         second = dev.call(
-            "POST", "/n8n/heygen-credentials", json=claim | {"execution_id": "2"}, headers=dev.n8n
+            "POST", "/n8n/heygen-credentials", json=claim | {"execution_id": "2"}, headers=dev.n8n_headers
         )
         assert (second.status_code, second.json()["code"]) == (409, "generation_already_claimed")
         service = {"Authorization": f"Bearer {told['service_token']}"}
@@ -191,7 +193,7 @@ def test_main_job_with_an_n8n_of_its_own(folder: Path, tmp_path: Path, n8n_url: 
             "POST",
             "/n8n/heygen-credentials",
             json={"business_id": told["business_id"]},
-            headers=again.n8n,
+            headers=again.n8n_headers,
             secret=True,
         )
         assert answer.json()["api_key"] == CANARY
@@ -255,7 +257,9 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path
         assert (content["heygen_status"], content["heygen_url"]) == ("completed", states[-1]["video_url"])
 
         credentials = {"business_id": told["business_id"]}
-        handed = dev.call("POST", "/n8n/heygen-credentials", json=credentials, headers=dev.n8n, secret=True)
+        handed = dev.call(
+            "POST", "/n8n/heygen-credentials", json=credentials, headers=dev.n8n_headers, secret=True
+        )
         assert handed.json()["api_key"] == CANARY
         assert "ai_avatar_dispatches_total" in dev.call("GET", "/metrics").text
         dump = _dump(told["database_url"])

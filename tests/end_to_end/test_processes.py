@@ -16,11 +16,11 @@ import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
-from support.n8n import Receiver
 from support.postgres import DATA, Server, lock
 from support.processes import ServiceProcess, environment, service_processes
 from support.service import running, settings
-from support.tenants import SERVICE, Tenant, make_tenant
+from support.tenants import SERVICE_HEADERS, Tenant, make_tenant
+from support.webhook_receiver import WebhookReceiver
 
 from app.db import connect
 from app.sandbox.embedded import database_url as embedded_url
@@ -32,11 +32,11 @@ GENERATE = "/integrations/ai-avatar/generate-video"
 
 
 @pytest.fixture(scope="module")
-def env(database_url: str, webhook: Receiver, heygen_url: str) -> dict[str, str]:
+def env(database_url: str, webhook_server: WebhookReceiver, heygen_url: str) -> dict[str, str]:
     # A generous budget: whoever waits for it to run out is found out.
     return environment(
         database_url,
-        webhook.url,
+        webhook_server.url,
         HEYGEN_API_URL=heygen_url,
         WEBHOOK_TIMEOUT_SECONDS="40",
         LOG_LEVEL="warning",
@@ -51,16 +51,16 @@ def pair(env: dict[str, str]) -> Iterator[list[ServiceProcess]]:
 
 
 @pytest.fixture
-async def business(pair: list[ServiceProcess], owner: asyncpg.Connection) -> Tenant:
+async def business(pair: list[ServiceProcess], admin_connection: asyncpg.Connection) -> Tenant:
     """One that has connected HeyGen."""
-    tenant = await make_tenant(owner)
+    tenant = await make_tenant(admin_connection)
     await connect_heygen(pair[0].url, tenant)
     return tenant
 
 
 async def connect_heygen(url: str, tenant: Tenant) -> None:
     body = {"business_id": str(tenant.business_id), "api_key": "sandbox-key", "avatar_id": "sandbox-ada"}
-    async with httpx.AsyncClient(headers=SERVICE, trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(headers=SERVICE_HEADERS, trust_env=False, timeout=30) as client:
         answer = await client.post(f"{url}/integrations/ai-avatar", json=body)
     assert answer.status_code == 201, answer.text
 
@@ -72,7 +72,7 @@ async def generate(url: str, tenant: Tenant) -> httpx.Response:
         )
 
 
-def hang_up_on_generate(url: str, tenant: Tenant, n8n: Receiver) -> None:
+def hang_up_on_generate(url: str, tenant: Tenant, webhook: WebhookReceiver) -> None:
     """Asks for a video and closes the connection while n8n has not answered yet."""
     parts = urlsplit(url)
     assert parts.hostname
@@ -84,14 +84,14 @@ def hang_up_on_generate(url: str, tenant: Tenant, n8n: Receiver) -> None:
     )
     with socket.create_connection((parts.hostname, parts.port)) as connection:
         connection.sendall(head.encode() + body)
-        assert n8n.arrived.wait(30)
+        assert webhook.arrived.wait(30)
 
 
-async def until(owner: asyncpg.Connection, content_id: UUID, wanted: tuple[Any, ...]) -> None:
+async def until(admin_connection: asyncpg.Connection, content_id: UUID, wanted: tuple[Any, ...]) -> None:
     """Until (heygen_status of the content, status and dispatched of its latest generation) is as wanted."""
     found = None
     for _ in range(600):
-        row = await owner.fetchrow(
+        row = await admin_connection.fetchrow(
             "select c.heygen_status, g.status, g.dispatched_at is not null from public.content c join "
             "ai_avatar.generations g on g.content_id = c.id where c.id = $1 order by g.requested_at desc limit 1",
             content_id,
@@ -109,26 +109,29 @@ async def until(owner: asyncpg.Connection, content_id: UUID, wanted: tuple[Any, 
 async def test_what_n8n_answers_counts_although_the_client_has_hung_up(
     pair: list[ServiceProcess],
     business: Tenant,
-    n8n: Receiver,
-    owner: asyncpg.Connection,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
     answer: int,
     wanted: tuple[Any, ...],
 ) -> None:
-    n8n.answers, n8n.delay = [answer], 1
-    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, n8n)
-    await until(owner, business.content_id, wanted)
+    webhook.answers, webhook.delay = [answer], 1
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, webhook)
+    await until(admin_connection, business.content_id, wanted)
 
 
 async def test_sigterm_lets_webhook_calls_finish(
-    pair: list[ServiceProcess], business: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    pair: list[ServiceProcess],
+    business: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     """Of one client that waits and of one that has hung up."""
-    hung_up = await make_tenant(owner)
+    hung_up = await make_tenant(admin_connection)
     await connect_heygen(pair[0].url, hung_up)
-    n8n.delay = 2
-    await asyncio.to_thread(hang_up_on_generate, pair[0].url, hung_up, n8n)
+    webhook.delay = 2
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, hung_up, webhook)
     waiting = asyncio.create_task(generate(pair[0].url, business))
-    while len(n8n.deliveries) < 2:
+    while len(webhook.deliveries) < 2:
         await asyncio.sleep(0.02)
 
     pair[0].send(signal.SIGTERM)
@@ -136,7 +139,7 @@ async def test_sigterm_lets_webhook_calls_finish(
     assert (await waiting).status_code == 202
     await asyncio.to_thread(pair[0].wait)
     for tenant in (business, hung_up):
-        await until(owner, tenant.content_id, ("processing", "processing", True))
+        await until(admin_connection, tenant.content_id, ("processing", "processing", True))
     await start_again(pair[0])
 
 
@@ -146,7 +149,7 @@ async def start_again(service: ServiceProcess) -> None:
 
 
 async def test_sigterm_ends_event_streams_at_once(
-    pair: list[ServiceProcess], business: Tenant, n8n: Receiver
+    pair: list[ServiceProcess], business: Tenant, webhook: WebhookReceiver
 ) -> None:
     assert (await generate(pair[0].url, business)).status_code == 202
     path = f"{pair[0].url}/integrations/ai-avatar/videos/{business.content_id}/events"
@@ -168,32 +171,40 @@ async def test_sigterm_ends_event_streams_at_once(
 
 @pytest.mark.parametrize("repaired_by", ["another instance", "the next start"])
 async def test_what_a_killed_process_left_is_repaired(
-    pair: list[ServiceProcess], business: Tenant, n8n: Receiver, owner: asyncpg.Connection, repaired_by: str
+    pair: list[ServiceProcess],
+    business: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
+    repaired_by: str,
 ) -> None:
-    await owner.execute(
+    await admin_connection.execute(
         "update public.content set heygen_status = 'completed' where id = $1", business.content_id
     )
-    n8n.delay = 30
-    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, n8n)
+    webhook.delay = 30
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, webhook)
     pair[0].kill()
     if repaired_by == "the next start":
         pair[1].kill()
-    await until(owner, business.content_id, ("processing", "dispatching", False))
+    await until(admin_connection, business.content_id, ("processing", "dispatching", False))
     # 70 s are over.
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set deadline = now() - interval '1 s' where content_id = $1",
         business.content_id,
     )
     if repaired_by == "the next start":
         await start_again(pair[1])
-    await until(owner, business.content_id, ("completed", "expired", False))
+    await until(admin_connection, business.content_id, ("completed", "expired", False))
     await start_again(pair[0])
-    n8n.delay = 0
+    webhook.delay = 0
     assert (await generate(pair[0].url, business)).status_code == 202
 
 
 async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_needed(
-    pair: list[ServiceProcess], business: Tenant, n8n: Receiver, owner: asyncpg.Connection, database_url: str
+    pair: list[ServiceProcess],
+    business: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
+    database_url: str,
 ) -> None:
     holder = await connect(SecretStr(database_url))
     try:
@@ -204,18 +215,18 @@ async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_need
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity "
                 "where datname = current_database() and wait_event_type = 'Lock'"
             )
-            while not await owner.fetchval(kill):
+            while not await admin_connection.fetchval(kill):
                 await asyncio.sleep(0.02)
             broken = await pending
     finally:
         await holder.close()
     assert (broken.status_code, broken.json()["code"]) == (503, "database_unavailable")
     assert int(broken.headers["retry-after"]) > 0
-    await owner.execute(
+    await admin_connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid() and state = 'idle'"
     )
-    assert n8n.deliveries == []
+    assert webhook.deliveries == []
     assert (await generate(pair[0].url, business)).status_code == 202
 
 
@@ -233,12 +244,12 @@ async def service_with_its_own_server(
         url = embedded_url(server, database)
         providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook_url}}
         async with running(settings(url, providers=providers, webhook_timeout_seconds=30)) as (_, client):
-            owner = await connect(SecretStr(url))
-            tenant = await make_tenant(owner)
+            admin_connection = await connect(SecretStr(url))
+            tenant = await make_tenant(admin_connection)
             body = {"api_key": "sandbox-key", "avatar_id": "sandbox-ada"}
             answer = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
             assert answer.status_code == 201, answer.text
-            yield client, tenant, owner, server
+            yield client, tenant, admin_connection, server
     finally:
         server.cleanup()
         shutil.rmtree(folder.parent)
@@ -246,15 +257,20 @@ async def service_with_its_own_server(
 
 @pytest.mark.parametrize("answer", [200, 500])
 async def test_what_n8n_answers_counts_although_the_database_is_away(
-    n8n: Receiver, heygen_url: str, answer: int
+    webhook: WebhookReceiver, heygen_url: str, answer: int
 ) -> None:
     """The database goes while n8n is asked, and comes back: the answer is still written down."""
-    n8n.delay, n8n.answers = 1, [answer]
-    async with service_with_its_own_server(n8n.url, heygen_url) as (client, tenant, owner, server):
+    webhook.delay, webhook.answers = 1, [answer]
+    async with service_with_its_own_server(webhook.url, heygen_url) as (
+        client,
+        tenant,
+        admin_connection,
+        server,
+    ):
         body = {"content_id": str(tenant.content_id)}
         pending = asyncio.create_task(client.post(GENERATE, json=body, headers=tenant.headers))
-        assert await asyncio.to_thread(n8n.arrived.wait, 30)
-        await owner.close()
+        assert await asyncio.to_thread(webhook.arrived.wait, 30)
+        await admin_connection.close()
         await asyncio.to_thread(server.stop)
         try:
             away = await client.get("/integrations/ai-avatar", headers=tenant.headers)

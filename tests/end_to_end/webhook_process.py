@@ -1,6 +1,6 @@
-"""A process that plays n8n's webhook, with the standard library alone: `python n8n_process.py PORT`.
+"""A process in place of n8n's webhook, with the standard library alone: `python webhook_process.py PORT`.
 
-`POST /webhook/heygen-video` says yes and keeps what came; `GET /deliveries` gives it back.
+`POST /webhook/heygen-video` answers 200 and records the delivery; `GET /deliveries` lists all of them.
 """
 
 import json

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from support.problems import assert_problem, snapshot
 from support.servers import free_port, serve_app
 from support.service import running, settings
-from support.tenants import N8N, SERVICE, Tenant, make_content, make_tenant
+from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant, make_content, make_tenant
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +29,8 @@ async def connect(client: httpx.AsyncClient, tenant: Tenant, **body: Any) -> htt
     return await client.post(ROOT, json={"api_key": "sandbox-key", **body}, headers=tenant.headers)
 
 
-async def stored_secret(owner: asyncpg.Connection, tenant: Tenant) -> str:
-    secret: str = await owner.fetchval(
+async def stored_secret(admin_connection: asyncpg.Connection, tenant: Tenant) -> str:
+    secret: str = await admin_connection.fetchval(
         "select s.secret from public.ai_avatar_integrations as ai join vault.secrets as s on s.id = ai.secret_id "
         "where ai.business_id = $1",
         tenant.business_id,
@@ -99,7 +99,7 @@ async def test_back_end_connects_any_business_that_it_names(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     body = {"api_key": "sandbox-key", "business_id": str(tenant.business_id)}
-    response = await client.post(ROOT, json=body, headers=SERVICE)
+    response = await client.post(ROOT, json=body, headers=SERVICE_HEADERS)
     assert (response.status_code, response.json()["business_id"]) == (201, str(tenant.business_id))
 
 
@@ -108,16 +108,20 @@ async def test_pasted_key_may_end_with_a_newline(client: httpx.AsyncClient, tena
 
 
 async def test_key_that_the_provider_rejects_is_422_and_nothing_is_stored(
-    client: httpx.AsyncClient, tenant: Tenant, connected: Tenant, owner: asyncpg.Connection, own: str
+    client: httpx.AsyncClient,
+    tenant: Tenant,
+    connected: Tenant,
+    admin_connection: asyncpg.Connection,
+    own: str,
 ) -> None:
-    before = await snapshot(owner)
+    before = await snapshot(admin_connection)
     assert_problem(await connect(client, tenant, api_key="wrong-canary"), 422, "api_key_rejected")
     refused = await connect(client, connected, api_key="wrong-canary", avatar_id="other")
     problem = assert_problem(refused, 422, "api_key_rejected")
     assert "canary" not in str(problem)
     patch = {"api_key": "wrong-canary", "avatar_id": "other"}
     assert_problem(await client.patch(own, json=patch, headers=connected.headers), 422, "api_key_rejected")
-    assert await snapshot(owner) == before
+    assert await snapshot(admin_connection) == before
 
 
 async def html(_: Request) -> Response:
@@ -148,7 +152,7 @@ async def limited(_: Request) -> Response:
 )
 async def test_provider_that_cannot_say_stores_nothing(
     database_url: str,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     connected: Tenant,
     own: str,
     endpoint: Any,
@@ -158,11 +162,11 @@ async def test_provider_that_cannot_say_stores_nothing(
     with serve_app(Starlette(routes=[Route("/v3/{rest:path}", endpoint)] if endpoint else [])) as url:
         api_url = url if endpoint else f"http://127.0.0.1:{free_port()}"
         async with running(settings(database_url, providers={"heygen": {"api_url": api_url}})) as (_, client):
-            before = await snapshot(owner)
+            before = await snapshot(admin_connection)
             assert_problem(await connect(client, connected), status, code)
             patch = await client.patch(own, json={"api_key": "sandbox-n"}, headers=connected.headers)
             assert_problem(patch, status, code)
-            assert await snapshot(owner) == before
+            assert await snapshot(admin_connection) == before
             # A fault of the provider's says nothing of the key.
             validate = await client.post(f"{own}/validate", headers=connected.headers)
             assert_problem(validate, status, code)
@@ -172,7 +176,7 @@ async def test_provider_that_cannot_say_stores_nothing(
 
 
 async def test_64_first_saves_at_once_make_one_row_and_one_secret(
-    client: httpx.AsyncClient, tenant: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     responses = await asyncio.gather(
         *(connect(client, tenant, api_key=f"sandbox-key-{n}", avatar_id=f"a{n}") for n in range(64))
@@ -180,39 +184,39 @@ async def test_64_first_saves_at_once_make_one_row_and_one_secret(
     assert sorted(response.status_code for response in responses) == [200] * 63 + [201]
     assert len({response.json()["id"] for response in responses}) == 1
     assert (
-        await owner.fetchval(
+        await admin_connection.fetchval(
             "select count(*) from public.ai_avatar_integrations where business_id = $1", tenant.business_id
         )
         == 1
     )
     assert (
-        await owner.fetchval(
+        await admin_connection.fetchval(
             "select count(*) from vault.secrets where name like '%' || $1", str(tenant.business_id)
         )
         == 1
     )
     # Whichever came last: its key and its avatar are of one save.
     credentials = await client.post(
-        "/n8n/heygen-credentials", json={"business_id": str(tenant.business_id)}, headers=N8N
+        "/n8n/heygen-credentials", json={"business_id": str(tenant.business_id)}, headers=N8N_HEADERS
     )
     assert credentials.json()["api_key"].removeprefix("sandbox-key-") == credentials.json()["avatar_id"][1:]
 
 
 async def test_key_is_sealed_wherever_it_is_stored(
-    client: httpx.AsyncClient, tenant: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     await connect(client, tenant, api_key=CANARY)
     await connect(client, tenant, api_key=CANARY + "-2")
     await client.patch(
         f"{ROOT}/{tenant.business_id}", json={"api_key": CANARY + "-3"}, headers=tenant.headers
     )
-    assert (await stored_secret(owner, tenant)).startswith("sealed:v1:test:")
-    tables = await owner.fetch(
+    assert (await stored_secret(admin_connection, tenant)).startswith("sealed:v1:test:")
+    tables = await admin_connection.fetch(
         "select format('%I.%I', schemaname, tablename) from pg_tables "
         "where schemaname in ('public', 'ai_avatar', 'vault', 'auth')"
     )
     for (table,) in tables:
-        dump = await owner.fetch(f"select t::text from {table} as t")
+        dump = await admin_connection.fetch(f"select t::text from {table} as t")
         assert not [row for row in dump if CANARY in row[0]], table
 
 
@@ -228,17 +232,17 @@ async def test_get_shows_an_integration_whatever_its_status(
 
 
 async def test_list_pages_are_stable_while_others_connect(
-    database_url: str, heygen_url: str, owner: asyncpg.Connection, tenant: Tenant
+    database_url: str, heygen_url: str, admin_connection: asyncpg.Connection, tenant: Tenant
 ) -> None:
     providers = {"heygen": {"api_url": heygen_url}}
     async with running(settings(database_url, providers=providers)) as (_, client):
-        await owner.execute("delete from public.ai_avatar_integrations")
+        await admin_connection.execute("delete from public.ai_avatar_integrations")
         made = []
         for _ in range(7):
-            made.append(await make_tenant(owner))
+            made.append(await make_tenant(admin_connection))
             assert (await connect(client, made[-1])).status_code == 201
         # One moment for three of them: the id decides between equals.
-        await owner.execute(
+        await admin_connection.execute(
             "update public.ai_avatar_integrations set created_at = '2026-01-01Z' where business_id = any($1)",
             [tenant.business_id for tenant in made[:3]],
         )
@@ -247,11 +251,13 @@ async def test_list_pages_are_stable_while_others_connect(
         for _ in range(10):
             page = (
                 await client.get(
-                    ROOT, params={"limit": 2} | ({"cursor": cursor} if cursor else {}), headers=SERVICE
+                    ROOT,
+                    params={"limit": 2} | ({"cursor": cursor} if cursor else {}),
+                    headers=SERVICE_HEADERS,
                 )
             ).json()
             seen += [item["business_id"] for item in page["items"]]
-            await connect(client, await make_tenant(owner))  # newer than all: on no later page
+            await connect(client, await make_tenant(admin_connection))  # newer than all: on no later page
             if (cursor := page["next_cursor"]) is None:
                 break
         assert len(seen) == 7
@@ -274,11 +280,11 @@ async def test_list_is_filtered_by_status_and_provider(
 
 
 async def test_patch_changes_what_is_sent_and_null_clears(
-    client: httpx.AsyncClient, tenant: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     await connect(client, tenant, avatar_id="a", voice_id="v", provider_config={"a": 1, "b": 2})
     path = f"{ROOT}/{tenant.business_id}"
-    secret = await stored_secret(owner, tenant)
+    secret = await stored_secret(admin_connection, tenant)
 
     async def patch(**body: Any) -> dict[str, Any]:
         response = await client.patch(path, json=body, headers=tenant.headers)
@@ -293,7 +299,7 @@ async def test_patch_changes_what_is_sent_and_null_clears(
     assert (changed["avatar_id"], changed["provider_config"]) == ("b", {"c": 3}), "replaced whole"
     assert (await patch(provider_config=None))["provider_config"] == {}
     assert (await patch(avatar_id=None))["avatar_id"] is None
-    assert await stored_secret(owner, tenant) == secret, "and the key is what it was"
+    assert await stored_secret(admin_connection, tenant) == secret, "and the key is what it was"
 
 
 async def test_patch_of_what_is_not_there_is_404_and_the_provider_is_not_asked(
@@ -305,24 +311,24 @@ async def test_patch_of_what_is_not_there_is_404_and_the_provider_is_not_asked(
 
 
 async def test_new_key_by_patch_is_checked_stored_and_dated(
-    client: httpx.AsyncClient, connected: Tenant, own: str, owner: asyncpg.Connection
+    client: httpx.AsyncClient, connected: Tenant, own: str, admin_connection: asyncpg.Connection
 ) -> None:
     before = (await client.get(own, headers=connected.headers)).json()
-    secret = await stored_secret(owner, connected)
+    secret = await stored_secret(admin_connection, connected)
     response = await client.patch(own, json={"api_key": "sandbox-new"}, headers=connected.headers)
     assert response.json()["validated_at"] > before["validated_at"]
-    assert await stored_secret(owner, connected) != secret
+    assert await stored_secret(admin_connection, connected) != secret
 
 
 async def test_switching_on_checks_the_stored_key(
-    client: httpx.AsyncClient, tenant: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     await connect(client, tenant)
     path = f"{ROOT}/{tenant.business_id}"
     await client.patch(path, json={"status": "inactive"}, headers=tenant.headers)
     on = await client.patch(path, json={"status": "active"}, headers=tenant.headers)
     assert (on.status_code, on.json()["status"]) == (200, "active")
-    [read] = await owner.fetch(
+    [read] = await admin_connection.fetch(
         "select * from ai_avatar.secret_reads where business_id = $1 order by id", tenant.business_id
     )
     assert (read["purpose"], read["caller"]) == ("activate", f"user:{tenant.user_id}")
@@ -333,16 +339,16 @@ async def test_switching_on_checks_the_stored_key(
 
 @pytest.mark.parametrize("query", ["", "?provider=heygen"])
 async def test_delete_removes_row_and_secret(
-    client: httpx.AsyncClient, connected: Tenant, owner: asyncpg.Connection, own: str, query: str
+    client: httpx.AsyncClient, connected: Tenant, admin_connection: asyncpg.Connection, own: str, query: str
 ) -> None:
     response = await client.delete(own + query, headers=connected.headers)
     assert (response.status_code, response.content) == (204, b"")
-    assert not await owner.fetchval(
+    assert not await admin_connection.fetchval(
         "select count(*) from vault.secrets where name like '%' || $1", str(connected.business_id)
     )
     for again in (
         await client.delete(own + query, headers=connected.headers),
-        await client.get(own, headers=SERVICE),
+        await client.get(own, headers=SERVICE_HEADERS),
     ):
         assert_problem(again, 404, "integration_not_found")
     assert (await connect(client, connected)).status_code == 201
@@ -490,7 +496,7 @@ async def counting(database_url: str) -> AsyncIterator[tuple[Counting, httpx.Asy
 async def test_50_concurrent_reads_of_a_catalogue_ask_the_provider_once(
     counting: tuple[Counting, httpx.AsyncClient],
     tenant: Tenant,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     kind: str,
     path: str,
 ) -> None:
@@ -505,7 +511,7 @@ async def test_50_concurrent_reads_of_a_catalogue_ask_the_provider_once(
     page = responses[0].json()
     assert [item["id"] for item in page["items"]] == ["k-0", "k-1"]
     assert (await client.get(own, headers=tenant.headers)).json()["last_synced_at"] is not None
-    reads = await owner.fetch(
+    reads = await admin_connection.fetch(
         "select purpose from ai_avatar.secret_reads where business_id = $1", tenant.business_id
     )
     assert [row["purpose"] for row in reads] == [kind], "one read of the key, recorded"
@@ -560,11 +566,11 @@ async def test_caller_who_hangs_up_takes_the_answer_from_nobody(
 
 
 async def test_every_read_of_a_key_says_who_why_and_from_where(
-    client: httpx.AsyncClient, connected: Tenant, own: str, owner: asyncpg.Connection
+    client: httpx.AsyncClient, connected: Tenant, own: str, admin_connection: asyncpg.Connection
 ) -> None:
     await client.post(f"{own}/validate", headers=connected.headers | {"X-Request-ID": "r-1"})
-    await client.get(f"{own}/voices", headers=SERVICE | {"X-Request-ID": "r-2"})
-    rows = await owner.fetch(
+    await client.get(f"{own}/voices", headers=SERVICE_HEADERS | {"X-Request-ID": "r-2"})
+    rows = await admin_connection.fetch(
         "select * from ai_avatar.secret_reads where business_id = $1 order by id", connected.business_id
     )
     assert [(row["caller"], row["purpose"], row["request_id"], row["address"]) for row in rows] == [
@@ -574,9 +580,9 @@ async def test_every_read_of_a_key_says_who_why_and_from_where(
 
 
 async def test_integration_without_a_key_is_told_so(
-    client: httpx.AsyncClient, connected: Tenant, own: str, owner: asyncpg.Connection
+    client: httpx.AsyncClient, connected: Tenant, own: str, admin_connection: asyncpg.Connection
 ) -> None:
-    await owner.execute(
+    await admin_connection.execute(
         "update public.ai_avatar_integrations set secret_id = null where business_id = $1",
         connected.business_id,
     )
@@ -591,7 +597,7 @@ async def test_integration_without_a_key_is_told_so(
 
 @pytest.mark.parametrize(("days", "asked"), [(5, False), (7, True)])
 async def test_video_url_older_than_6_days_is_asked_for_again(
-    database_url: str, owner: asyncpg.Connection, days: int, asked: bool
+    database_url: str, admin_connection: asyncpg.Connection, days: int, asked: bool
 ) -> None:
     questions: list[str] = []
 
@@ -602,12 +608,12 @@ async def test_video_url_older_than_6_days_is_asked_for_again(
         fresh = {"id": "v1", "status": "completed", "video_url": "https://example.com/fresh.mp4"}
         return JSONResponse({"data": fresh})
 
-    tenant = await make_tenant(owner)
-    content_id = await make_content(owner, tenant.business_id, uuid4())
+    tenant = await make_tenant(admin_connection)
+    content_id = await make_content(admin_connection, tenant.business_id, uuid4())
     with serve_app(Starlette(routes=[Route("/v3/{rest:path}", answer)])) as url:
         async with running(settings(database_url, providers={"heygen": {"api_url": url}})) as (_, client):
             await connect(client, tenant, api_key="k")
-            await owner.execute(
+            await admin_connection.execute(
                 "insert into ai_avatar.generations (id, business_id, content_id, provider, script, status, ended_by, "
                 "video_id, video_url, video_url_at, deadline, completed_at) values (gen_random_uuid(), $1, $2, "
                 "'heygen', 's', 'completed', 'report', 'v1', 'https://example.com/old.mp4', "
@@ -616,7 +622,7 @@ async def test_video_url_older_than_6_days_is_asked_for_again(
                 content_id,
                 days,
             )
-            await owner.execute(
+            await admin_connection.execute(
                 "update public.content set heygen_status = 'completed', heygen_video_id = 'v1', "
                 "heygen_url = 'https://example.com/old.mp4' where id = $1",
                 content_id,
@@ -626,7 +632,9 @@ async def test_video_url_older_than_6_days_is_asked_for_again(
             assert response.json()["video_url"] == f"https://example.com/{name}.mp4"
             assert questions == (["/v3/videos/v1"] if asked else [])
             assert (
-                await owner.fetchval("select heygen_url from public.content where id = $1", content_id)
+                await admin_connection.fetchval(
+                    "select heygen_url from public.content where id = $1", content_id
+                )
                 == f"https://example.com/{name}.mp4"
             )
             await client.get(f"{ROOT}/videos/{content_id}", headers=tenant.headers)

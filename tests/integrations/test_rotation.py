@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from support.service import running, settings
-from support.tenants import N8N, SECRETS_KEYS, Tenant, make_tenant
+from support.tenants import N8N_HEADERS, SECRETS_KEYS, Tenant, make_tenant
 
 from app.db import Database
 from app.integrations import rotation
@@ -29,9 +29,11 @@ BOTH = f"{NEW},{SECRETS_KEYS}"
 
 
 @pytest.fixture
-async def repository(database_url: str, owner: asyncpg.Connection) -> AsyncIterator[IntegrationRepository]:
+async def repository(
+    database_url: str, admin_connection: asyncpg.Connection
+) -> AsyncIterator[IntegrationRepository]:
     """On a database without integrations."""
-    await owner.execute("delete from public.ai_avatar_integrations")
+    await admin_connection.execute("delete from public.ai_avatar_integrations")
     db = Database(SecretStr(database_url), pool_size=2)
     await db.open()
     yield IntegrationRepository(db)
@@ -43,15 +45,17 @@ async def connect(client: httpx.AsyncClient, tenant: Tenant, api_key: str) -> No
     assert response.is_success, response.text
 
 
-async def connect_many(client: httpx.AsyncClient, owner: asyncpg.Connection, number: int) -> list[Tenant]:
-    tenants = [await make_tenant(owner) for _ in range(number)]
+async def connect_many(
+    client: httpx.AsyncClient, admin_connection: asyncpg.Connection, number: int
+) -> list[Tenant]:
+    tenants = [await make_tenant(admin_connection) for _ in range(number)]
     for tenant in tenants:
         await connect(client, tenant, f"sandbox-{tenant.business_id}")
     return tenants
 
 
-async def secrets(owner: asyncpg.Connection) -> dict[str, str]:
-    rows = await owner.fetch(
+async def secrets(admin_connection: asyncpg.Connection) -> dict[str, str]:
+    rows = await admin_connection.fetch(
         "select ai.business_id::text, s.secret from public.ai_avatar_integrations as ai "
         "join vault.secrets as s on s.id = ai.secret_id"
     )
@@ -65,27 +69,29 @@ def nothing() -> None:
 async def test_every_key_is_sealed_with_the_newest_and_opens_as_before(
     client: httpx.AsyncClient,
     repository: IntegrationRepository,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rotation, "_BATCH", 3)
-    tenants = await connect_many(client, owner, 7)
+    tenants = await connect_many(client, admin_connection, 7)
     turns: list[int] = []
     result = await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=lambda: turns.append(1))
     assert (result.rotated, result.current, result.left, len(turns)) == (7, 0, [], 7)
-    assert all(secret.startswith("sealed:v1:newest:") for secret in (await secrets(owner)).values())
+    assert all(
+        secret.startswith("sealed:v1:newest:") for secret in (await secrets(admin_connection)).values()
+    )
     async with running(settings(database_url, secrets_keys=NEW)) as (_, later):
         for tenant in tenants:
             body = {"business_id": str(tenant.business_id)}
-            answer = await later.post("/n8n/heygen-credentials", json=body, headers=N8N)
+            answer = await later.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
             assert answer.json()["api_key"] == f"sandbox-{tenant.business_id}"
 
 
 async def test_interrupted_run_goes_on_where_it_was(
-    client: httpx.AsyncClient, repository: IntegrationRepository, owner: asyncpg.Connection
+    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
 ) -> None:
-    await connect_many(client, owner, 5)
+    await connect_many(client, admin_connection, 5)
     turns = 0
 
     def stop_after_two() -> None:
@@ -104,10 +110,13 @@ async def test_interrupted_run_goes_on_where_it_was(
 
 
 async def test_keys_saved_meanwhile_are_not_lost(
-    client: httpx.AsyncClient, repository: IntegrationRepository, owner: asyncpg.Connection, database_url: str
+    client: httpx.AsyncClient,
+    repository: IntegrationRepository,
+    admin_connection: asyncpg.Connection,
+    database_url: str,
 ) -> None:
     """Two rotations and a service that saves, all at once: each business has the key that it saved last."""
-    tenants = await connect_many(client, owner, 6)
+    tenants = await connect_many(client, admin_connection, 6)
     ring = KeyRing.parse(BOTH)
     async with running(settings(database_url, secrets_keys=BOTH)) as (app, saver):
         app.state.integrations._providers = {"heygen": _Believer()}
@@ -123,9 +132,11 @@ async def test_keys_saved_meanwhile_are_not_lost(
         for tenant in tenants:
             saved = f"sandbox-{tenant.business_id}" + ("-7" if tenant in tenants[:3] else "")
             body = {"business_id": str(tenant.business_id)}
-            answer = await saver.post("/n8n/heygen-credentials", json=body, headers=N8N)
+            answer = await saver.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
             assert answer.json()["api_key"] == saved
-    assert all(secret.startswith("sealed:v1:newest:") for secret in (await secrets(owner)).values())
+    assert all(
+        secret.startswith("sealed:v1:newest:") for secret in (await secrets(admin_connection)).values()
+    )
 
 
 class _Believer:
@@ -136,21 +147,24 @@ class _Believer:
 
 
 async def test_compare_and_set_leaves_a_key_that_was_saved_a_moment_ago(
-    client: httpx.AsyncClient, repository: IntegrationRepository, owner: asyncpg.Connection, tenant: Tenant
+    client: httpx.AsyncClient,
+    repository: IntegrationRepository,
+    admin_connection: asyncpg.Connection,
+    tenant: Tenant,
 ) -> None:
     await connect(client, tenant, "sandbox-1")
     [row] = await repository.list_secrets(None, 10)
     await connect(client, tenant, "sandbox-2")
     assert not await repository.replace_secret(row.secret_id, row.secret, "sealed:v1:newest:stale")
-    assert "stale" not in (await secrets(owner))[str(tenant.business_id)]
+    assert "stale" not in (await secrets(admin_connection))[str(tenant.business_id)]
     assert row.secret not in repr(row)
 
 
 async def test_keys_that_do_not_open_are_listed_and_left(
-    client: httpx.AsyncClient, repository: IntegrationRepository, owner: asyncpg.Connection
+    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
 ) -> None:
-    first, second = await connect_many(client, owner, 2)
-    await owner.execute(
+    first, second = await connect_many(client, admin_connection, 2)
+    await admin_connection.execute(
         "update vault.secrets set secret = 'sealed:v1:lost:AAAA' where id = "
         "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
         first.business_id,
@@ -160,44 +174,47 @@ async def test_keys_that_do_not_open_are_listed_and_left(
     assert result.left == [
         f"business {first.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost'"
     ]
-    stored = await secrets(owner)
+    stored = await secrets(admin_connection)
     assert stored[str(first.business_id)] == "sealed:v1:lost:AAAA"
     assert stored[str(second.business_id)].startswith("sealed:v1:newest:")
 
 
 async def test_plain_keys_of_a_real_vault_are_counted_and_sealed_when_asked(
-    client: httpx.AsyncClient, repository: IntegrationRepository, owner: asyncpg.Connection, tenant: Tenant
+    client: httpx.AsyncClient,
+    repository: IntegrationRepository,
+    admin_connection: asyncpg.Connection,
+    tenant: Tenant,
 ) -> None:
     await connect(client, tenant, "sandbox-1")
     # The stand-in refuses plain keys; a real vault has them from before.
-    await owner.execute("alter table vault.secrets disable trigger user")
-    checks = await owner.fetch(
+    await admin_connection.execute("alter table vault.secrets disable trigger user")
+    checks = await admin_connection.fetch(
         "select conname from pg_constraint where conrelid = 'vault.secrets'::regclass and contype = 'c'"
     )
     for (name,) in checks:
-        await owner.execute(f'alter table vault.secrets drop constraint "{name}"')
-    await owner.execute("update vault.secrets set secret = 'sandbox-plain'")
+        await admin_connection.execute(f'alter table vault.secrets drop constraint "{name}"')
+    await admin_connection.execute("update vault.secrets set secret = 'sandbox-plain'")
     ring = KeyRing.parse(BOTH)
     untouched = await rotate(repository, ring, from_vault=False, progress=nothing)
     assert (untouched.rotated, untouched.plain) == (0, 1)
     body = {"business_id": str(tenant.business_id)}
-    answer = await client.post("/n8n/heygen-credentials", json=body, headers=N8N)
+    answer = await client.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
     assert answer.json()["api_key"] == "sandbox-plain", "a plain one is read"
     metrics = (await client.get("/metrics")).text
     assert "ai_avatar_plain_secrets_read_total 0.0" not in metrics, "and counted"
     sealed = await rotate(repository, ring, from_vault=True, progress=nothing)
     assert (sealed.rotated, sealed.plain) == (1, 0)
-    assert (await secrets(owner))[str(tenant.business_id)].startswith("sealed:v1:newest:")
+    assert (await secrets(admin_connection))[str(tenant.business_id)].startswith("sealed:v1:newest:")
 
 
 async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
     client: httpx.AsyncClient,
     repository: IntegrationRepository,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     database_url: str,
     tmp_path: Path,
 ) -> None:
-    first, _ = await connect_many(client, owner, 2)
+    first, _ = await connect_many(client, admin_connection, 2)
 
     async def run(keys: str) -> "subprocess.CompletedProcess[str]":
         command = [str(Path(sys.executable).parent / "ai-avatar"), "secrets", "rotate"]
@@ -215,7 +232,7 @@ async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
     done = await run(BOTH)
     assert (done.returncode, done.stdout[:16]) == (0, "2 sealed anew, 0"), done.stderr
     assert "Sealing" in done.stderr
-    await owner.execute(
+    await admin_connection.execute(
         "update vault.secrets set secret = 'sealed:v1:lost:AAAA' where id = "
         "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
         first.business_id,

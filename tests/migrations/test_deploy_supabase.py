@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 from support import postgres
 from support.legacy_databases import run_legacy
-from support.n8n import Receiver
 from support.sql import dump, psql, query, script, value
 from support.supabase import Project, supabase_project
-from support.tenants import N8N, SERVICE, Tenant, make_tenant
+from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant, make_tenant
+from support.webhook_receiver import WebhookReceiver
 
 from app import migrations
 from app.db import connect
@@ -80,7 +80,7 @@ def test_login_can_touch_nothing_directly(project: Project, login: str) -> None:
 
 @pytest.mark.anyio
 async def test_service_does_all_its_work_with_that_login(
-    client: httpx.AsyncClient, tenant: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, tenant: Tenant, webhook: WebhookReceiver
 ) -> None:
     assert (await client.get("/health/ready")).status_code == 200
     path = f"/integrations/ai-avatar/{tenant.business_id}"
@@ -97,7 +97,7 @@ async def test_service_does_all_its_work_with_that_login(
     await ask("POST", f"{path}/validate", 200)
     await ask("GET", f"{path}/avatars", 200)
     await ask("GET", "/integrations/ai-avatar", 200)
-    await ask("GET", "/integrations/ai-avatar", 200, headers=SERVICE)
+    await ask("GET", "/integrations/ai-avatar", 200, headers=SERVICE_HEADERS)
     started = await ask(
         "POST", "/integrations/ai-avatar/generate-video", 202, json={"content_id": str(tenant.content_id)}
     )
@@ -107,11 +107,11 @@ async def test_service_does_all_its_work_with_that_login(
         "/n8n/heygen-credentials",
         200,
         json={"business_id": str(tenant.business_id), **job},
-        headers=N8N,
+        headers=N8N_HEADERS,
     )
     assert credentials.json()["api_key"] == "sandbox-key"
     report = {**job, "status": "failed", "error": "It did not work"}
-    await ask("POST", "/n8n/heygen-status", 200, json=report, headers=N8N)
+    await ask("POST", "/n8n/heygen-status", 200, json=report, headers=N8N_HEADERS)
     await ask("GET", "/integrations/ai-avatar/videos", 200)
     await ask("GET", f"/integrations/ai-avatar/videos/{tenant.content_id}", 200)
     await ask("DELETE", path, 204)

@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from support.n8n import Receiver
 from support.problems import assert_problem
 from support.servers import free_port, serve_app
 from support.service import running, settings
-from support.tenants import N8N, Tenant, make_tenant
+from support.tenants import N8N_HEADERS, Tenant, make_tenant
+from support.webhook_receiver import WebhookReceiver
 
 from app.n8n import broker as broker_module
 
@@ -40,7 +40,7 @@ async def generate(client: Client, tenant: Tenant) -> str:
 
 
 @pytest.fixture
-async def generation_id(client: Client, connected: Tenant, n8n: Receiver) -> str:
+async def generation_id(client: Client, connected: Tenant, webhook: WebhookReceiver) -> str:
     return await generate(client, connected)
 
 
@@ -48,11 +48,11 @@ async def create(
     client: Client, generation_id: str, execution_id: str | None = "1", **body: Any
 ) -> httpx.Response:
     body |= {"generation_id": generation_id, "execution_id": execution_id}
-    return await client.post(VIDEOS, json=body, headers=N8N)
+    return await client.post(VIDEOS, json=body, headers=N8N_HEADERS)
 
 
 async def follow(client: Client, generation_id: str) -> httpx.Response:
-    return await client.get(f"{VIDEOS}/{generation_id}", headers=N8N)
+    return await client.get(f"{VIDEOS}/{generation_id}", headers=N8N_HEADERS)
 
 
 async def made_at_sandbox(heygen_url: str, tenant: Tenant) -> list[dict[str, Any]]:
@@ -66,7 +66,11 @@ async def made_at_sandbox(heygen_url: str, tenant: Tenant) -> list[dict[str, Any
 
 
 async def test_create_claims_asks_the_provider_and_records_the_video(
-    client: Client, connected: Tenant, generation_id: str, heygen_url: str, owner: asyncpg.Connection
+    client: Client,
+    connected: Tenant,
+    generation_id: str,
+    heygen_url: str,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     response = await create(client, generation_id, title="A title")
     assert response.status_code == 200, response.text
@@ -75,14 +79,18 @@ async def test_create_claims_asks_the_provider_and_records_the_video(
     [video] = await made_at_sandbox(heygen_url, connected)
     assert (video["id"], video["title"]) == (generation["video_id"], "A title")
     assert f"sandbox-{connected.business_id}" not in response.text
-    row = await owner.fetchrow("select * from ai_avatar.generations where id = $1", UUID(generation_id))
+    row = await admin_connection.fetchrow(
+        "select * from ai_avatar.generations where id = $1", UUID(generation_id)
+    )
     assert row
     assert (row["claimed_by"], row["video_id"]) == ("1", video["id"])
     assert (
-        await owner.fetchval("select heygen_video_id from public.content where id = $1", connected.content_id)
+        await admin_connection.fetchval(
+            "select heygen_video_id from public.content where id = $1", connected.content_id
+        )
         == video["id"]
     )
-    reads = await owner.fetch(
+    reads = await admin_connection.fetch(
         "select purpose, generation_id from ai_avatar.secret_reads where business_id = $1",
         connected.business_id,
     )
@@ -150,11 +158,11 @@ async def test_integration_that_lost_its_avatar_is_422_and_another_call_may_ask(
 
 
 async def test_get_before_there_is_a_video_asks_nobody(
-    client: Client, connected: Tenant, generation_id: str, owner: asyncpg.Connection
+    client: Client, connected: Tenant, generation_id: str, admin_connection: asyncpg.Connection
 ) -> None:
     response = await follow(client, generation_id)
     assert (response.status_code, response.json()["video_id"]) == (200, None)
-    assert not await owner.fetchval(
+    assert not await admin_connection.fetchval(
         "select count(*) from ai_avatar.secret_reads where business_id = $1", connected.business_id
     )
 
@@ -217,20 +225,20 @@ def heygen() -> Iterator[HeyGen]:
 
 @asynccontextmanager
 async def service_with(
-    url: str, database_url: str, webhook: Receiver
+    url: str, database_url: str, webhook_server: WebhookReceiver
 ) -> AsyncIterator[tuple[FastAPI, Client]]:
-    providers = {"heygen": {"api_url": url, "webhook_url": webhook.url}}
+    providers = {"heygen": {"api_url": url, "webhook_url": webhook_server.url}}
     async with running(settings(database_url, providers=providers)) as started:
         yield started
 
 
 @pytest.fixture
 async def stage(
-    heygen: HeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+    heygen: HeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
 ) -> AsyncIterator[tuple[Client, Tenant, str]]:
     """A client, a business whose key is `canary-broker`, and its generation, before that HeyGen."""
-    async with service_with(heygen.url, database_url, n8n) as (_, client):
-        tenant = await make_tenant(owner)
+    async with service_with(heygen.url, database_url, webhook) as (_, client):
+        tenant = await make_tenant(admin_connection)
         body = {
             "api_key": "canary-broker",
             "avatar_id": "a",
@@ -276,7 +284,7 @@ async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Clien
 async def test_certain_no_is_passed_on_and_the_same_execution_may_ask_again(
     heygen: HeyGen,
     stage: tuple[Client, Tenant, str],
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     answer: Callable[[], Awaitable[Response]],
     status: int,
     code: str,
@@ -305,10 +313,10 @@ async def test_certain_no_is_passed_on_and_the_same_execution_may_ask_again(
 
 
 async def test_no_connection_is_certain_too(
-    database_url: str, heygen: HeyGen, n8n: Receiver, stage: tuple[Client, Tenant, str]
+    database_url: str, heygen: HeyGen, webhook: WebhookReceiver, stage: tuple[Client, Tenant, str]
 ) -> None:
     client, _, generation_id = stage
-    async with service_with(f"http://127.0.0.1:{free_port()}", database_url, n8n) as (_, cut_off):
+    async with service_with(f"http://127.0.0.1:{free_port()}", database_url, webhook) as (_, cut_off):
         assert_problem(await create(cut_off, generation_id), 503, "provider_unavailable")
     assert (await create(client, generation_id)).status_code == 200
     assert len(heygen.creates) == 1
@@ -326,7 +334,7 @@ async def test_unknown_outcome_is_never_asked_again(
     heygen: HeyGen,
     stage: tuple[Client, Tenant, str],
     monkeypatch: pytest.MonkeyPatch,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     answer: Callable[[], Awaitable[Response]],
     status: int,
     code: str,
@@ -340,7 +348,7 @@ async def test_unknown_outcome_is_never_asked_again(
     monkeypatch.setattr(broker_module, "_LOOK_SECONDS", 0.1)
     # Until the first call's time is over, it may still get its answer.
     assert_problem(await create(client, generation_id), 503, "provider_unavailable")
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set video_requested_at = video_requested_at - interval '1 minute' "
         "where id = $1",
         UUID(generation_id),
@@ -380,7 +388,7 @@ async def test_caller_who_hangs_up_while_the_provider_thinks_causes_no_second_vi
 
 
 async def test_get_moves_the_generation_on_to_the_finished_video(
-    heygen: HeyGen, stage: tuple[Client, Tenant, str], owner: asyncpg.Connection
+    heygen: HeyGen, stage: tuple[Client, Tenant, str], admin_connection: asyncpg.Connection
 ) -> None:
     client, tenant, generation_id = stage
     await create(client, generation_id)
@@ -390,7 +398,7 @@ async def test_get_moves_the_generation_on_to_the_finished_video(
     done = await follow(client, generation_id)
     assert (done.json()["status"], done.json()["video_url"]) == ("completed", "https://example.com/v.mp4")
     assert "canary" not in waiting.text + done.text
-    row = await owner.fetchrow("select * from public.content where id = $1", tenant.content_id)
+    row = await admin_connection.fetchrow("select * from public.content where id = $1", tenant.content_id)
     assert row
     assert (row["heygen_status"], row["heygen_url"]) == ("completed", "https://example.com/v.mp4")
     heygen.state = {"status": "completed", "video_url": "https://example.com/fresh.mp4"}
@@ -412,31 +420,33 @@ async def test_get_records_the_provider_s_failure(heygen: HeyGen, stage: tuple[C
 
 
 async def test_late_completion_is_kept(
-    heygen: HeyGen, stage: tuple[Client, Tenant, str], owner: asyncpg.Connection
+    heygen: HeyGen, stage: tuple[Client, Tenant, str], admin_connection: asyncpg.Connection
 ) -> None:
     """The generation went past its deadline; its video was paid for."""
     client, tenant, generation_id = stage
     await create(client, generation_id)
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
         UUID(generation_id),
     )
-    await owner.execute("select ai_avatar.expire_generations(10)")
+    await admin_connection.execute("select ai_avatar.expire_generations(10)")
     assert (await follow(client, generation_id)).json()["status"] == "expired"
     heygen.state = {"status": "completed", "video_url": "https://example.com/late.mp4"}
     late = (await follow(client, generation_id)).json()
     assert (late["status"], late["heygen_status"]) == ("completed", "completed")
     assert (
-        await owner.fetchval("select heygen_url from public.content where id = $1", tenant.content_id)
+        await admin_connection.fetchval(
+            "select heygen_url from public.content where id = $1", tenant.content_id
+        )
         == "https://example.com/late.mp4"
     )
 
 
 async def test_get_passes_the_provider_s_faults_on_and_changes_nothing(
-    heygen: HeyGen, stage: tuple[Client, Tenant, str], database_url: str, n8n: Receiver
+    heygen: HeyGen, stage: tuple[Client, Tenant, str], database_url: str, webhook: WebhookReceiver
 ) -> None:
     client, _, generation_id = stage
     await create(client, generation_id)
-    async with service_with(f"http://127.0.0.1:{free_port()}", database_url, n8n) as (_, cut_off):
+    async with service_with(f"http://127.0.0.1:{free_port()}", database_url, webhook) as (_, cut_off):
         assert_problem(await follow(cut_off, generation_id), 503, "provider_unavailable")
     assert (await follow(client, generation_id)).json()["status"] == "processing"

@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from support import postgres
-from support.n8n import Receiver
 from support.problems import assert_problem
 from support.processes import environment, service_processes
 from support.servers import serve_app
 from support.service import running, settings
-from support.tenants import N8N, Tenant, make_tenant
+from support.tenants import N8N_HEADERS, Tenant, make_tenant
+from support.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.anyio
 
@@ -72,30 +72,34 @@ async def begin(client: httpx.AsyncClient, tenant: Tenant) -> str:
 
 async def create(client: httpx.AsyncClient, generation_id: str) -> httpx.Response:
     body = {"generation_id": generation_id, "execution_id": "1"}
-    return await client.post("/n8n/heygen/videos", json=body, headers=N8N, timeout=60)
+    return await client.post("/n8n/heygen/videos", json=body, headers=N8N_HEADERS, timeout=60)
 
 
-async def video_id(owner: asyncpg.Connection, generation_id: str) -> str | None:
-    found: str | None = await owner.fetchval(
+async def video_id(admin_connection: asyncpg.Connection, generation_id: str) -> str | None:
+    found: str | None = await admin_connection.fetchval(
         "select video_id from ai_avatar.generations where id = $1", UUID(generation_id)
     )
     return found
 
 
 async def test_database_that_goes_away_after_the_create_gets_the_video_when_it_is_back(
-    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection, server: postgres.Server
+    heygen: SlowHeyGen,
+    database_url: str,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
+    server: postgres.Server,
 ) -> None:
-    tenant = await make_tenant(owner)
+    tenant = await make_tenant(admin_connection)
     database = urlsplit(database_url).path.removeprefix("/")
-    providers = {"heygen": {"api_url": heygen.url, "webhook_url": n8n.url}}
+    providers = {"heygen": {"api_url": heygen.url, "webhook_url": webhook.url}}
     async with running(settings(database_url, providers=providers)) as (_, client):
         generation_id = await begin(client, tenant)
         pending = asyncio.create_task(create(client, generation_id))
         await asyncio.to_thread(heygen.asked.wait, 10)
-        own = await owner.fetchval("select pg_backend_pid()")
+        own = await admin_connection.fetchval("select pg_backend_pid()")
         await asyncio.to_thread(server.run, f"alter database {database} allow_connections false")
         try:
-            await owner.execute(
+            await admin_connection.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> $2",
                 database,
                 own,
@@ -111,11 +115,11 @@ async def test_database_that_goes_away_after_the_create_gets_the_video_when_it_i
 
 
 async def test_sigterm_in_mid_create_still_records_the_video(
-    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+    heygen: SlowHeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
 ) -> None:
-    tenant = await make_tenant(owner)
+    tenant = await make_tenant(admin_connection)
     changes = {"HEYGEN_API_URL": heygen.url, "WEBHOOK_TIMEOUT_SECONDS": "1"}
-    with service_processes(environment(database_url, n8n.url, **changes), 1) as [process]:
+    with service_processes(environment(database_url, webhook.url, **changes), 1) as [process]:
         async with httpx.AsyncClient(base_url=process.url, trust_env=False) as client:
             generation_id = await begin(client, tenant)
             pending = asyncio.create_task(create(client, generation_id))
@@ -125,15 +129,15 @@ async def test_sigterm_in_mid_create_still_records_the_video(
             heygen.go_on.set()
             await asyncio.gather(pending, return_exceptions=True)
             await asyncio.to_thread(process.wait)
-    assert await video_id(owner, generation_id) == "paid-for"
+    assert await video_id(admin_connection, generation_id) == "paid-for"
     assert heygen.creates == 1
 
 
 async def test_cancel_in_mid_create_is_410_and_keeps_what_the_video_is_found_by(
-    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+    heygen: SlowHeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
 ) -> None:
-    tenant = await make_tenant(owner)
-    providers = {"heygen": {"api_url": heygen.url, "webhook_url": n8n.url}}
+    tenant = await make_tenant(admin_connection)
+    providers = {"heygen": {"api_url": heygen.url, "webhook_url": webhook.url}}
     async with running(settings(database_url, providers=providers)) as (_, client):
         generation_id = await begin(client, tenant)
         pending = asyncio.create_task(create(client, generation_id))
@@ -142,14 +146,14 @@ async def test_cancel_in_mid_create_is_410_and_keeps_what_the_video_is_found_by(
         assert (await client.post(path, headers=tenant.headers)).status_code == 200
         heygen.go_on.set()
         assert_problem(await pending, 410, "generation_closed")
-    assert await video_id(owner, generation_id) == "paid-for"
+    assert await video_id(admin_connection, generation_id) == "paid-for"
 
 
 async def test_key_that_does_not_open_is_no_reason_not_to_ask_later(
-    heygen: SlowHeyGen, database_url: str, n8n: Receiver, owner: asyncpg.Connection
+    heygen: SlowHeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
 ) -> None:
-    tenant = await make_tenant(owner)
-    providers = {"heygen": {"api_url": heygen.url, "webhook_url": n8n.url}}
+    tenant = await make_tenant(admin_connection)
+    providers = {"heygen": {"api_url": heygen.url, "webhook_url": webhook.url}}
     heygen.go_on.set()
     async with running(settings(database_url, providers=providers)) as (_, client):
         generation_id = await begin(client, tenant)
@@ -163,22 +167,27 @@ async def test_key_that_does_not_open_is_no_reason_not_to_ask_later(
 
 
 async def test_dispatch_that_expired_frees_its_idempotency_key(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     """A process was killed between start and the webhook: the retry that the key exists for must work."""
     path, headers = "/integrations/ai-avatar/generate-video", connected.headers | {"Idempotency-Key": "k1"}
     body = {"content_id": str(connected.content_id)}
     first = (await client.post(path, json=body, headers=headers)).json()
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set status = 'dispatching', deadline = now() - interval '1 s' where id = $1",
         UUID(first["id"]),
     )
     deadline = time.monotonic() + 20
     while (
-        await owner.fetchval("select status from ai_avatar.generations where id = $1", UUID(first["id"]))
+        await admin_connection.fetchval(
+            "select status from ai_avatar.generations where id = $1", UUID(first["id"])
+        )
         != "expired"
     ):
-        await owner.fetch("select * from ai_avatar.expire_generations(10)")
+        await admin_connection.fetch("select * from ai_avatar.expire_generations(10)")
         assert time.monotonic() < deadline
     again = await client.post(path, json=body, headers=headers)
     assert again.status_code == 202

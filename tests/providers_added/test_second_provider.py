@@ -11,12 +11,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from support.n8n import Receiver
 from support.postgres import Server
 from support.problems import assert_problem
 from support.servers import serve_app
 from support.service import running, settings
-from support.tenants import N8N, Tenant, make_content
+from support.tenants import N8N_HEADERS, Tenant, make_content
+from support.webhook_receiver import WebhookReceiver
 
 from app.providers import PROVIDERS
 
@@ -82,15 +82,15 @@ async def client(
     database_url: str,
     studio: tuple[Studio, str],
     heygen_url: str,
-    n8n: Receiver,
+    webhook: WebhookReceiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The service with one more entry in the registry; its addresses come from the environment."""
     monkeypatch.setitem(PROVIDERS, CHATTY.name, CHATTY)
     monkeypatch.setenv("HEYGEN_API_URL", heygen_url)
-    monkeypatch.setenv("N8N_HEYGEN_WEBHOOK_URL", n8n.url)
+    monkeypatch.setenv("N8N_HEYGEN_WEBHOOK_URL", webhook.url)
     monkeypatch.setenv("CHATTY_API_URL", studio[1])
-    monkeypatch.setenv("N8N_CHATTY_WEBHOOK_URL", f"{n8n.url}?workflow=chatty")
+    monkeypatch.setenv("N8N_CHATTY_WEBHOOK_URL", f"{webhook.url}?workflow=chatty")
     async with running(settings(database_url)) as (_, client):
         yield client
 
@@ -109,7 +109,7 @@ async def both(client: httpx.AsyncClient, tenant: Tenant) -> Tenant:
 
 
 async def test_two_integrations_are_read_and_changed_apart(
-    client: httpx.AsyncClient, both: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, both: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     own = f"{ROOT}/{both.business_id}"
     listed = (await client.get(ROOT, headers=both.headers)).json()["items"]
@@ -124,7 +124,7 @@ async def test_two_integrations_are_read_and_changed_apart(
     avatars = await client.get(f"{own}/avatars?provider=chatty", headers=both.headers)
     assert [avatar["id"] for avatar in avatars.json()["items"]] == ["presenter-1"]
     assert (
-        await owner.fetchval(
+        await admin_connection.fetchval(
             "select count(*) from vault.secrets where name like '%' || $1", str(both.business_id)
         )
         == 2
@@ -134,7 +134,7 @@ async def test_two_integrations_are_read_and_changed_apart(
 async def test_each_has_its_own_key(client: httpx.AsyncClient, both: Tenant) -> None:
     for provider, api_key in (("heygen", "sandbox-two"), ("chatty", "chatty-two")):
         body = {"business_id": str(both.business_id)}
-        answer = await client.post(f"/n8n/{provider}-credentials", json=body, headers=N8N)
+        answer = await client.post(f"/n8n/{provider}-credentials", json=body, headers=N8N_HEADERS)
         assert (answer.json()["provider"], answer.json()["api_key"]) == (provider, api_key)
     rejected = await client.patch(
         f"{ROOT}/{both.business_id}?provider=chatty", json={"api_key": "sandbox-two"}, headers=both.headers
@@ -144,23 +144,23 @@ async def test_each_has_its_own_key(client: httpx.AsyncClient, both: Tenant) -> 
 
 @pytest.mark.parametrize("gone", ["heygen", "chatty"])
 async def test_one_is_deleted_and_the_other_stays(
-    client: httpx.AsyncClient, both: Tenant, owner: asyncpg.Connection, gone: str
+    client: httpx.AsyncClient, both: Tenant, admin_connection: asyncpg.Connection, gone: str
 ) -> None:
     own = f"{ROOT}/{both.business_id}"
     assert (await client.delete(f"{own}?provider={gone}", headers=both.headers)).status_code == 204
     [kept] = (await client.get(ROOT, headers=both.headers)).json()["items"]
     assert kept["provider"] != gone
-    names = await owner.fetch(
+    names = await admin_connection.fetch(
         "select name from vault.secrets where name like '%' || $1", str(both.business_id)
     )
     assert [gone in row["name"] for row in names] == [False]
 
 
 async def test_without_a_provider_both_are_deleted_with_their_secrets(
-    client: httpx.AsyncClient, both: Tenant, owner: asyncpg.Connection
+    client: httpx.AsyncClient, both: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     assert (await client.delete(f"{ROOT}/{both.business_id}", headers=both.headers)).status_code == 204
-    assert not await owner.fetchval(
+    assert not await admin_connection.fetchval(
         "select count(*) from vault.secrets where name like '%' || $1", str(both.business_id)
     )
 
@@ -168,13 +168,13 @@ async def test_without_a_provider_both_are_deleted_with_their_secrets(
 async def test_whole_job_with_each_beside_the_other(
     client: httpx.AsyncClient,
     both: Tenant,
-    owner: asyncpg.Connection,
-    n8n: Receiver,
+    admin_connection: asyncpg.Connection,
+    webhook: WebhookReceiver,
     studio: tuple[Studio, str],
 ) -> None:
     contents = {
         "heygen": both.content_id,
-        "chatty": await make_content(owner, both.business_id, script="In Chatty's words"),
+        "chatty": await make_content(admin_connection, both.business_id, script="In Chatty's words"),
     }
     generations = {}
     for provider, content_id in contents.items():
@@ -183,7 +183,7 @@ async def test_whole_job_with_each_beside_the_other(
         assert response.status_code == 202, response.text
         assert response.json()["provider"] == provider
         generations[provider] = response.json()["id"]
-    assert [delivery.json["generation_id"] for delivery in n8n.deliveries] == list(generations.values())
+    assert [delivery.json["generation_id"] for delivery in webhook.deliveries] == list(generations.values())
 
     # One provider's paths know nothing of the other's generations.
     mixed = {
@@ -191,14 +191,14 @@ async def test_whole_job_with_each_beside_the_other(
         "generation_id": generations["chatty"],
         "execution_id": "1",
     }
-    refused = await client.post("/n8n/heygen-credentials", json=mixed, headers=N8N)
+    refused = await client.post("/n8n/heygen-credentials", json=mixed, headers=N8N_HEADERS)
     assert_problem(refused, 404, "generation_not_found")
     status = {"generation_id": generations["heygen"], "status": "processing", "execution_id": "1"}
-    refused = await client.post("/n8n/chatty-status", json=status, headers=N8N)
+    refused = await client.post("/n8n/chatty-status", json=status, headers=N8N_HEADERS)
     assert_problem(refused, 404, "generation_not_found")
 
     claim = {"generation_id": generations["chatty"], "execution_id": "1"}
-    made = await client.post("/n8n/chatty/videos", json=claim, headers=N8N)
+    made = await client.post("/n8n/chatty/videos", json=claim, headers=N8N_HEADERS)
     assert (made.status_code, made.json()["video_id"]) == (200, "clip-1")
     assert studio[0].clips == [
         {
@@ -209,7 +209,7 @@ async def test_whole_job_with_each_beside_the_other(
         }
     ]
     studio[0].ready = True
-    done = await client.get(f"/n8n/chatty/videos/{generations['chatty']}", headers=N8N)
+    done = await client.get(f"/n8n/chatty/videos/{generations['chatty']}", headers=N8N_HEADERS)
     assert (done.json()["status"], done.json()["video_url"]) == (
         "completed",
         "https://chatty.example/clip.mp4",

@@ -106,8 +106,8 @@ async def service_url(serve: Serve, service: ServiceDouble) -> str:
 @pytest.fixture
 async def fire(serve: Serve, service_url: str, http: httpx.AsyncClient) -> Fire:
     """Return a function that calls the webhook as the service does."""
-    n8n = create_n8n_app(service_url, "n8n-key", [SECRET], "webhook-token", pauses=QUICK)
-    url = await serve(n8n) + "/webhook/heygen-video"
+    stand_in = create_n8n_app(service_url, "n8n-key", [SECRET], "webhook-token", pauses=QUICK)
+    url = await serve(stand_in) + "/webhook/heygen-video"
     return lambda **changed: call_webhook(http, url, **changed)
 
 
@@ -234,9 +234,9 @@ async def test_a_video_that_never_ends_is_left_to_the_deadline_when_patience_doe
 ) -> None:
     service.poll = [(200, {"status": "processing"})]
     pauses = Pauses(first=0.01, longest=0.05, patience=0.3)
-    n8n = await serve(create_n8n_app(service_url, "n8n-key", pauses=pauses))
+    stand_in = await serve(create_n8n_app(service_url, "n8n-key", pauses=pauses))
 
-    await call_webhook(http, n8n + "/webhook/heygen-video")
+    await call_webhook(http, stand_in + "/webhook/heygen-video")
 
     await service.until("poll", 3)
     await service.settled()
@@ -269,9 +269,9 @@ async def test_a_forged_webhook_is_taken_but_goes_nowhere(
 async def test_either_secret_signs_while_one_is_being_changed(
     serve: Serve, service_url: str, service: ServiceDouble, http: httpx.AsyncClient
 ) -> None:
-    n8n = await serve(create_n8n_app(service_url, "n8n-key", [SECRET, OLD_SECRET], pauses=QUICK))
+    stand_in = await serve(create_n8n_app(service_url, "n8n-key", [SECRET, OLD_SECRET], pauses=QUICK))
 
-    await call_webhook(http, n8n + "/webhook/heygen-video", secret=OLD_SECRET)
+    await call_webhook(http, stand_in + "/webhook/heygen-video", secret=OLD_SECRET)
 
     await service.until("create")
 
@@ -280,8 +280,8 @@ async def test_either_secret_signs_while_one_is_being_changed(
 async def test_an_unknown_path_is_answered_as_n8n_does(
     serve: Serve, http: httpx.AsyncClient, method: str
 ) -> None:
-    n8n = await serve(create_n8n_app("http://127.0.0.1:1", "n8n-key"))
-    answer = await http.request(method, f"{n8n}/webhook/x/y", content=b"{}")
+    stand_in = await serve(create_n8n_app("http://127.0.0.1:1", "n8n-key"))
+    answer = await http.request(method, f"{stand_in}/webhook/x/y", content=b"{}")
 
     assert answer.status_code == 404
     assert answer.json()["code"] == 404
@@ -306,8 +306,8 @@ class TestDirectMode:
         heygen = await serve(
             create_heygen_app(Media("http://media.test"), waiting_seconds=0.1, rendering_seconds=0.1)
         )
-        n8n = create_n8n_app(service_url, "n8n-key", [SECRET], heygen_url=heygen, pauses=QUICK)
-        url = await serve(n8n) + "/webhook/heygen-video"
+        stand_in = create_n8n_app(service_url, "n8n-key", [SECRET], heygen_url=heygen, pauses=QUICK)
+        url = await serve(stand_in) + "/webhook/heygen-video"
         return lambda **changed: call_webhook(http, url, **changed)
 
     @pytest.fixture

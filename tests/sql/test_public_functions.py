@@ -39,8 +39,8 @@ STATEMENTS = [
 ]
 
 
-async def connect_heygen(owner: asyncpg.Connection, business_id: UUID) -> None:
-    await owner.execute(
+async def connect_heygen(admin_connection: asyncpg.Connection, business_id: UUID) -> None:
+    await admin_connection.execute(
         "select public.set_ai_avatar_integration($1, 'heygen', $2, 'avatar', 'voice')", business_id, KEY
     )
 
@@ -54,9 +54,9 @@ async def refused(project: Project, caller: Caller, statement: str, *arguments: 
 
 @pytest.mark.parametrize("name", BACK_ENDS)
 async def test_back_ends_use_any_business_s_integration_and_key(
-    project: Project, owner: asyncpg.Connection, tenant: Tenant, name: str
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant, name: str
 ) -> None:
-    await connect_heygen(owner, tenant.business_id)
+    await connect_heygen(admin_connection, tenant.business_id)
     async with acting_as(project.superuser_url, BACK_ENDS[name]) as connection:
         assert await connection.fetchval(GET, tenant.business_id) == "heygen"
         assert await connection.fetchval(SECRET, tenant.business_id) == KEY
@@ -67,9 +67,9 @@ async def test_back_ends_use_any_business_s_integration_and_key(
 
 
 async def test_user_uses_the_own_business_s_integration_but_never_its_key(
-    project: Project, owner: asyncpg.Connection, tenant: Tenant
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant
 ) -> None:
-    await connect_heygen(owner, tenant.business_id)
+    await connect_heygen(admin_connection, tenant.business_id)
     user = signed_in(tenant.user_id)
     async with acting_as(project.superuser_url, user) as connection:
         assert await connection.fetchval(GET, tenant.business_id) == "heygen"
@@ -102,24 +102,28 @@ async def test_user_uses_the_own_business_s_integration_but_never_its_key(
 )
 async def test_user_of_no_such_business_is_refused_whatever_the_claims_say(
     project: Project,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     tenant: Tenant,
     other_tenant: Tenant,
     statement: str,
     claims: dict[str, Any],
 ) -> None:
-    await connect_heygen(owner, tenant.business_id)
+    await connect_heygen(admin_connection, tenant.business_id)
     text = json.dumps(claims).replace("{own}", str(tenant.business_id))
     text = text.replace("{other}", str(other_tenant.user_id)).replace("{nobody}", str(uuid4()))
     await refused(project, Caller(AUTHENTICATOR, "authenticated", text), statement, tenant.business_id)
-    assert await owner.fetchval(SECRET, tenant.business_id) == KEY
+    assert await admin_connection.fetchval(SECRET, tenant.business_id) == KEY
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 async def test_refusal_says_no_more_of_a_business_that_exists(
-    project: Project, owner: asyncpg.Connection, tenant: Tenant, other_tenant: Tenant, statement: str
+    project: Project,
+    admin_connection: asyncpg.Connection,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    statement: str,
 ) -> None:
-    await connect_heygen(owner, tenant.business_id)
+    await connect_heygen(admin_connection, tenant.business_id)
     user = signed_in(other_tenant.user_id)
     assert await refused(project, user, statement, tenant.business_id) == await refused(
         project, user, statement, uuid4()
@@ -142,14 +146,14 @@ async def test_refusal_says_no_more_of_a_business_that_exists(
 )
 async def test_guard_cannot_be_talked_round_with_settings(
     project: Project,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     tenant: Tenant,
     other_tenant: Tenant,
     statement: str,
     settings: dict[str, str],
 ) -> None:
     """A caller who may run SQL of his own, in each role that may not."""
-    await connect_heygen(owner, tenant.business_id)
+    await connect_heygen(admin_connection, tenant.business_id)
     for caller in (signed_in(other_tenant.user_id), ANON, BYSTANDER, Caller(AUTHENTICATOR)):
         async with acting_as(project.superuser_url, caller) as connection:
             for name, value in settings.items():
@@ -171,9 +175,9 @@ async def test_stranger_may_not_even_call(
 
 @pytest.mark.parametrize("name", BACK_ENDS)
 async def test_hand_out_of_a_key_is_recorded_with_its_reader(
-    project: Project, owner: asyncpg.Connection, tenant: Tenant, name: str
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant, name: str
 ) -> None:
-    await connect_heygen(owner, tenant.business_id)
+    await connect_heygen(admin_connection, tenant.business_id)
     caller = BACK_ENDS[name]
     connection = await connect(SecretStr(project.url(caller.login)))
     try:
@@ -182,7 +186,7 @@ async def test_hand_out_of_a_key_is_recorded_with_its_reader(
         await connection.fetchval(SECRET, tenant.business_id)
     finally:
         await connection.close()
-    reads = await owner.fetch(
+    reads = await admin_connection.fetch(
         "select caller, purpose, provider from ai_avatar.secret_reads where business_id = $1",
         tenant.business_id,
     )
@@ -192,44 +196,44 @@ async def test_hand_out_of_a_key_is_recorded_with_its_reader(
 
 
 async def test_inactive_integration_is_neither_shown_nor_its_key_read(
-    project: Project, owner: asyncpg.Connection, tenant: Tenant
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant
 ) -> None:
-    await connect_heygen(owner, tenant.business_id)
-    await owner.execute(
+    await connect_heygen(admin_connection, tenant.business_id)
+    await admin_connection.execute(
         "update public.ai_avatar_integrations set status = 'inactive' where business_id = $1",
         tenant.business_id,
     )
-    assert await owner.fetchval(GET, tenant.business_id) is None
-    assert await owner.fetchval(SECRET, tenant.business_id) is None
-    await connect_heygen(owner, tenant.business_id)
-    assert await owner.fetchval(GET, tenant.business_id) == "heygen"
+    assert await admin_connection.fetchval(GET, tenant.business_id) is None
+    assert await admin_connection.fetchval(SECRET, tenant.business_id) is None
+    await connect_heygen(admin_connection, tenant.business_id)
+    assert await admin_connection.fetchval(GET, tenant.business_id) == "heygen"
 
 
 @pytest.mark.parametrize("provider", ["another", "", None])
 async def test_unknown_provider_is_refused_and_nothing_is_stored(
-    owner: asyncpg.Connection, tenant: Tenant, provider: str | None
+    admin_connection: asyncpg.Connection, tenant: Tenant, provider: str | None
 ) -> None:
     with pytest.raises(asyncpg.InvalidParameterValueError, match="Invalid AI avatar provider"):
-        await owner.execute(
+        await admin_connection.execute(
             "select public.set_ai_avatar_integration($1, $2, $3)", tenant.business_id, provider, KEY
         )
-    assert not await owner.fetchval(
+    assert not await admin_connection.fetchval(
         "select count(*) from public.ai_avatar_integrations where business_id = $1", tenant.business_id
     )
 
 
 @pytest.mark.parametrize("key", ["", None])
 async def test_saving_without_a_key_is_refused(
-    owner: asyncpg.Connection, tenant: Tenant, key: str | None
+    admin_connection: asyncpg.Connection, tenant: Tenant, key: str | None
 ) -> None:
     with pytest.raises(asyncpg.InvalidParameterValueError, match="An API key is required"):
-        await owner.execute(
+        await admin_connection.execute(
             "select public.set_ai_avatar_integration($1, 'heygen', $2)", tenant.business_id, key
         )
 
 
 async def test_64_first_saves_at_once_make_one_row_and_one_secret(
-    project: Project, owner: asyncpg.Connection, tenant: Tenant
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant
 ) -> None:
     connections = await asyncio.gather(*(connect(SecretStr(project.url(SERVICE.login))) for _ in range(64)))
     try:
@@ -246,7 +250,7 @@ async def test_64_first_saves_at_once_make_one_row_and_one_secret(
     finally:
         await asyncio.gather(*(connection.close() for connection in connections))
     assert len(set(ids)) == 1
-    rows = await owner.fetch(
+    rows = await admin_connection.fetch(
         "select ai.id, s.decrypted_secret from public.ai_avatar_integrations as ai "
         "join vault.decrypted_secrets as s on s.id = ai.secret_id where ai.business_id = $1",
         tenant.business_id,
@@ -254,11 +258,11 @@ async def test_64_first_saves_at_once_make_one_row_and_one_secret(
     assert [row["id"] for row in rows] == ids[:1]
     assert rows[0]["decrypted_secret"].startswith("sealed:v1:test:")
     name = f"ai_avatar_heygen_key_for_business_{tenant.business_id}"
-    assert await owner.fetchval("select count(*) from vault.secrets where name = $1", name) == 1
+    assert await admin_connection.fetchval("select count(*) from vault.secrets where name = $1", name) == 1
 
 
 async def test_deletes_and_saves_at_once_leave_no_secret_behind(
-    project: Project, owner: asyncpg.Connection, tenant: Tenant
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant
 ) -> None:
     connections = await asyncio.gather(*(connect(SecretStr(project.url(SERVICE.login))) for _ in range(8)))
 
@@ -275,6 +279,6 @@ async def test_deletes_and_saves_at_once_leave_no_secret_behind(
         await asyncio.gather(*(work(connection, number) for number, connection in enumerate(connections)))
     finally:
         await asyncio.gather(*(connection.close() for connection in connections))
-    await owner.execute(DELETE, tenant.business_id)
+    await admin_connection.execute(DELETE, tenant.business_id)
     name = f"ai_avatar_heygen_key_for_business_{tenant.business_id}"
-    assert await owner.fetchval("select count(*) from vault.secrets where name = $1", name) == 0
+    assert await admin_connection.fetchval("select count(*) from vault.secrets where name = $1", name) == 0

@@ -34,9 +34,11 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     return problem
 
 
-async def snapshot(owner: asyncpg.Connection) -> dict[str, list[str]]:
+async def snapshot(admin_connection: asyncpg.Connection) -> dict[str, list[str]]:
     """Every row of every table that the service writes."""
     return {
-        table: [row[0] for row in await owner.fetch(f"select t::text from {table} as t order by 1")]
+        table: [
+            row[0] for row in await admin_connection.fetch(f"select t::text from {table} as t order by 1")
+        ]
         for table in _TABLES
     }

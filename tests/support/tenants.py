@@ -15,8 +15,8 @@ WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WEBHOOK_TOKEN = "webhook-token-of-the-tests"
 SECRETS_KEYS = "test:" + "A" * 43 + "="
 
-SERVICE = {"X-API-Key": SERVICE_API_KEY}
-N8N = {"X-API-Key": N8N_API_KEY}
+SERVICE_HEADERS = {"X-API-Key": SERVICE_API_KEY}
+N8N_HEADERS = {"X-API-Key": N8N_API_KEY}
 
 
 @dataclass(frozen=True)

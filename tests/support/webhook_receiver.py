@@ -1,4 +1,4 @@
-"""A receiver that plays n8n's webhook: records what comes, and answers as the test says."""
+"""A server in place of n8n's webhook: records each delivery and answers as the test says."""
 
 import asyncio
 import threading
@@ -24,14 +24,19 @@ class Delivery:
 
 
 @dataclass
-class Receiver:
-    """`answers` are used up one by one, the last for ever: a status, or (status, headers). `delay` in seconds."""
+class WebhookReceiver:
+    """`answers` are used in order, the last one repeatedly: a status, or (status, headers). `delay` in seconds."""
 
     url: str = ""
     answers: list[int | tuple[int, dict[str, str]]] = field(default_factory=lambda: [200])
     delay: float = 0.0
     deliveries: list[Delivery] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
+
+    def reset(self) -> None:
+        """Forget all deliveries and answer 200 at once."""
+        self.answers, self.delay, self.deliveries = [200], 0.0, []
+        self.arrived.clear()
 
     async def handle(self, request: Request) -> Response:
         body = await request.body()
@@ -45,9 +50,9 @@ class Receiver:
 
 
 @contextmanager
-def n8n_receiver() -> Iterator[Receiver]:
-    """Runs one; its `url` is the webhook's."""
-    receiver = Receiver()
+def webhook_receiver() -> Iterator[WebhookReceiver]:
+    """Run one; its `url` is the webhook's."""
+    receiver = WebhookReceiver()
     app = Starlette(routes=[Route("/webhook/heygen-video", receiver.handle, methods=["POST"])])
     with serve_app(app) as url:
         receiver.url = f"{url}/webhook/heygen-video"

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
-from support.n8n import Receiver
 from support.servers import serve_app
 from support.service import settings
-from support.tenants import JWT_SECRET, SERVICE, Tenant, make_content, make_tenant
+from support.tenants import JWT_SECRET, SERVICE_HEADERS, Tenant, make_content, make_tenant
+from support.webhook_receiver import WebhookReceiver
 
 from app.db import Database
 from app.main import create_app
@@ -47,9 +47,11 @@ class Polls:
 
 
 @pytest.fixture(scope="module")
-def app_and_url(database_url: str, webhook: Receiver, heygen_url: str) -> Iterator[tuple[FastAPI, str]]:
+def app_and_url(
+    database_url: str, webhook_server: WebhookReceiver, heygen_url: str
+) -> Iterator[tuple[FastAPI, str]]:
     """The service behind a real server, with quick streams."""
-    providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook.url}}
+    providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook_server.url}}
     app = create_app(settings(database_url, providers=providers))
     with serve_app(app) as url:
         app.state.polls = Polls(app.state.videos.repository)
@@ -115,7 +117,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_state_now_then_each_change_then_the_end(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
     generation_id = await start(client, connected)
     async with follow(client, connected) as events:
@@ -130,7 +132,9 @@ async def test_state_now_then_each_change_then_the_end(
         assert [event async for event in events if event[0]] == []
 
 
-async def test_final_state_is_told_once(client: httpx.AsyncClient, connected: Tenant, n8n: Receiver) -> None:
+async def test_final_state_is_told_once(
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
+) -> None:
     await report(client, await start(client, connected), "failed", error="Out of credit")
     async with follow(client, connected) as events:
         [(name, data)] = [event async for event in events]
@@ -138,7 +142,7 @@ async def test_final_state_is_told_once(client: httpx.AsyncClient, connected: Te
 
 
 async def test_comments_keep_an_unchanged_stream_open(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
     """Polls come more often than comments, as in earnest: one that tells nothing new must not put them off."""
     await start(client, connected)
@@ -153,7 +157,7 @@ def test_timing_is_the_contract_s() -> None:
 
 
 async def test_stream_ends_with_its_token(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, hub: EventHub
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, hub: EventHub
 ) -> None:
     await start(client, connected)
     token = mint_token(JWT_SECRET, user_id=connected.user_id, ttl=timedelta(seconds=3))
@@ -164,15 +168,15 @@ async def test_stream_ends_with_its_token(
 
 
 async def test_back_end_with_a_key_may_follow(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
     generation_id = await start(client, connected)
-    async with follow(client, connected, SERVICE) as events:
+    async with follow(client, connected, SERVICE_HEADERS) as events:
         assert (await next_state(events))["id"] == generation_id
 
 
 async def test_another_business_s_stream_is_404(
-    client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant, webhook: WebhookReceiver
 ) -> None:
     await start(client, connected)
     theirs = await client.get(events_path(connected), headers=other_tenant.headers)
@@ -182,7 +186,7 @@ async def test_another_business_s_stream_is_404(
 
 @pytest.mark.parametrize("parameter", ["access_token", "token", "apikey"])
 async def test_token_in_the_url_is_no_proof(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, parameter: str
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, parameter: str
 ) -> None:
     await start(client, connected)
     token = connected.headers["Authorization"].removeprefix("Bearer ")
@@ -194,7 +198,7 @@ async def test_reader_who_hangs_up_frees_his_place_and_the_poll_stops(
     app_and_url: tuple[FastAPI, str],
     client: httpx.AsyncClient,
     connected: Tenant,
-    n8n: Receiver,
+    webhook: WebhookReceiver,
     hub: EventHub,
 ) -> None:
     await until(lambda: hub.open_streams == 0)
@@ -212,22 +216,28 @@ async def test_reader_who_hangs_up_frees_his_place_and_the_poll_stops(
 
 
 async def test_stream_of_a_deleted_content_ends(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     await start(client, connected)
     async with follow(client, connected) as events, asyncio.timeout(30):
         await next_state(events)
-        await owner.execute("delete from public.content where id = $1", connected.content_id)
+        await admin_connection.execute("delete from public.content where id = $1", connected.content_id)
         assert [event async for event in events if event[0]] == []
 
 
 async def test_next_generation_of_the_content_is_followed_too(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     await start(client, connected)
     async with follow(client, connected) as events:
         await next_state(events)
-        await owner.execute(
+        await admin_connection.execute(
             "update public.content set heygen_status = 'draft' where id = $1", connected.content_id
         )
         assert (await next_state(events))["heygen_status"] == "draft"
@@ -239,7 +249,7 @@ async def test_next_generation_of_the_content_is_followed_too(
 async def test_streams_beyond_the_limit_are_told_to_come_back(
     client: httpx.AsyncClient,
     connected: Tenant,
-    n8n: Receiver,
+    webhook: WebhookReceiver,
     hub: EventHub,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -257,8 +267,8 @@ async def test_slow_reader_is_dropped(
     app_and_url: tuple[FastAPI, str],
     client: httpx.AsyncClient,
     connected: Tenant,
-    n8n: Receiver,
-    owner: asyncpg.Connection,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
     hub: EventHub,
 ) -> None:
     """A socket that does not read: when nothing more fits between, its place is given up."""
@@ -278,7 +288,7 @@ async def test_slow_reader_is_dropped(
             for number in range(100_000):
                 if hub.open_streams == 0:
                     break
-                await owner.execute(
+                await admin_connection.execute(
                     "update public.content set heygen_status = $2 where id = $1",
                     connected.content_id,
                     f"{number} " + "x" * 200_000,
@@ -296,16 +306,16 @@ class Ground:
 
 
 @pytest.fixture
-async def ground(database_url: str, owner: asyncpg.Connection) -> AsyncIterator[Ground]:
+async def ground(database_url: str, admin_connection: asyncpg.Connection) -> AsyncIterator[Ground]:
     db = Database(SecretStr(database_url), pool_size=2)
     await db.open()
     repository = GenerationRepository(
         db, dispatch_timeout=timedelta(hours=1), generation_timeout=timedelta(hours=1)
     )
     ground = Ground(repository)
-    tenant = await make_tenant(owner)
-    contents = [await make_content(owner, tenant.business_id) for _ in range(200)]
-    await owner.execute(
+    tenant = await make_tenant(admin_connection)
+    contents = [await make_content(admin_connection, tenant.business_id) for _ in range(200)]
+    await admin_connection.execute(
         "insert into ai_avatar.generations (id, business_id, content_id, provider, script, deadline) "
         "select gen_random_uuid(), $1, id, 'heygen', 'Hello', now() + interval '1 hour' from unnest($2::uuid[]) id",
         tenant.business_id,
@@ -319,7 +329,7 @@ async def ground(database_url: str, owner: asyncpg.Connection) -> AsyncIterator[
 
 @pytest.mark.parametrize("streams", [1, 1000])
 async def test_1000_open_streams_cost_as_many_database_calls_as_one(
-    ground: Ground, owner: asyncpg.Connection, streams: int
+    ground: Ground, admin_connection: asyncpg.Connection, streams: int
 ) -> None:
     hub = EventHub(ground.polls, replace(QUICK, comment_seconds=60))  # type: ignore[arg-type]
     states = [ground.states[number % len(ground.states)] for number in range(streams)]
@@ -327,7 +337,7 @@ async def test_1000_open_streams_cost_as_many_database_calls_as_one(
     for stream in open_streams:
         await anext(stream)
     assert hub.open_streams == streams
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set video_id = 'v1' where content_id = any($1)",
         [state.content_id for state in states],
     )
@@ -344,7 +354,9 @@ async def test_1000_open_streams_cost_as_many_database_calls_as_one(
     assert hub.open_streams == 0
 
 
-async def test_poll_goes_on_after_the_database_was_away(ground: Ground, owner: asyncpg.Connection) -> None:
+async def test_poll_goes_on_after_the_database_was_away(
+    ground: Ground, admin_connection: asyncpg.Connection
+) -> None:
     async def fail(_: Sequence[UUID]) -> list[Generation]:
         failed.set()
         ground.polls.get_latest_generations = real  # type: ignore[method-assign]
@@ -356,7 +368,7 @@ async def test_poll_goes_on_after_the_database_was_away(ground: Ground, owner: a
     stream = hub.follow(ground.states[0], None)
     await anext(stream)
     await asyncio.wait_for(failed.wait(), 30)
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set status = 'failed', ended_by = 'report' where id = $1",
         ground.states[0].id,
     )

@@ -9,8 +9,8 @@ import asyncpg
 import httpx
 import pytest
 from standardwebhooks import Webhook
-from support.n8n import Receiver
 from support.tenants import WEBHOOK_SECRET, WEBHOOK_TOKEN, Tenant, make_content
+from support.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.anyio
 
@@ -24,15 +24,18 @@ async def generate(client: httpx.AsyncClient, tenant: Tenant, **body: Any) -> ht
     )
 
 
-async def heygen_status(owner: asyncpg.Connection, content_id: UUID) -> str | None:
-    status: str | None = await owner.fetchval(
+async def heygen_status(admin_connection: asyncpg.Connection, content_id: UUID) -> str | None:
+    status: str | None = await admin_connection.fetchval(
         "select heygen_status from public.content where id = $1", content_id
     )
     return status
 
 
 async def test_job_reaches_n8n_signed_and_with_four_fields_only(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     response = await generate(client, connected)
 
@@ -40,7 +43,7 @@ async def test_job_reaches_n8n_signed_and_with_four_fields_only(
     generation = response.json()
     assert generation["status"] == generation["heygen_status"] == "processing"
     assert "script" not in generation
-    [delivery] = n8n.deliveries
+    [delivery] = webhook.deliveries
     assert delivery.json == {
         "business_id": str(connected.business_id),
         "content_id": str(connected.content_id),
@@ -50,7 +53,7 @@ async def test_job_reaches_n8n_signed_and_with_four_fields_only(
     assert Webhook(WEBHOOK_SECRET).verify(delivery.body, delivery.headers) == delivery.json
     assert delivery.headers["webhook-id"] == generation["id"]
     assert delivery.headers["authorization"] == f"Bearer {WEBHOOK_TOKEN}"
-    assert await heygen_status(owner, connected.content_id) == "processing"
+    assert await heygen_status(admin_connection, connected.content_id) == "processing"
 
 
 @pytest.mark.parametrize("before", [None, "completed", "failed", "something of the old application"])
@@ -58,50 +61,56 @@ async def test_job_reaches_n8n_signed_and_with_four_fields_only(
 async def test_refused_webhook_gives_content_its_status_back(
     client: httpx.AsyncClient,
     connected: Tenant,
-    n8n: Receiver,
-    owner: asyncpg.Connection,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
     before: str | None,
     answer: Any,
 ) -> None:
-    content_id = await make_content(owner, connected.business_id, heygen_status=before)
-    n8n.answers = [answer]
+    content_id = await make_content(admin_connection, connected.business_id, heygen_status=before)
+    webhook.answers = [answer]
 
     response = await generate(client, connected, content_id=str(content_id))
 
     assert response.status_code == 502
     assert response.json()["code"] == "webhook_failed"
     assert response.json()["detail"].startswith("Failed to trigger video generation: ")
-    assert await heygen_status(owner, content_id) == before
-    assert len(n8n.deliveries) == 1
+    assert await heygen_status(admin_connection, content_id) == before
+    assert len(webhook.deliveries) == 1
 
 
 @pytest.mark.parametrize("answer", [429, 503, (503, {"retry-after": "1"})])
 async def test_webhook_is_tried_again_when_it_certainly_started_nothing(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, answer: Any
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, answer: Any
 ) -> None:
-    n8n.answers = [answer, 200]
+    webhook.answers = [answer, 200]
 
     response = await generate(client, connected)
 
     assert response.status_code == 202, response.text
-    assert len(n8n.deliveries) == 2
-    assert n8n.deliveries[0].headers["webhook-id"] == n8n.deliveries[1].headers["webhook-id"]
-    assert n8n.deliveries[0].body == n8n.deliveries[1].body
+    assert len(webhook.deliveries) == 2
+    assert webhook.deliveries[0].headers["webhook-id"] == webhook.deliveries[1].headers["webhook-id"]
+    assert webhook.deliveries[0].body == webhook.deliveries[1].body
 
 
 async def test_hanging_webhook_is_504_and_rolled_back(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
-    n8n.delay = 5
+    webhook.delay = 5
     response = await generate(client, connected)
     assert response.status_code == 504
     assert response.json()["code"] == "webhook_timeout"
-    assert len(n8n.deliveries) == 1
-    assert await heygen_status(owner, connected.content_id) is None
+    assert len(webhook.deliveries) == 1
+    assert await heygen_status(admin_connection, connected.content_id) is None
 
 
 async def test_64_at_once_start_one_generation(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     responses = await asyncio.gather(*(generate(client, connected) for _ in range(64)))
 
@@ -110,11 +119,11 @@ async def test_64_at_once_start_one_generation(
     refused = [response.json() for response in responses if response.status_code == 409]
     assert {problem["code"] for problem in refused} == {"generation_in_progress"}
     assert {problem["generation_id"] for problem in refused} == {accepted["id"]}
-    assert len(n8n.deliveries) == 1
+    assert len(webhook.deliveries) == 1
 
 
 async def test_idempotency_key_replays_and_refuses_another_body(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
     key = {"Idempotency-Key": "attempt-1"}
     first, second = await asyncio.gather(*(generate(client, connected, headers=key) for _ in range(2)))
@@ -126,13 +135,13 @@ async def test_idempotency_key_replays_and_refuses_another_body(
     assert sorted(map(str, replayed)) == ["None", "true"]
     assert other.status_code == 422
     assert other.json()["code"] == "idempotency_key_reused"
-    assert len(n8n.deliveries) == 1
+    assert len(webhook.deliveries) == 1
 
 
 async def test_rolled_back_generation_frees_its_idempotency_key(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
-    n8n.answers = [500, 200]
+    webhook.answers = [500, 200]
     key = {"Idempotency-Key": "attempt-1"}
     assert (await generate(client, connected, headers=key)).status_code == 502
     retry = await generate(client, connected, headers=key)
@@ -142,16 +151,20 @@ async def test_rolled_back_generation_frees_its_idempotency_key(
 
 @pytest.mark.parametrize("owned_by", ["nobody", "another business"])
 async def test_content_that_is_not_the_business_s_is_404(
-    client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant, n8n: Receiver, owned_by: str
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    other_tenant: Tenant,
+    webhook: WebhookReceiver,
+    owned_by: str,
 ) -> None:
     content_id = uuid4() if owned_by == "nobody" else other_tenant.content_id
     response = await generate(client, connected, content_id=str(content_id))
     assert (response.status_code, response.json()["code"]) == (404, "content_not_found")
-    assert n8n.deliveries == []
+    assert webhook.deliveries == []
 
 
 async def test_without_integration_is_409_with_the_original_words(
-    client: httpx.AsyncClient, tenant: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, tenant: Tenant, webhook: WebhookReceiver
 ) -> None:
     response = await generate(client, tenant)
     assert (response.status_code, response.json()["code"]) == (409, "integration_not_configured")
@@ -161,13 +174,16 @@ async def test_without_integration_is_409_with_the_original_words(
 
 
 async def test_claim_wins_over_a_webhook_that_says_no(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     """n8n started the workflow and its answer got lost: the job runs, and the answer is 202."""
-    n8n.delay, n8n.answers = 0.5, [500]
+    webhook.delay, webhook.answers = 0.5, [500]
     pending = asyncio.create_task(generate(client, connected))
-    await asyncio.to_thread(n8n.arrived.wait, 5)
-    job = json.loads(n8n.deliveries[0].body)
+    await asyncio.to_thread(webhook.arrived.wait, 5)
+    job = json.loads(webhook.deliveries[0].body)
     claim = await client.post(
         "/n8n/heygen-credentials",
         json={"business_id": job["business_id"], "generation_id": job["generation_id"], "execution_id": "7"},
@@ -177,4 +193,4 @@ async def test_claim_wins_over_a_webhook_that_says_no(
     response = await pending
     assert response.status_code == 202
     assert response.json()["status"] == "processing"
-    assert await heygen_status(owner, connected.content_id) == "processing"
+    assert await heygen_status(admin_connection, connected.content_id) == "processing"

@@ -29,7 +29,7 @@ from app.sealing import KeyRing
 from app.security import Caller
 from app.videos.repository import GenerationRepository, Report
 
-N8N = Caller("n8n")
+N8N_CALLER = Caller("n8n")
 SILENCE = "The video generation"
 LIVE = ("dispatching", "processing")
 
@@ -318,7 +318,7 @@ class GenerationMachine(RuleBasedStateMachine):
 
     runner: ClassVar[asyncio.Runner]
     db: ClassVar[Database]
-    owner: ClassVar[asyncpg.Pool]
+    admin_pool: ClassVar[asyncpg.Pool]
 
     def __init__(self) -> None:
         super().__init__()
@@ -344,11 +344,11 @@ class GenerationMachine(RuleBasedStateMachine):
         self.generations = GenerationRepository(
             self.db, dispatch_timeout=timedelta(minutes=5), generation_timeout=timedelta(minutes=5)
         )
-        async with self.owner.acquire() as acquired:
-            owner = cast("asyncpg.Connection", acquired)
-            tenant = await make_tenant(owner)
+        async with self.admin_pool.acquire() as acquired:
+            admin_connection = cast("asyncpg.Connection", acquired)
+            tenant = await make_tenant(admin_connection)
             self.business_id = tenant.business_id
-            self.content_ids = [tenant.content_id, await make_content(owner, tenant.business_id)]
+            self.content_ids = [tenant.content_id, await make_content(admin_connection, tenant.business_id)]
         sealed = KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", self.business_id, "heygen")
         await IntegrationRepository(self.db).set_integration(
             self.business_id, "heygen", sealed, avatar_id="a", voice_id=None, provider_config=None
@@ -418,7 +418,7 @@ class GenerationMachine(RuleBasedStateMachine):
 
     async def perform_both(self, steps: list[Step], *, gated: bool) -> list[Answer]:
         if gated:
-            async with self.owner.acquire() as gate, gate.transaction():
+            async with self.admin_pool.acquire() as gate, gate.transaction():
                 await gate.execute(
                     "select from public.content where business_id = $1 for no key update", self.business_id
                 )
@@ -432,7 +432,7 @@ class GenerationMachine(RuleBasedStateMachine):
             tasks = [asyncio.create_task(self.perform(step)) for step in steps]
         answers = await asyncio.gather(*tasks)
         # Who was skipped must not be found by a later expiry.
-        await self.owner.execute(
+        await self.admin_pool.execute(
             "update ai_avatar.generations set deadline = now() + interval '5 minutes' "
             "where business_id = $1 and deadline < now()",
             self.business_id,
@@ -466,14 +466,14 @@ class GenerationMachine(RuleBasedStateMachine):
             case Cancel(content):
                 return ("cancelled", (await rows.cancel_generation(None, self.content_ids[content])).id)
             case Move(content, status):
-                await self.owner.execute(
+                await self.admin_pool.execute(
                     "update public.content set heygen_status = $2 where id = $1",
                     self.content_ids[content],
                     status,
                 )
                 return ("moved",)
             case Expire():
-                await self.owner.execute(
+                await self.admin_pool.execute(
                     "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
                     step.generation,
                 )
@@ -496,7 +496,7 @@ class GenerationMachine(RuleBasedStateMachine):
                 return ("answered", (await rows.roll_back_dispatch(step.generation, "no")).status)
             case Claim(_, execution):
                 await rows.claim_credentials(
-                    N8N, "test", "heygen", generation_id=step.generation, execution_id=execution
+                    N8N_CALLER, "test", "heygen", generation_id=step.generation, execution_id=execution
                 )
                 return ("claimed",)
         raise AssertionError(step)
@@ -525,7 +525,7 @@ class GenerationMachine(RuleBasedStateMachine):
     def check_completion_is_kept(self, report: Report, told: list[Any]) -> None:
         assert told[0] == "completed"
         rows = self.run(
-            self.owner.fetch(
+            self.admin_pool.fetch(
                 "select g.id, g.video_url, c.heygen_url, exists (select from ai_avatar.generations as newer "
                 "where newer.content_id = g.content_id and newer.requested_at > g.requested_at) as has_newer "
                 "from ai_avatar.generations g join public.content c on c.id = g.content_id "
@@ -558,14 +558,14 @@ class GenerationMachine(RuleBasedStateMachine):
     async def read(self) -> tuple[Any, Any]:
         contents = {
             row["id"]: tuple(row)[1:]
-            for row in await self.owner.fetch(
+            for row in await self.admin_pool.fetch(
                 "select id, heygen_status, heygen_video_id, heygen_url, case when error_message like $2 || '%' "
                 "then $2 else error_message end from public.content where business_id = $1",
                 self.business_id,
                 SILENCE,
             )
         }
-        generations = await self.owner.fetch(
+        generations = await self.admin_pool.fetch(
             "select id, status, ended_by, claimed_at is not null, claimed_by, video_id, video_url, "
             "idempotency_key, previous_heygen_status, previous_heygen_video_id, "
             "row_number() over (partition by content_id order by requested_at, id) - 1 "
@@ -611,13 +611,13 @@ def machine(database_url: str) -> Iterator[type[GenerationMachine]]:
             return db, await asyncpg.create_pool(database_url, min_size=3, max_size=3)
 
         async def disconnect_all() -> None:
-            await asyncio.gather(db.close(), owner.close())
+            await asyncio.gather(db.close(), admin_pool.close())
 
-        db, owner = runner.run(connect_all())
+        db, admin_pool = runner.run(connect_all())
         yield type(
             "Machine",
             (GenerationMachine,),
-            {"runner": runner, "db": db, "owner": owner, "__module__": __name__},
+            {"runner": runner, "db": db, "admin_pool": admin_pool, "__module__": __name__},
         )
         runner.run(disconnect_all())
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
-from support.n8n import Receiver
 from support.tenants import Tenant, make_content
+from support.webhook_receiver import WebhookReceiver
 
 from .test_reports import URL, code, expire, report
 
@@ -30,7 +30,7 @@ def is_replay(response: httpx.Response) -> bool:
 
 
 async def test_replay_answers_with_the_generation_as_it_is_now(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
     first = await generate(client, connected)
     await report(client, first.json()["id"], "completed", video_url=URL)
@@ -40,11 +40,11 @@ async def test_replay_answers_with_the_generation_as_it_is_now(
     assert not is_replay(first)
     assert (again.json()["id"], again.json()["status"]) == (first.json()["id"], "completed")
     assert again.headers["location"] == first.headers["location"]
-    assert len(n8n.deliveries) == 1
+    assert len(webhook.deliveries) == 1
 
 
 async def test_replay_works_when_the_integration_is_gone(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
     first = await generate(client, connected)
     path = f"/integrations/ai-avatar/{connected.business_id}"
@@ -54,7 +54,7 @@ async def test_replay_works_when_the_integration_is_gone(
 
 
 async def test_explicit_null_is_the_same_body(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
 ) -> None:
     await generate(client, connected)
     same = await generate(
@@ -64,20 +64,25 @@ async def test_explicit_null_is_the_same_body(
 
 
 async def test_another_body_is_422_and_starts_nothing(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
-    other_content = await make_content(owner, connected.business_id)
+    other_content = await make_content(admin_connection, connected.business_id)
     await generate(client, connected)
     for changed in ({"script": "Other words"}, {"content_id": other_content}):
         response = await generate(client, connected, **changed)
         assert code(response) == (422, "idempotency_key_reused")
-    status = await owner.fetchval("select heygen_status from public.content where id = $1", other_content)
+    status = await admin_connection.fetchval(
+        "select heygen_status from public.content where id = $1", other_content
+    )
     assert status is None
-    assert len(n8n.deliveries) == 1
+    assert len(webhook.deliveries) == 1
 
 
 async def test_another_business_may_use_the_same_key(
-    client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant, n8n: Receiver
+    client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant, webhook: WebhookReceiver
 ) -> None:
     body = {"api_key": "sandbox-other", "avatar_id": "sandbox-ada"}
     await client.post("/integrations/ai-avatar", json=body, headers=other_tenant.headers)
@@ -88,55 +93,70 @@ async def test_another_business_may_use_the_same_key(
 
 @pytest.mark.parametrize("same_content", [True, False])
 async def test_many_at_once_with_one_key_start_one(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection, same_content: bool
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
+    same_content: bool,
 ) -> None:
     contents = [connected.content_id] * 16
     if not same_content:
-        contents = [await make_content(owner, connected.business_id) for _ in range(16)]
+        contents = [await make_content(admin_connection, connected.business_id) for _ in range(16)]
     responses = await asyncio.gather(*(generate(client, connected, content_id=id_) for id_ in contents))
     statuses = sorted(response.status_code for response in responses)
     assert statuses == ([202] * 16 if same_content else [202] + [422] * 15)
     assert len({response.json()["id"] for response in responses if response.status_code == 202}) == 1
-    assert len(n8n.deliveries) == 1
+    assert len(webhook.deliveries) == 1
 
 
 async def test_key_is_free_after_a_rollback_and_bound_to_what_was_accepted(
-    service: Any, client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    service: Any,
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
-    n8n.answers = [500, 200]
+    webhook.answers = [500, 200]
     assert code(await generate(client, connected)) == (502, "webhook_failed")
     first = await generate(client, connected)
     assert first.status_code == 202
     assert not is_replay(first)
-    await expire(service, owner, first.json()["id"])
+    await expire(service, admin_connection, first.json()["id"])
     again = await generate(client, connected)
     assert is_replay(again)
     assert again.json()["status"] == "expired"
 
 
 async def test_key_is_free_after_24_hours(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     first = await generate(client, connected)
     await report(client, first.json()["id"], "completed", video_url=URL)
     age = "update ai_avatar.generations set requested_at = now() - $2::interval where id = $1"
-    await owner.execute(age.replace("$2", "'23 hours 59 minutes'"), UUID(first.json()["id"]))
+    await admin_connection.execute(age.replace("$2", "'23 hours 59 minutes'"), UUID(first.json()["id"]))
     assert is_replay(await generate(client, connected))
-    await owner.execute(age.replace("$2", "'24 hours 1 minute'"), UUID(first.json()["id"]))
+    await admin_connection.execute(age.replace("$2", "'24 hours 1 minute'"), UUID(first.json()["id"]))
     renewed = await generate(client, connected, script="Other words")
     assert renewed.status_code == 202
     assert not is_replay(renewed)
 
 
 async def test_key_is_free_when_the_process_died_before_n8n_had_accepted(
-    service: Any, client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, owner: asyncpg.Connection
+    service: Any,
+    client: httpx.AsyncClient,
+    connected: Tenant,
+    webhook: WebhookReceiver,
+    admin_connection: asyncpg.Connection,
 ) -> None:
     first = await generate(client, connected)
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set status = 'dispatching', dispatched_at = null where id = $1",
         UUID(first.json()["id"]),
     )
-    await expire(service, owner, first.json()["id"])
+    await expire(service, admin_connection, first.json()["id"])
     again = await generate(client, connected)
     assert again.status_code == 202
     assert not is_replay(again)
@@ -144,12 +164,14 @@ async def test_key_is_free_when_the_process_died_before_n8n_had_accepted(
 
 @pytest.mark.parametrize("key", ["", " ", "k" * 256, "k\tk", "k\x7f"])
 async def test_malformed_key_is_422(
-    client: httpx.AsyncClient, connected: Tenant, n8n: Receiver, key: str
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, key: str
 ) -> None:
     assert code(await generate(client, connected, key)) == (422, "invalid_request")
-    assert n8n.deliveries == []
+    assert webhook.deliveries == []
 
 
-async def test_longest_key_is_taken(client: httpx.AsyncClient, connected: Tenant, n8n: Receiver) -> None:
+async def test_longest_key_is_taken(
+    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
+) -> None:
     assert (await generate(client, connected, "k" * 255)).status_code == 202
     assert is_replay(await generate(client, connected, "k" * 255))

@@ -24,14 +24,14 @@ from app.videos.repository import GenerationRepository, Report
 
 pytestmark = pytest.mark.anyio
 
-N8N = Caller("n8n")
+N8N_CALLER = Caller("n8n")
 
 
 class Ground:
     """A business that has connected HeyGen, and the repositories to work on it without HTTP."""
 
-    def __init__(self, db: Database, owner: asyncpg.Connection) -> None:
-        self.owner = owner
+    def __init__(self, db: Database, admin_connection: asyncpg.Connection) -> None:
+        self.admin_connection = admin_connection
         self.owner_in_use = asyncio.Lock()
         self.generations = GenerationRepository(
             db, dispatch_timeout=timedelta(minutes=5), generation_timeout=timedelta(hours=1)
@@ -41,7 +41,7 @@ class Ground:
     async def connect(self) -> UUID:
         """Another business."""
         async with self.owner_in_use:
-            business_id = (await make_tenant(self.owner)).business_id
+            business_id = (await make_tenant(self.admin_connection)).business_id
         sealed = KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", business_id, "heygen")
         await self.integrations.set_integration(
             business_id, "heygen", sealed, avatar_id="a", voice_id=None, provider_config=None
@@ -59,26 +59,28 @@ class Ground:
 
 
 @pytest.fixture
-async def ground(database_url: str, owner: asyncpg.Connection) -> Any:
+async def ground(database_url: str, admin_connection: asyncpg.Connection) -> Any:
     db = Database(SecretStr(database_url), pool_size=64)
     await db.open()
-    yield Ground(db, owner)
+    yield Ground(db, admin_connection)
     await db.close()
 
 
-async def test_deadlines_are_those_of_the_contract(ground: Ground, owner: asyncpg.Connection) -> None:
+async def test_deadlines_are_those_of_the_contract(
+    ground: Ground, admin_connection: asyncpg.Connection
+) -> None:
     business_id = await ground.connect()
-    generation_id = await ground.start(business_id, await make_content(owner, business_id))
+    generation_id = await ground.start(business_id, await make_content(admin_connection, business_id))
 
     async def patience() -> float:
-        seconds: float = await owner.fetchval(
+        seconds: float = await admin_connection.fetchval(
             "select extract(epoch from deadline - now())::float from ai_avatar.generations where id = $1",
             generation_id,
         )
         return seconds
 
     async def age(hours: int) -> None:
-        await owner.execute(
+        await admin_connection.execute(
             "update ai_avatar.generations set requested_at = now() - make_interval(hours => $2), "
             "deadline = now() + interval '1 s' where id = $1",
             generation_id,
@@ -95,7 +97,7 @@ async def test_deadlines_are_those_of_the_contract(ground: Ground, owner: asyncp
     assert await patience() == pytest.approx(3600, abs=60)
     await age(0)
     await ground.generations.claim_credentials(
-        N8N, "test", "heygen", generation_id=generation_id, execution_id="1"
+        N8N_CALLER, "test", "heygen", generation_id=generation_id, execution_id="1"
     )
     assert await patience() == pytest.approx(3600, abs=60)
     await age(1)
@@ -111,12 +113,12 @@ async def test_deadlines_are_those_of_the_contract(ground: Ground, owner: asyncp
 
 
 async def test_several_instances_share_the_work_and_do_none_twice(
-    ground: Ground, database_url: str, owner: asyncpg.Connection
+    ground: Ground, database_url: str, admin_connection: asyncpg.Connection
 ) -> None:
     business_id = await ground.connect()
-    contents = [await make_content(owner, business_id, heygen_status="draft") for _ in range(230)]
+    contents = [await make_content(admin_connection, business_id, heygen_status="draft") for _ in range(230)]
     mine = {await ground.start(business_id, content_id) for content_id in contents}
-    await owner.execute(
+    await admin_connection.execute(
         "update ai_avatar.generations set deadline = now() - interval '1 s' where id = any($1)", mine
     )
     found: Counter[UUID] = Counter()
@@ -127,7 +129,7 @@ async def test_several_instances_share_the_work_and_do_none_twice(
             db = Database(SecretStr(database_url), pool_size=1)
             await db.open()
             stack.push_async_callback(db.close)
-            instance = Ground(db, owner)
+            instance = Ground(db, admin_connection)
             inner = instance.generations.expire_generations
 
             async def expire(limit: int, inner: Any = inner) -> Any:
@@ -143,16 +145,20 @@ async def test_several_instances_share_the_work_and_do_none_twice(
     assert sum(totals) == found.total()
     assert {id_: count for id_, count in found.items() if id_ in mine} == Counter(mine)
     assert await ground.maintenance().expire() == 0
-    statuses = await owner.fetch("select heygen_status from public.content where id = any($1)", contents)
+    statuses = await admin_connection.fetch(
+        "select heygen_status from public.content where id = any($1)", contents
+    )
     assert {row["heygen_status"] for row in statuses} == {"draft"}
 
 
 async def test_locked_generation_does_not_hold_up_the_others(
-    ground: Ground, database_url: str, owner: asyncpg.Connection
+    ground: Ground, database_url: str, admin_connection: asyncpg.Connection
 ) -> None:
     business_id = await ground.connect()
-    held, free = [await ground.start(business_id, await make_content(owner, business_id)) for _ in range(2)]
-    await owner.execute(
+    held, free = [
+        await ground.start(business_id, await make_content(admin_connection, business_id)) for _ in range(2)
+    ]
+    await admin_connection.execute(
         "update ai_avatar.generations set deadline = now() - interval '1 s' where id = any($1)", [held, free]
     )
     other = await asyncpg.connect(database_url)
@@ -188,32 +194,34 @@ async def test_recovery_goes_on_after_the_database_was_away(ground: Ground) -> N
 
 
 async def test_old_secret_reads_are_purged_in_batches_and_young_ones_kept(
-    ground: Ground, owner: asyncpg.Connection
+    ground: Ground, admin_connection: asyncpg.Connection
 ) -> None:
-    await owner.execute(
+    await admin_connection.execute(
         "insert into ai_avatar.secret_reads (read_at, business_id, provider, caller, purpose) "
         "select now() - interval '2 days', $1, 'heygen', 'n8n', 'test' from generate_series(1, 2500)",
         uuid4(),
     )
     young = uuid4()
-    await owner.execute(
+    await admin_connection.execute(
         "insert into ai_avatar.secret_reads (read_at, business_id, provider, caller, purpose) "
         "values (now() - interval '23 hours', $1, 'heygen', 'n8n', 'test')",
         young,
     )
     recoveries = [ground.maintenance() for _ in range(3)]
     assert sum(await asyncio.gather(*(maintenance.purge() for maintenance in recoveries))) == 2500
-    left = await owner.fetchval("select count(*) from ai_avatar.secret_reads where business_id = $1", young)
+    left = await admin_connection.fetchval(
+        "select count(*) from ai_avatar.secret_reads where business_id = $1", young
+    )
     assert left == 1
 
 
 async def test_64_at_once_deadlock_nowhere_and_break_nothing(
-    ground: Ground, database_url: str, owner: asyncpg.Connection
+    ground: Ground, database_url: str, admin_connection: asyncpg.Connection
 ) -> None:
     """Everything that takes locks, at random, contents and businesses being deleted meanwhile."""
     rng = random.Random(20261122)
     businesses = [await ground.connect() for _ in range(3)]
-    contents = [(b, await make_content(owner, b)) for b in businesses for _ in range(3)]
+    contents = [(b, await make_content(admin_connection, b)) for b in businesses for _ in range(3)]
     started: list[UUID] = [uuid4()]
     refused: Counter[str] = Counter()
     pool = await asyncpg.create_pool(database_url, min_size=0, max_size=8)
@@ -234,7 +242,11 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
 
     async def claim() -> None:
         await ground.generations.claim_credentials(
-            N8N, "test", "heygen", generation_id=rng.choice(started[-6:]), execution_id=rng.choice(["1", "2"])
+            N8N_CALLER,
+            "test",
+            "heygen",
+            generation_id=rng.choice(started[-6:]),
+            execution_id=rng.choice(["1", "2"]),
         )
 
     async def expire() -> None:
@@ -297,7 +309,7 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
     await pool.close()
 
     assert len(started) > 100
-    broken = await owner.fetch(
+    broken = await admin_connection.fetch(
         "select c.id from public.content c left join ai_avatar.generations g on g.content_id = c.id "
         "and g.status in ('dispatching', 'processing') where c.business_id = any($1) "
         "group by c.id, c.heygen_status having count(g.id) > 1 "

@@ -57,7 +57,7 @@ def broken_n8n(kind: str) -> Iterator[dict[str, str]]:
 async def test_content_is_what_it_was_when_n8n(
     database_url: str,
     heygen_url: str,
-    owner: asyncpg.Connection,
+    admin_connection: asyncpg.Connection,
     kind: str,
     status: int,
     code: str,
@@ -65,8 +65,8 @@ async def test_content_is_what_it_was_when_n8n(
     before: str | None,
 ) -> None:
     requests_read.clear()
-    tenant = await make_tenant(owner)
-    content_id = await make_content(owner, tenant.business_id, heygen_status=before)
+    tenant = await make_tenant(admin_connection)
+    content_id = await make_content(admin_connection, tenant.business_id, heygen_status=before)
     with broken_n8n(kind) as webhook:
         providers: dict[str, Any] = {"heygen": {"api_url": heygen_url, **webhook}}
         async with running(settings(database_url, providers=providers)) as (_, client):
@@ -85,9 +85,11 @@ async def test_content_is_what_it_was_when_n8n(
     else:
         assert problem["detail"].startswith("Failed to trigger video generation: ")
     assert len(requests_read) == asked, "a job that n8n may have read is not sent again"
-    now = await owner.fetchval("select heygen_status from public.content where id = $1", content_id)
+    now = await admin_connection.fetchval(
+        "select heygen_status from public.content where id = $1", content_id
+    )
     assert now == before
-    live = await owner.fetchval(
+    live = await admin_connection.fetchval(
         "select count(*) from ai_avatar.generations where content_id = $1 "
         "and status in ('dispatching', 'processing')",
         content_id,
