@@ -26,7 +26,7 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```sql\n(.*?)^```$", text, re.M | re.S)
 
 
-UP, _, BACK = DOCUMENT.partition("## Going back")
+UP, _, BACK = DOCUMENT.partition("## Downgrading")
 
 
 @pytest.fixture(scope="module")
