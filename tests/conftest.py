@@ -8,6 +8,8 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from support import postgres
+from support.api import Api
+from support.rows import ContentRow
 from support.servers import serve_app
 from support.service import running, settings
 from support.tenants import Tenant, make_tenant
@@ -103,9 +105,25 @@ async def other_tenant(admin_connection: asyncpg.Connection) -> Tenant:
 
 
 @pytest.fixture
-async def connected(tenant: Tenant, client: httpx.AsyncClient) -> Tenant:
-    """A business that has connected HeyGen, with an avatar."""
-    body = {"api_key": f"sandbox-{tenant.business_id}", "avatar_id": "sandbox-ada"}
-    response = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
-    assert response.status_code == 201, response.text
+def unconnected_api(client: httpx.AsyncClient, tenant: Tenant, webhook: WebhookReceiver) -> Api:
+    """The service's API, called by a business that has not connected a provider."""
+    return Api(client, tenant)
+
+
+@pytest.fixture
+async def connected(tenant: Tenant, unconnected_api: Api) -> Tenant:
+    """The test's business, once it has connected HeyGen, with an avatar."""
+    await unconnected_api.connect(f"sandbox-{tenant.business_id}", avatar_id="sandbox-ada", expect=201)
     return tenant
+
+
+@pytest.fixture
+def api(unconnected_api: Api, connected: Tenant) -> Api:
+    """The service's API, called by a business that has connected HeyGen; the webhook answers 200."""
+    return unconnected_api
+
+
+@pytest.fixture
+def content(admin_connection: asyncpg.Connection, tenant: Tenant) -> ContentRow:
+    """The content item of the test's business."""
+    return ContentRow(admin_connection, tenant.content_id)

@@ -15,9 +15,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from support.api import Api
+from support.problems import assert_problem
+from support.rows import ContentRow
 from support.servers import serve_app
 from support.service import settings
-from support.tenants import JWT_SECRET, SERVICE_HEADERS, Tenant, make_content, make_tenant
+from support.tenants import JWT_SECRET, Tenant, make_content, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app.db import Database
@@ -27,9 +30,9 @@ from app.videos.events import EventHub, EventTiming
 from app.videos.repository import GenerationRepository, GenerationState
 from app.videos.schemas import Generation
 
-from .test_reports import URL, code, report, start
-
 pytestmark = pytest.mark.anyio
+
+URL = "https://videos.test/1.mp4"
 
 QUICK = EventTiming(poll_seconds=0.02, comment_seconds=0.2, read_timeout_seconds=0.5)
 
@@ -78,10 +81,11 @@ def events_path(tenant: Tenant) -> str:
 
 @asynccontextmanager
 async def follow(
-    client: httpx.AsyncClient, tenant: Tenant, headers: dict[str, str] | None = None
+    api: Api,
 ) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
     """The events of a stream as (event, data); comments as ("", None)."""
-    async with client.stream("GET", events_path(tenant), headers=headers or tenant.headers) as response:
+    headers = api.credentials or api.tenant.headers
+    async with api.client.stream("GET", events_path(api.tenant), headers=headers) as response:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         assert response.headers["cache-control"] == "no-store"
@@ -116,37 +120,31 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_state_now_then_each_change_then_the_end(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
-) -> None:
-    generation_id = await start(client, connected)
-    async with follow(client, connected) as events:
+async def test_state_now_then_each_change_then_the_end(api: Api) -> None:
+    generation_id = await api.start()
+    async with follow(api) as events:
         now = await next_state(events)
         assert (now["id"], now["status"], now["video_id"]) == (generation_id, "processing", None)
         assert set(now) == set(Generation.model_fields)
-        await report(client, generation_id, "processing", video_id="v1")
+        await api.report(generation_id, "processing", video_id="v1")
         assert (await next_state(events))["video_id"] == "v1"
-        await report(client, generation_id, "completed", video_url=URL)
+        await api.report(generation_id, "completed", video_url=URL)
         done = await next_state(events)
         assert (done["status"], done["heygen_status"], done["video_url"]) == ("completed", "completed", URL)
         assert [event async for event in events if event[0]] == []
 
 
-async def test_final_state_is_told_once(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
-) -> None:
-    await report(client, await start(client, connected), "failed", error="Out of credit")
-    async with follow(client, connected) as events:
+async def test_final_state_is_told_once(api: Api) -> None:
+    await api.report(await api.start(), "failed", error="Out of credit")
+    async with follow(api) as events:
         [(name, data)] = [event async for event in events]
     assert (name, data["status"], data["error"]) == ("generation", "failed", "Out of credit")
 
 
-async def test_comments_keep_an_unchanged_stream_open(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
-) -> None:
-    """Polls come more often than comments, as in earnest: one that tells nothing new must not put them off."""
-    await start(client, connected)
-    async with follow(client, connected) as events:
+async def test_comments_keep_an_unchanged_stream_open(api: Api) -> None:
+    """Polls come more often than comments, as in production: a poll without news must not delay a comment."""
+    await api.start()
+    async with follow(api) as events:
         assert (await anext(events))[0] == "generation"
         async with asyncio.timeout(30):
             assert [await anext(events) for _ in range(3)] == [("", None)] * 3
@@ -156,54 +154,43 @@ def test_timing_is_the_contract_s() -> None:
     assert (EventTiming().poll_seconds, EventTiming().comment_seconds) == (1, 15)
 
 
-async def test_stream_ends_with_its_token(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, hub: EventHub
-) -> None:
-    await start(client, connected)
-    token = mint_token(JWT_SECRET, user_id=connected.user_id, ttl=timedelta(seconds=3))
-    async with follow(client, connected, {"Authorization": f"Bearer {token}"}) as events:
+async def test_stream_ends_with_its_token(api: Api, hub: EventHub) -> None:
+    await api.start()
+    token = mint_token(JWT_SECRET, user_id=api.tenant.user_id, ttl=timedelta(seconds=3))
+    async with follow(replace(api, credentials={"Authorization": f"Bearer {token}"})) as events:
         told = [event async for event in events if event[0]]
     assert told[-1] == ("expired_token", {})
     assert {name for name, _ in told[:-1]} == {"generation"}
 
 
-async def test_back_end_with_a_key_may_follow(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver
-) -> None:
-    generation_id = await start(client, connected)
-    async with follow(client, connected, SERVICE_HEADERS) as events:
+async def test_back_end_with_a_key_may_follow(api: Api) -> None:
+    generation_id = await api.start()
+    async with follow(api.as_service()) as events:
         assert (await next_state(events))["id"] == generation_id
 
 
-async def test_another_business_s_stream_is_404(
-    client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant, webhook: WebhookReceiver
-) -> None:
-    await start(client, connected)
-    theirs = await client.get(events_path(connected), headers=other_tenant.headers)
-    nobodys = await client.get(events_path(other_tenant), headers=other_tenant.headers)
-    assert code(theirs) == code(nobodys) == (404, "generation_not_found")
+async def test_another_business_s_stream_is_404(api: Api, other_tenant: Tenant) -> None:
+    await api.start()
+    theirs = await api.of(other_tenant).request("GET", events_path(api.tenant))
+    missing = await api.of(other_tenant).request("GET", events_path(other_tenant))
+    for response in (theirs, missing):
+        assert_problem(response, 404, "generation_not_found")
 
 
 @pytest.mark.parametrize("parameter", ["access_token", "token", "apikey"])
-async def test_token_in_the_url_is_no_proof(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, parameter: str
-) -> None:
-    await start(client, connected)
-    token = connected.headers["Authorization"].removeprefix("Bearer ")
-    response = await client.get(events_path(connected), params={parameter: token})
-    assert code(response) == (401, "unauthenticated")
+async def test_token_in_the_url_is_no_proof(api: Api, client: httpx.AsyncClient, parameter: str) -> None:
+    await api.start()
+    token = api.tenant.headers["Authorization"].removeprefix("Bearer ")
+    response = await client.get(events_path(api.tenant), params={parameter: token})
+    assert_problem(response, 401, "unauthenticated")
 
 
-async def test_reader_who_hangs_up_frees_his_place_and_the_poll_stops(
-    app_and_url: tuple[FastAPI, str],
-    client: httpx.AsyncClient,
-    connected: Tenant,
-    webhook: WebhookReceiver,
-    hub: EventHub,
+async def test_client_that_disconnects_frees_its_place_and_the_poll_stops(
+    api: Api, app_and_url: tuple[FastAPI, str], hub: EventHub
 ) -> None:
     await until(lambda: hub.open_streams == 0)
-    await start(client, connected)
-    async with follow(client, connected) as first, follow(client, connected) as second:
+    await api.start()
+    async with follow(api) as first, follow(api) as second:
         await next_state(first)
         await next_state(second)
         assert hub.open_streams == 2
@@ -215,72 +202,51 @@ async def test_reader_who_hangs_up_frees_his_place_and_the_poll_stops(
     assert len(polls) == before
 
 
-async def test_stream_of_a_deleted_content_ends(
-    client: httpx.AsyncClient,
-    connected: Tenant,
-    webhook: WebhookReceiver,
-    admin_connection: asyncpg.Connection,
-) -> None:
-    await start(client, connected)
-    async with follow(client, connected) as events, asyncio.timeout(30):
+async def test_stream_of_a_deleted_content_ends(api: Api, admin_connection: asyncpg.Connection) -> None:
+    await api.start()
+    async with follow(api) as events, asyncio.timeout(30):
         await next_state(events)
-        await admin_connection.execute("delete from public.content where id = $1", connected.content_id)
+        await admin_connection.execute("delete from public.content where id = $1", api.tenant.content_id)
         assert [event async for event in events if event[0]] == []
 
 
-async def test_next_generation_of_the_content_is_followed_too(
-    client: httpx.AsyncClient,
-    connected: Tenant,
-    webhook: WebhookReceiver,
-    admin_connection: asyncpg.Connection,
-) -> None:
-    await start(client, connected)
-    async with follow(client, connected) as events:
+async def test_next_generation_of_the_content_is_followed_too(api: Api, content: ContentRow) -> None:
+    await api.start()
+    async with follow(api) as events:
         await next_state(events)
-        await admin_connection.execute(
-            "update public.content set heygen_status = 'draft' where id = $1", connected.content_id
-        )
+        await content.write("draft")
         assert (await next_state(events))["heygen_status"] == "draft"
-        newer = await start(client, connected)
+        newer = await api.start()
         while (await next_state(events))["id"] != newer:
             pass
 
 
 async def test_streams_beyond_the_limit_are_told_to_come_back(
-    client: httpx.AsyncClient,
-    connected: Tenant,
-    webhook: WebhookReceiver,
-    hub: EventHub,
-    monkeypatch: pytest.MonkeyPatch,
+    api: Api, hub: EventHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await start(client, connected)
+    await api.start()
     await until(lambda: hub.open_streams == 0)
     monkeypatch.setattr(hub, "timing", replace(QUICK, max_streams=1))
-    async with follow(client, connected) as events:
+    async with follow(api) as events:
         await next_state(events)
-        refused = await client.get(events_path(connected), headers=connected.headers)
-    assert code(refused) == (503, "overloaded")
+        refused = await api.request("GET", events_path(api.tenant))
+    assert_problem(refused, 503, "overloaded")
     assert int(refused.headers["retry-after"]) > 0
 
 
-async def test_slow_reader_is_dropped(
-    app_and_url: tuple[FastAPI, str],
-    client: httpx.AsyncClient,
-    connected: Tenant,
-    webhook: WebhookReceiver,
-    admin_connection: asyncpg.Connection,
-    hub: EventHub,
+async def test_client_that_does_not_read_is_disconnected(
+    api: Api, app_and_url: tuple[FastAPI, str], content: ContentRow, hub: EventHub
 ) -> None:
-    """A socket that does not read: when nothing more fits between, its place is given up."""
+    """A client that does not read is disconnected once the buffers are full."""
     await until(lambda: hub.open_streams == 0)
-    await start(client, connected)
+    await api.start()
     parts = urlsplit(app_and_url[1])
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         await asyncio.to_thread(reader.connect, (parts.hostname, parts.port))
         reader.sendall(
-            f"GET {events_path(connected)} HTTP/1.1\r\nHost: service.test\r\n"
-            f"Authorization: {connected.headers['Authorization']}\r\n\r\n".encode()
+            f"GET {events_path(api.tenant)} HTTP/1.1\r\nHost: service.test\r\n"
+            f"Authorization: {api.tenant.headers['Authorization']}\r\n\r\n".encode()
         )
         await until(lambda: hub.open_streams == 1)
         # Another application writes long states, until neither kernel nor server takes any more.
@@ -288,11 +254,7 @@ async def test_slow_reader_is_dropped(
             for number in range(100_000):
                 if hub.open_streams == 0:
                     break
-                await admin_connection.execute(
-                    "update public.content set heygen_status = $2 where id = $1",
-                    connected.content_id,
-                    f"{number} " + "x" * 200_000,
-                )
+                await content.write(f"{number} " + "x" * 200_000)
                 await asyncio.sleep(0.02)
         assert hub.open_streams == 0
 
