@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
 
-from app import main as application
 from app import migrations
 from app.config import (
     ConfigError,
@@ -36,6 +35,8 @@ from app.db import Database
 from app.errors import AppError
 from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import RotationResult, rotate
+from app.lifespan import check_vault
+from app.main import create_app
 from app.sealing import generate_key
 from app.security import mint_token
 
@@ -73,7 +74,7 @@ def serve(
 ) -> None:
     """Run the service in production. It never migrates: run `ai-avatar migrate` first, as the owner."""
     settings = load_settings()
-    asyncio.run(application.check_vault(settings))
+    asyncio.run(check_vault(settings))
     with _metrics_folder(workers):
         uvicorn.run(
             "app.main:from_environment",
@@ -131,7 +132,7 @@ def token(
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    typer.echo(json.dumps(application.create_app(_settings_for_document()).openapi(), indent=2))
+    typer.echo(json.dumps(create_app(_settings_for_document()).openapi(), indent=2))
 
 
 def _settings_for_document() -> Settings:

@@ -6,8 +6,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.errors import Problem
 from app.examples import EXAMPLES
+from app.problems import Problem
 
 _TITLES: Final = {
     400: "Malformed JSON",

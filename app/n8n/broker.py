@@ -10,11 +10,12 @@ import structlog
 from app.background import ShieldedTasks, retrying_outages
 from app.errors import AvatarNotConfigured, GenerationNotFound, ProviderUnavailable
 from app.integrations.service import IntegrationService
+from app.n8n.repository import ClaimedCredentials, ClaimRepository
 from app.n8n.schemas import BrokerRequest
 from app.providers.base import Provider, ProviderError, ProviderUnexpectedAnswer, Video
 from app.providers.base import ProviderUnavailable as Unavailable
 from app.security import Caller
-from app.videos.repository import ClaimedCredentials, GenerationRepository, GenerationState, Report
+from app.videos.repository import GenerationRepository, GenerationState, Report
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +30,13 @@ class Broker:
     """Creates and follows videos at the provider, and moves their generations on."""
 
     def __init__(
-        self, generations: GenerationRepository, integrations: IntegrationService, tasks: ShieldedTasks
+        self,
+        claims: ClaimRepository,
+        generations: GenerationRepository,
+        integrations: IntegrationService,
+        tasks: ShieldedTasks,
     ) -> None:
+        self._claims = claims
         self._generations = generations
         self._integrations = integrations
         self._tasks = tasks
@@ -41,7 +47,7 @@ class Broker:
         Raises what `claim_credentials` raises, AvatarNotConfigured, ProviderError, or ProviderUnavailable while
         another call is asking.
         """
-        claimed = await self._generations.claim_credentials(
+        claimed = await self._claims.claim_credentials(
             caller, "create_video", provider, generation_id=body.generation_id, execution_id=body.execution_id
         )
         if claimed.avatar_id is None and claimed.video_id is None:
@@ -54,7 +60,7 @@ class Broker:
         self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, api_key: str
     ) -> GenerationState:
         for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
-            match await self._generations.reserve_create(body.generation_id, _CREATE_LEASE):
+            match await self._claims.reserve_create(body.generation_id, _CREATE_LEASE):
                 case "granted":
                     return await self._create(provider, body, claimed, api_key)
                 case "settled":
@@ -96,7 +102,7 @@ class Broker:
             if not _may_have_happened(error):
                 async for attempt in retrying_outages(_RETRY_SECONDS):
                     with attempt:
-                        await self._generations.release_create(body.generation_id)
+                        await self._claims.release_create(body.generation_id)
             raise
         log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
         # Paid for from here on: nothing but this report knows where it is.

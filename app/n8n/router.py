@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.errors import NotFound
 from app.n8n.broker import Broker
+from app.n8n.repository import ClaimRepository
 from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
 from app.openapi import responses
 from app.providers import PROVIDERS
@@ -36,8 +37,14 @@ async def _generations(request: Request) -> GenerationRepository:
     return repository
 
 
+async def _claims(request: Request) -> ClaimRepository:
+    repository: ClaimRepository = request.app.state.claims
+    return repository
+
+
 ProviderInPath = Annotated[str, Depends(_provider)]
 VideoBroker = Annotated[Broker, Depends(_broker)]
+Claims = Annotated[ClaimRepository, Depends(_claims)]
 Generations = Annotated[GenerationRepository, Depends(_generations)]
 
 
@@ -46,7 +53,7 @@ async def issue_credentials(
     caller: N8nCaller,
     provider: ProviderInPath,
     body: CredentialsRequest,
-    generations: Generations,
+    claims: Claims,
     request: Request,
     response: Response,
 ) -> Credentials:
@@ -55,7 +62,7 @@ async def issue_credentials(
     The same execution may ask again; another one, or one without an id, gets 409 and should end silently: n8n can
     run one webhook twice, and only one of the two may go on. 410 says that the generation is over.
     """
-    claimed = await generations.claim_credentials(
+    claimed = await claims.claim_credentials(
         caller,
         "issue_credentials",
         provider,

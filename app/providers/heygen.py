@@ -40,8 +40,8 @@ from .heygen_models import (
     to_error,
     to_video,
 )
-from .http import ProviderTransport, Response, Timeouts
 from .text import is_header_safe, sanitize
+from .transport import ProviderTransport, Response, Timeouts
 
 M = TypeVar("M", bound=BaseModel)
 

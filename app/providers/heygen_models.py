@@ -9,6 +9,8 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AliasChoices, BaseModel, FailFast, Field, ValidationError
 
+from app.http import retry_after_seconds
+
 from .base import (
     ApiKeyRejected,
     ProviderError,
@@ -21,8 +23,8 @@ from .base import (
     Video,
     VideoStatus,
 )
-from .http import Response, retry_after_seconds
 from .text import Identifier, Label, WebUrl, sanitize
+from .transport import Response
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -24,8 +24,8 @@ from rich.console import Console
 from app import migrations
 from app.config import ConfigError, load_settings
 from app.db import connect
+from app.logs import configure_logging
 from app.main import create_app
-from app.observability import configure_logging
 from app.sandbox.embedded import database_url, start_postgres
 from app.sealing import generate_key
 from app.security import mint_token

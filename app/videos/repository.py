@@ -1,9 +1,9 @@
 """The generations in the database: each method is the SQL function of the same name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -20,12 +20,9 @@ from app.db import (
     SqlFunction,
 )
 from app.errors import GenerationClosed, GenerationNotFound
-from app.integrations.repository import StoredSecret
 from app.schemas import Cursor
-from app.security import Caller
 from app.videos.schemas import Generation, Video
 
-CreateReservation = Literal["granted", "pending", "unknown", "settled"]
 EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]
 
 
@@ -59,35 +56,6 @@ CONFIRM_DISPATCH: Final = SqlFunction(
 ROLL_BACK_DISPATCH: Final = SqlFunction(
     "ai_avatar.roll_back_dispatch", {"p_generation_id": UUID_, "p_error": TEXT}, _STATE
 )
-CLAIM_CREDENTIALS: Final = SqlFunction(
-    "ai_avatar.claim_credentials",
-    {
-        "p_business_id": UUID_,
-        "p_provider": TEXT,
-        "p_generation_id": UUID_,
-        "p_execution_id": TEXT,
-        "p_timeout": INTERVAL,
-        "p_caller": TEXT,
-        "p_purpose": TEXT,
-        "p_request_id": TEXT,
-        "p_address": TEXT,
-    },
-    (
-        "business_id",
-        "provider",
-        "secret",
-        "secret_updated_at",
-        "avatar_id",
-        "voice_id",
-        "provider_config",
-        "script",
-        "video_id",
-    ),
-)
-RESERVE_CREATE: Final = SqlFunction(
-    "ai_avatar.reserve_create", {"p_generation_id": UUID_, "p_lease": INTERVAL}
-)
-RELEASE_CREATE: Final = SqlFunction("ai_avatar.release_create", {"p_generation_id": UUID_})
 REPORT_GENERATION: Final = SqlFunction(
     "ai_avatar.report_generation",
     {
@@ -128,26 +96,6 @@ LIST_VIDEOS: Final = SqlFunction(
     },
     tuple(Video.model_fields),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedCredentials:
-    """An active integration with its key as it is stored; `script` and `video_id` are the claimed generation's."""
-
-    business_id: UUID
-    provider: str
-    secret: str = field(repr=False)
-    secret_updated_at: datetime
-    avatar_id: str | None
-    voice_id: str | None
-    provider_config: dict[str, Any]
-    script: str | None
-    video_id: str | None
-
-    @property
-    def stored(self) -> StoredSecret:
-        """The key alone."""
-        return StoredSecret(self.secret, self.secret_updated_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,46 +167,6 @@ class GenerationRepository:
         return _state(
             await self._db.call_one(ROLL_BACK_DISPATCH, p_generation_id=generation_id, p_error=error)
         )
-
-    async def claim_credentials(
-        self,
-        caller: Caller,
-        purpose: str,
-        provider: str,
-        *,
-        business_id: UUID | None = None,
-        generation_id: UUID | None = None,
-        execution_id: str | None = None,
-    ) -> ClaimedCredentials:
-        """The active integration with its key, recorded; with a generation, the claim of it.
-
-        Raises IntegrationNotFound, GenerationNotFound, GenerationAlreadyClaimed or GenerationClosed.
-        """
-        row = await self._db.call_one(
-            CLAIM_CREDENTIALS,
-            p_business_id=business_id,
-            p_provider=provider,
-            p_generation_id=generation_id,
-            p_execution_id=execution_id,
-            p_timeout=self._generation_timeout,
-            p_caller=caller.name,
-            p_purpose=purpose,
-            p_request_id=caller.request_id,
-            p_address=caller.address,
-        )
-        assert row
-        return ClaimedCredentials(**dict(row))
-
-    async def reserve_create(self, generation_id: UUID, patience: timedelta) -> CreateReservation:
-        """Whose turn it is to ask the provider for the video; see the SQL function."""
-        turn: CreateReservation = await self._db.call_value(
-            RESERVE_CREATE, p_generation_id=generation_id, p_lease=patience
-        )
-        return turn
-
-    async def release_create(self, generation_id: UUID) -> None:
-        """The provider certainly made no video: another call may ask at once."""
-        await self._db.call(RELEASE_CREATE, p_generation_id=generation_id)
 
     async def report_generation(
         self, provider: str, report: Report, *, generation_id: UUID | None, content_id: UUID | None = None

@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import Counter
 from standardwebhooks import Webhook
 
-from app.providers.http import request_was_not_sent, retry_after_seconds
+from app.http import request_was_not_sent, retry_after_seconds
 
 log = structlog.get_logger(__name__)
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from pydantic import JsonValue
 
+from app.http import retry_after_seconds
 from app.providers import PROVIDERS
 from app.providers.base import (
     Account,
@@ -27,7 +28,7 @@ from app.providers.base import (
     Voice,
 )
 from app.providers.heygen import HeyGen
-from app.providers.http import Timeouts, retry_after_seconds
+from app.providers.transport import Timeouts
 
 pytestmark = pytest.mark.anyio
 

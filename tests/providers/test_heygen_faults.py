@@ -20,7 +20,7 @@ from app.providers.base import (
     ProviderUnexpectedAnswer,
 )
 from app.providers.heygen import HeyGen
-from app.providers.http import Timeouts
+from app.providers.transport import Timeouts
 
 pytestmark = pytest.mark.anyio
 

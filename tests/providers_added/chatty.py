@@ -17,7 +17,7 @@ from app.providers.base import (
     Video,
     Voice,
 )
-from app.providers.http import ProviderTransport, Response, Timeouts
+from app.providers.transport import ProviderTransport, Response, Timeouts
 
 NAME, TITLE = "chatty", "Chatty"
 TIMING = Timeouts()

@@ -25,6 +25,7 @@ from support.tenants import SECRETS_KEYS, make_content, make_tenant
 from app.db import Database
 from app.errors import AppError
 from app.integrations.repository import IntegrationRepository
+from app.n8n.repository import ClaimRepository
 from app.sealing import KeyRing
 from app.security import Caller
 from app.videos.repository import GenerationRepository, Report
@@ -344,6 +345,7 @@ class GenerationMachine(RuleBasedStateMachine):
         self.generations = GenerationRepository(
             self.db, dispatch_timeout=timedelta(minutes=5), generation_timeout=timedelta(minutes=5)
         )
+        self.claims = ClaimRepository(self.db, generation_timeout=timedelta(minutes=5))
         async with self.admin_pool.acquire() as acquired:
             admin_connection = cast("asyncpg.Connection", acquired)
             tenant = await make_tenant(admin_connection)
@@ -495,7 +497,7 @@ class GenerationMachine(RuleBasedStateMachine):
             case WebhookNo():
                 return ("answered", (await rows.roll_back_dispatch(step.generation, "no")).status)
             case Claim(_, execution):
-                await rows.claim_credentials(
+                await self.claims.claim_credentials(
                     N8N_CALLER, "test", "heygen", generation_id=step.generation, execution_id=execution
                 )
                 return ("claimed",)

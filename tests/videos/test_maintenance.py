@@ -17,6 +17,7 @@ from support.tenants import SECRETS_KEYS, make_content, make_tenant
 from app.db import Database
 from app.errors import AppError, DatabaseUnavailable
 from app.integrations.repository import IntegrationRepository
+from app.n8n.repository import ClaimRepository
 from app.sealing import KeyRing
 from app.security import Caller
 from app.videos.maintenance import Maintenance
@@ -36,6 +37,7 @@ class Ground:
         self.generations = GenerationRepository(
             db, dispatch_timeout=timedelta(minutes=5), generation_timeout=timedelta(hours=1)
         )
+        self.claims = ClaimRepository(db, generation_timeout=timedelta(hours=1))
         self.integrations = IntegrationRepository(db)
 
     async def connect(self) -> UUID:
@@ -96,7 +98,7 @@ async def test_deadlines_are_those_of_the_contract(
     await ground.generations.confirm_dispatch(generation_id)
     assert await patience() == pytest.approx(3600, abs=60)
     await age(0)
-    await ground.generations.claim_credentials(
+    await ground.claims.claim_credentials(
         N8N_CALLER, "test", "heygen", generation_id=generation_id, execution_id="1"
     )
     assert await patience() == pytest.approx(3600, abs=60)
@@ -241,7 +243,7 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
         )
 
     async def claim() -> None:
-        await ground.generations.claim_credentials(
+        await ground.claims.claim_credentials(
             N8N_CALLER,
             "test",
             "heygen",

@@ -9,13 +9,13 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import aiohttp
 import httpx
 import stamina
+
+from app.http import request_was_not_sent
 
 from .base import ProviderError, ProviderRateLimited, ProviderUnavailable, ProviderUnexpectedAnswer
 
@@ -23,7 +23,6 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 ATTEMPTS = 3
-MAX_WAIT = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,30 +134,3 @@ async def _read_bounded(response: httpx.Response) -> bytes | None:
         if len(body) > MAX_BODY_BYTES:
             return None
     return bytes(body)
-
-
-def request_was_not_sent(error: Exception) -> bool:
-    """Tell whether the request certainly did not leave this machine.
-
-    The httpx-aiohttp transport (0.2) raises `httpx.ConnectTimeout` for every aiohttp connection error, a
-    server that hung up after reading the request included; there, only the cause tells them apart.
-    """
-    if isinstance(error.__cause__, aiohttp.ClientError):
-        return isinstance(error.__cause__, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
-
-
-def retry_after_seconds(value: str | None) -> float | None:
-    """Read a `Retry-After` header (RFC 9110 10.2.3: seconds or a date); None if absent or nonsense."""
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value), MAX_WAIT)
-    try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    if when.tzinfo is None:
-        return None
-    return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), MAX_WAIT)

@@ -1,0 +1,161 @@
+"""The application's life: check the vault, open, wire and start its parts; on shutdown, drain and close them."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+import httpx
+import structlog
+from fastapi import FastAPI
+
+from app.background import ShieldedTasks
+from app.config import ConfigError, Settings
+from app.db import Database
+from app.errors import AppError
+from app.http import create_client
+from app.integrations.catalogue import Catalogue
+from app.integrations.repository import IntegrationRepository
+from app.integrations.service import IntegrationService, KeyCipher
+from app.n8n.broker import Broker
+from app.n8n.repository import ClaimRepository
+from app.providers import PROVIDERS
+from app.security import Authenticator
+from app.videos.events import EventHub
+from app.videos.maintenance import Maintenance
+from app.videos.repository import GenerationRepository
+from app.videos.service import VideoService
+from app.videos.webhook import WebhookClient
+
+log = structlog.get_logger(__name__)
+
+
+def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an application with these settings. Starting it raises ConfigError."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await check_vault(settings)
+        async with AsyncExitStack() as stack:
+            db = Database(
+                settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler
+            )
+            await db.open()
+            stack.push_async_callback(db.close)
+            client = await stack.enter_async_context(create_client(keep_alive=True))
+            # docs/decisions/0004-webhook-connections-are-not-reused.md
+            webhook_client = await stack.enter_async_context(create_client(keep_alive=False))
+            _wire(app, settings, db, client, webhook_client)
+
+            maintenance = asyncio.create_task(app.state.maintenance.run())
+            stack.push_async_callback(_cancel, maintenance)
+            # Webhook calls and creates in flight finish here; maintenance repairs those that do not.
+            stack.push_async_callback(app.state.tasks.drain, _drain_seconds(settings))
+            _close_on_signal(app.state.events)
+            # docs/decisions/0007-database-driver-http-transport-and-gc.md
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000)
+            log.info("started")
+            yield
+            log.info("stopping")
+            app.state.events.close()
+
+    return lifespan
+
+
+def _drain_seconds(settings: Settings) -> float:
+    """Return how long shutdown waits: for a webhook's budget, or a provider's create and a database restart."""
+    return max(settings.dispatch_timeout.total_seconds(), 60.0)
+
+
+def _wire(
+    app: FastAPI,
+    settings: Settings,
+    db: Database,
+    client: httpx.AsyncClient,
+    webhook_client: httpx.AsyncClient,
+) -> None:
+    state: Any = app.state
+    providers = {
+        name: spec.create(client, settings.providers[name].api_url) for name, spec in PROVIDERS.items()
+    }
+    integration_rows = IntegrationRepository(db)
+    generation_rows = GenerationRepository(
+        db, dispatch_timeout=settings.dispatch_timeout, generation_timeout=settings.generation_timeout
+    )
+    token = settings.n8n_webhook_token
+    webhook = WebhookClient(
+        webhook_client,
+        secrets=settings.webhook_secrets,
+        token=token.get_secret_value() if token else None,
+        budget=settings.webhook_timeout_seconds,
+    )
+    state.db = db
+    state.tasks = ShieldedTasks()
+    state.authenticator = Authenticator(settings, db, client)
+    state.integrations = IntegrationService(integration_rows, providers, KeyCipher(settings.key_ring))
+    state.catalogue = Catalogue(state.integrations)
+    state.videos = VideoService(
+        generation_rows,
+        state.integrations,
+        webhook,
+        {name: provider.webhook_url for name, provider in settings.providers.items() if provider.webhook_url},
+        state.tasks,
+    )
+    state.events = EventHub(generation_rows)
+    state.claims = ClaimRepository(db, generation_timeout=settings.generation_timeout)
+    state.broker = Broker(state.claims, generation_rows, state.integrations, state.tasks)
+    state.maintenance = Maintenance(
+        generation_rows, integration_rows, timedelta(days=settings.secret_reads_retention_days)
+    )
+
+
+async def check_vault(settings: Settings) -> None:
+    """Check that keys are encrypted at rest: by SECRETS_KEYS or, without them, by a real Supabase Vault.
+
+    Raises ConfigError, also when the database cannot be asked.
+    """
+    if settings.secrets_keys is not None:
+        return
+    db = Database(settings.database_url, pool_size=1, pooler=settings.database_pooler)
+    await db.open()
+    missing = (
+        "SECRETS_KEYS: is required unless the database has Supabase Vault: `ai-avatar secrets generate-key`"
+    )
+    try:
+        encrypts = await IntegrationRepository(db).vault_encrypts()
+    except AppError as error:
+        raise ConfigError(
+            f"{missing}; whether this database has it cannot be asked ({error.detail})"
+        ) from error
+    finally:
+        await db.close()
+    if not encrypts:
+        raise ConfigError(f"{missing} makes one")
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _close_on_signal(events: EventHub) -> None:
+    """On SIGTERM and SIGINT, end event streams first: uvicorn would wait for their end."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+        if not callable(before):
+            continue
+
+        def handle(received: int, frame: FrameType | None, before: Any = before) -> None:
+            loop.call_soon_threadsafe(events.close)
+            before(received, frame)
+
+        with suppress(ValueError):  # not the main thread: a test's server, which gets no signals
+            signal.signal(number, handle)

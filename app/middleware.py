@@ -1,0 +1,102 @@
+"""Middleware: request ids, the request log, request metrics, and responses to unexpected errors."""
+
+import re
+import time
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from fastapi import Request
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import InternalError
+from app.problems import problem_response
+
+log = structlog.get_logger(__name__)
+
+_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_QUIET_ROUTES: Final = ("/health/", "/metrics")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_requests = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
+_seconds = Histogram(
+    "http_request_duration_seconds",
+    "Time to the end of the answer",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
+)
+
+
+class RequestContext:
+    """The outermost layer: sets each request's id and writes its log line and its metrics."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = scope["request_id"] = _request_id(scope)
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                _record(scope, status, time.perf_counter() - started)
+
+
+class UnexpectedErrors:
+    """The innermost layer: turns an unexpected exception into a problem, inside CORS.
+
+    Starlette would respond outside all layers, where browsers cannot read the response.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_start)
+        except Exception:
+            log.exception("unexpected_error")
+            if started or scope["type"] != "http":
+                raise
+            await problem_response(Request(scope), InternalError())(scope, receive, send)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            if _REQUEST_ID.fullmatch(text):
+                return text
+    return uuid4().hex
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    # Label by route template: path cardinality is unbounded.
+    route = getattr(scope.get("route"), "path_format", None) or "none"
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    _requests.labels(method, route, str(status)).inc()
+    _seconds.labels(method, route).observe(seconds)
+    write = log.debug if route.startswith(_QUIET_ROUTES) else log.info
+    write("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1))

@@ -1,0 +1,114 @@
+"""Claims in the database: each method is the SQL function of the same name."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from app.db import INTERVAL, TEXT, UUID_, Database, SqlFunction
+from app.integrations.repository import StoredSecret
+from app.security import Caller
+
+CreateReservation = Literal["granted", "pending", "unknown", "settled"]
+
+CLAIM_CREDENTIALS: Final = SqlFunction(
+    "ai_avatar.claim_credentials",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_generation_id": UUID_,
+        "p_execution_id": TEXT,
+        "p_timeout": INTERVAL,
+        "p_caller": TEXT,
+        "p_purpose": TEXT,
+        "p_request_id": TEXT,
+        "p_address": TEXT,
+    },
+    (
+        "business_id",
+        "provider",
+        "secret",
+        "secret_updated_at",
+        "avatar_id",
+        "voice_id",
+        "provider_config",
+        "script",
+        "video_id",
+    ),
+)
+RESERVE_CREATE: Final = SqlFunction(
+    "ai_avatar.reserve_create", {"p_generation_id": UUID_, "p_lease": INTERVAL}
+)
+RELEASE_CREATE: Final = SqlFunction("ai_avatar.release_create", {"p_generation_id": UUID_})
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCredentials:
+    """An active integration with its key as it is stored; `script` and `video_id` are the claimed generation's."""
+
+    business_id: UUID
+    provider: str
+    secret: str = field(repr=False)
+    secret_updated_at: datetime
+    avatar_id: str | None
+    voice_id: str | None
+    provider_config: dict[str, Any]
+    script: str | None
+    video_id: str | None
+
+    @property
+    def stored(self) -> StoredSecret:
+        """The key alone."""
+        return StoredSecret(self.secret, self.secret_updated_at)
+
+
+class ClaimRepository:
+    """What n8n claims: generations, their credentials and the right to create their videos.
+
+    Every method is one database call, and raises what `Database.call` raises.
+    """
+
+    def __init__(self, db: Database, *, generation_timeout: timedelta) -> None:
+        """`generation_timeout`: how far a claim extends the generation's deadline."""
+        self._db = db
+        self._generation_timeout = generation_timeout
+
+    async def claim_credentials(
+        self,
+        caller: Caller,
+        purpose: str,
+        provider: str,
+        *,
+        business_id: UUID | None = None,
+        generation_id: UUID | None = None,
+        execution_id: str | None = None,
+    ) -> ClaimedCredentials:
+        """Return the active integration with its key, recorded; with `generation_id`, claim that generation.
+
+        Raises IntegrationNotFound, GenerationNotFound, GenerationAlreadyClaimed or GenerationClosed.
+        """
+        row = await self._db.call_one(
+            CLAIM_CREDENTIALS,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_generation_id=generation_id,
+            p_execution_id=execution_id,
+            p_timeout=self._generation_timeout,
+            p_caller=caller.name,
+            p_purpose=purpose,
+            p_request_id=caller.request_id,
+            p_address=caller.address,
+        )
+        assert row
+        return ClaimedCredentials(**dict(row))
+
+    async def reserve_create(self, generation_id: UUID, lease: timedelta) -> CreateReservation:
+        """Reserve the right to ask the provider for the video, for `lease`; "granted" if this call may."""
+        reservation: CreateReservation = await self._db.call_value(
+            RESERVE_CREATE, p_generation_id=generation_id, p_lease=lease
+        )
+        return reservation
+
+    async def release_create(self, generation_id: UUID) -> None:
+        """Give the reservation back: the provider certainly made no video, so another call may ask at once."""
+        await self._db.call(RELEASE_CREATE, p_generation_id=generation_id)
