@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format test-pg15 test-n8n bench lock schema clean
+.PHONY: help run test test-fast check format test-pg15 test-n8n bench lock schema clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ run: .venv/ready ## Run everything: database, demo data, sandbox, service on htt
 
 test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+test-fast: .venv/ready ## Run all tests but those marked slow: under two minutes on two cores
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
 check: .venv/ready ## Format, lint, types, imports, SQL lint
 	$(BIN)/ruff format --check .

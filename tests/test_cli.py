@@ -248,6 +248,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "installed"
 
 
+@pytest.mark.slow
 def test_installed_wheel_migrates_and_serves(wheel: Path, server: Server) -> None:
     # -S -E would hide the dependencies, too: the checkout is an editable install, so the wheel goes before it.
     start = "import sys; sys.path.insert(0, sys.argv.pop(1)); from app.cli import main; import app; "

@@ -22,7 +22,7 @@ from support.processes import ServiceProcess, environment, service_processes
 from support.servers import serve_app
 from support.tenants import N8N_HEADERS, SERVICE_HEADERS, make_content, make_tenant
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 GENERATES = 200
 CONTENTS = 80

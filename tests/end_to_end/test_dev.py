@@ -22,6 +22,8 @@ from standardwebhooks import Webhook
 from support.postgres import DATA
 from support.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 CANARY = "sandbox-canary-7f3a91"
 ROOT = "/integrations/ai-avatar"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -26,7 +26,7 @@ from app.db import connect
 from app.sandbox.embedded import database_url as embedded_url
 from app.sandbox.embedded import start_postgres
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 GENERATE = "/integrations/ai-avatar/generate-video"
 

@@ -169,6 +169,7 @@ def _use(url: str, revision: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_every_revision_goes_down_and_up_again_over_data(empty_url: str) -> None:
     dumps: list[dict[str, str]] = [dump(empty_url)]
     for position, revision in enumerate(REVISIONS):

@@ -114,6 +114,7 @@ async def test_database_that_goes_away_after_the_create_gets_the_video_when_it_i
     assert heygen.creates == 1
 
 
+@pytest.mark.slow
 async def test_sigterm_in_mid_create_still_records_the_video(
     heygen: SlowHeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
 ) -> None:

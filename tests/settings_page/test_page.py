@@ -13,7 +13,8 @@ from support.tenants import JWT_SECRET
 
 from app.security import mint_token
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser, one service
+# One browser and one service for all of them.
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
 API = "/integrations/ai-avatar"
 MASK = "••••••••••••••••"

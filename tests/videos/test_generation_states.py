@@ -624,6 +624,7 @@ def machine(database_url: str) -> Iterator[type[GenerationMachine]]:
         runner.run(disconnect_all())
 
 
+@pytest.mark.slow
 def test_any_order_of_steps_keeps_the_promises(machine: type[GenerationMachine]) -> None:
     run_state_machine_as_test(
         machine,
