@@ -1,1 +1,1 @@
-"""Stand-ins for HeyGen and n8n: for `ai-avatar dev` and the tests. Nothing in production imports this."""
+"""Stand-ins for HeyGen and n8n, for `ai-avatar dev` and the tests. Production code never imports this package."""

@@ -1,8 +1,8 @@
-"""`python -m app.sandbox`: the stand-in HeyGen and n8n in one process, on one port.
+"""`python -m app.sandbox`: stand-ins for HeyGen and n8n in one process, on one port.
 
-HeyGen's API is at `/heygen/v3/…`, n8n's webhook at `/n8n/webhook/heygen-video`, what HeyGen's links
-lead to at `/media/…`. Secrets come through the environment, under the names that the service has for
-them: N8N_API_KEY, and where set N8N_WEBHOOK_SECRET (comma-separated) and N8N_WEBHOOK_TOKEN.
+HeyGen's API is at `/heygen/v3/…`, the files it links to are at `/media/…`, and n8n's webhook is at
+`/n8n/webhook/heygen-video`. Secrets are read from the environment, under the names that the service uses:
+N8N_API_KEY, and optionally N8N_WEBHOOK_SECRET (comma-separated) and N8N_WEBHOOK_TOKEN.
 """
 
 import argparse
@@ -22,13 +22,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m app.sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--service-url", required=True, help="where the AI-avatar service listens")
-    parser.add_argument("--direct", action="store_true", help="n8n fetches the key and calls HeyGen itself")
-    parser.add_argument("--video-seconds", type=float, default=4.5, help="from a create to the video")
+    parser.add_argument("--service-url", required=True, help="address of the AI-avatar service")
+    parser.add_argument(
+        "--direct", action="store_true", help="direct mode: n8n fetches the key and calls HeyGen itself"
+    )
+    parser.add_argument("--video-seconds", type=float, default=4.5, help="time until a video is completed")
     options = parser.parse_args()
     n8n_api_key = os.environ.get("N8N_API_KEY")
     if not n8n_api_key:
-        sys.exit("N8N_API_KEY is not set: the key with which n8n calls the service.")
+        sys.exit("N8N_API_KEY is required: n8n sends it to the service.")
 
     own_url = f"http://{options.host}:{options.port}"
     media = Media(f"{own_url}/media")

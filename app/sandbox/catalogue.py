@@ -1,4 +1,4 @@
-"""The dozen people and voices that the stand-in HeyGen offers."""
+"""The avatars and voices of the stand-in HeyGen: twelve of each."""
 
 from dataclasses import dataclass
 

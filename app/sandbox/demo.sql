@@ -1,4 +1,4 @@
--- A business, a user of it and a few contents, to try the service with. Safe to run again.
+-- Demo data: a business, one of its users and three content items. Safe to run again.
 
 insert into public.businesses (id, business_name)
 values ('b0000000-0000-4000-8000-000000000001', 'Coral Coast Coffee')
@@ -27,7 +27,7 @@ values
 )
 on conflict (id) do nothing;
 
--- The service's own login: it may do what the migrations granted ai_avatar_service, and no more.
+-- The service's login. It has only the privileges that the migrations granted to ai_avatar_service.
 do $$
 begin
     if not exists (select from pg_catalog.pg_roles where rolname = 'ai_avatar_dev') then

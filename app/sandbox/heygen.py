@@ -1,9 +1,11 @@
-"""A stand-in for HeyGen's v3 API, by its documentation: paging, errors, idempotent replays, rendering.
+"""A stand-in for HeyGen's v3 API, written from its documentation: paging, errors, idempotent replays, rendering.
 
-What makes it do what: keys that start with `sandbox-` are good; of those, `sandbox-nocredit…` cannot
-pay for a video, `sandbox-limited…` is over its rate limit and `sandbox-revoked…` is rejected on every
-call but `/v3/users/me`. A script with `[fail]` gives a failed video, an `avatar_id` that starts with
-`missing` a 404. Other avatars need not be in the catalogue.
+Inputs select the behaviour:
+
+- A key that starts with `sandbox-` is valid. `sandbox-nocredit…` has no credit for a video, `sandbox-limited…` is
+  rate-limited, and `sandbox-revoked…` is rejected by every call except `/v3/users/me`.
+- A script that contains `[fail]` leads to a failed video.
+- An `avatar_id` that starts with `missing` leads to a 404. Any other is accepted, even if it is not in the catalogue.
 """
 
 import re
@@ -27,8 +29,8 @@ ASPECT_RATIOS = {"16:9", "9:16", "4:5", "5:4", "1:1", "auto"}
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_\-:.]{1,255}")
 
 
-class RefusedError(Exception):
-    """An answer of HeyGen's error shape."""
+class HeyGenError(Exception):
+    """An error response in HeyGen's format."""
 
     def __init__(self, status: int, code: str, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -46,21 +48,21 @@ class Rendering:
 
 
 @dataclass(slots=True)
-class Space:
-    """What belongs to one API key."""
+class Account:
+    """The data of one API key."""
 
     videos: dict[str, Rendering] = field(default_factory=dict)
     replays: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class StandInHeyGen:
-    """`waiting_seconds` and `rendering_seconds`: how long a video is pending, then processing."""
+    """HeyGen's endpoints. A video is pending for `waiting_seconds`, then processing for `rendering_seconds`."""
 
     def __init__(self, media: Media, *, waiting_seconds: float, rendering_seconds: float) -> None:
         self._media = media
         self._waiting = waiting_seconds
         self._rendering = rendering_seconds
-        self._spaces: dict[str, Space] = {}
+        self._accounts: dict[str, Account] = {}
 
     async def me(self, request: Request) -> Response:
         _key_of(request)
@@ -78,16 +80,16 @@ class StandInHeyGen:
         )
 
     async def looks(self, request: Request) -> Response:
-        self._space_of(request)
+        self._account_of(request)
         looks = [
             self._person(person.id) | {"group_id": person.id, "avatar_type": "studio_avatar"}
             for person in PEOPLE.values()
         ]
-        return _page(request, looks, most=50)
+        return _page(request, looks, max_limit=50)
 
     async def groups(self, request: Request) -> Response:
-        self._space_of(request)
-        return _page(request, [self._person(id_) | {"looks_count": 1} for id_ in PEOPLE], most=50)
+        self._account_of(request)
+        return _page(request, [self._person(id_) | {"looks_count": 1} for id_ in PEOPLE], max_limit=50)
 
     def _person(self, avatar_id: str) -> dict[str, Any]:
         person = PEOPLE[avatar_id]
@@ -100,7 +102,7 @@ class StandInHeyGen:
         }
 
     async def voices(self, request: Request) -> Response:
-        self._space_of(request)
+        self._account_of(request)
         voices = [
             {
                 "voice_id": speaker.id,
@@ -112,35 +114,35 @@ class StandInHeyGen:
             }
             for speaker in SPEAKERS.values()
         ]
-        return _page(request, voices, most=100)
+        return _page(request, voices, max_limit=100)
 
     async def create_video(self, request: Request) -> Response:
-        space = self._space_of(request)
+        account = self._account_of(request)
         key = request.headers.get("idempotency-key")
         if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-            raise RefusedError(400, "invalid_parameter", "Idempotency-Key is malformed.")
-        if key is not None and key in space.replays:
-            return JSONResponse(space.replays[key])
+            raise HeyGenError(400, "invalid_parameter", "Idempotency-Key is malformed.")
+        if key is not None and key in account.replays:
+            return JSONResponse(account.replays[key])
         if _key_of(request).startswith("sandbox-nocredit"):
-            raise RefusedError(
+            raise HeyGenError(
                 402, "insufficient_credit", "Your account has 0 credits but this video needs 1."
             )
-        body = _checked(await _json(request))
+        body = _validated(await _json(request))
         video = Rendering(uuid.uuid4().hex, body.get("title"), "[fail]" in body["script"])
-        space.videos[video.id] = video
+        account.videos[video.id] = video
         answer = {"data": {"video_id": video.id, "status": "waiting", "output_format": "mp4"}}
         if key is not None:
-            space.replays[key] = answer
+            account.replays[key] = answer
         return JSONResponse(answer)
 
     async def videos(self, request: Request) -> Response:
-        space = self._space_of(request)
-        return _page(request, [self._state(video) for video in space.videos.values()], most=100)
+        account = self._account_of(request)
+        return _page(request, [self._state(video) for video in account.videos.values()], max_limit=100)
 
     async def video(self, request: Request) -> Response:
-        video = self._space_of(request).videos.get(request.path_params["video_id"])
+        video = self._account_of(request).videos.get(request.path_params["video_id"])
         if video is None:
-            raise RefusedError(404, "video_not_found", "Video not found.")
+            raise HeyGenError(404, "video_not_found", "Video not found.")
         return JSONResponse({"data": self._state(video)})
 
     def _state(self, video: Rendering) -> dict[str, Any]:
@@ -155,19 +157,19 @@ class StandInHeyGen:
             return state | {"status": "failed"} | failure
         return state | {"status": "completed", "video_url": self._media.video_url(video.id), "duration": 4.0}
 
-    def _space_of(self, request: Request) -> Space:
+    def _account_of(self, request: Request) -> Account:
         key = _key_of(request)
         if key.startswith("sandbox-revoked"):
-            raise RefusedError(401, "unauthorized", "The API key has been revoked.")
+            raise HeyGenError(401, "unauthorized", "The API key has been revoked.")
         if key.startswith("sandbox-limited"):
-            raise RefusedError(429, "rate_limit_exceeded", "Too many requests.")
-        return self._spaces.setdefault(key, Space())
+            raise HeyGenError(429, "rate_limit_exceeded", "Too many requests.")
+        return self._accounts.setdefault(key, Account())
 
 
 def _key_of(request: Request) -> str:
     key = request.headers.get("x-api-key", "")
     if not key.startswith("sandbox-"):
-        raise RefusedError(401, "unauthorized", "The API key provided is invalid, expired, or missing.")
+        raise HeyGenError(401, "unauthorized", "The API key provided is invalid, expired, or missing.")
     return key
 
 
@@ -177,11 +179,11 @@ async def _json(request: Request) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise RefusedError(400, "invalid_parameter", "The body must be a JSON object.")
+        raise HeyGenError(400, "invalid_parameter", "The body must be a JSON object.")
     return body
 
 
-def _checked(body: dict[str, Any]) -> dict[str, Any]:
+def _validated(body: dict[str, Any]) -> dict[str, Any]:
     rules = {
         "type": body.get("type") == "avatar",
         "avatar_id": bool(body.get("avatar_id")) and isinstance(body["avatar_id"], str),
@@ -193,19 +195,19 @@ def _checked(body: dict[str, Any]) -> dict[str, Any]:
     }
     for param, holds in rules.items():
         if not holds:
-            raise RefusedError(400, "invalid_parameter", f"{param} is missing or invalid.", param=param)
+            raise HeyGenError(400, "invalid_parameter", f"{param} is missing or invalid.", param=param)
     if body["avatar_id"].startswith("missing"):
-        raise RefusedError(404, "avatar_not_found", "Avatar not found.", param="avatar_id")
+        raise HeyGenError(404, "avatar_not_found", "Avatar not found.", param="avatar_id")
     return body
 
 
-def _page(request: Request, items: Sequence[dict[str, Any]], *, most: int) -> Response:
-    """One page; the token is opaque to callers, and names the offset it starts at."""
+def _page(request: Request, items: Sequence[dict[str, Any]], *, max_limit: int) -> Response:
+    """Return one page. The token is opaque to callers and contains the offset of the next page."""
     limit, token = request.query_params.get("limit", "20"), request.query_params.get("token", "after-0")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= most):
-        raise RefusedError(400, "invalid_parameter", f"limit must be 1 to {most}.", param="limit")
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= max_limit):
+        raise HeyGenError(400, "invalid_parameter", f"limit must be 1 to {max_limit}.", param="limit")
     if not re.fullmatch(r"after-\d{1,6}", token, re.ASCII):
-        raise RefusedError(400, "invalid_parameter", "token is not one of ours.", param="token")
+        raise HeyGenError(400, "invalid_parameter", "token is invalid.", param="token")
     start = int(token.removeprefix("after-"))
     end = start + int(limit)
     more = end < len(items)
@@ -213,8 +215,8 @@ def _page(request: Request, items: Sequence[dict[str, Any]], *, most: int) -> Re
     return JSONResponse({"data": items[start:end], "has_more": more, "next_token": next_token})
 
 
-async def _refusal(_: Request, error: Exception) -> Response:
-    if not isinstance(error, RefusedError):
+async def _error_response(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HeyGenError):
         raise error
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 429 else None
     return JSONResponse(error.content, error.status, headers)
@@ -223,7 +225,7 @@ async def _refusal(_: Request, error: Exception) -> Response:
 def create_heygen_app(
     media: Media, *, waiting_seconds: float = 1.5, rendering_seconds: float = 3.0
 ) -> Starlette:
-    """Make the application; its links lead to `media`, which is mounted elsewhere."""
+    """Create the application. Its links lead to `media`, which is mounted elsewhere."""
     heygen = StandInHeyGen(media, waiting_seconds=waiting_seconds, rendering_seconds=rendering_seconds)
     return Starlette(
         routes=[
@@ -235,5 +237,5 @@ def create_heygen_app(
             Route("/v3/videos", heygen.videos),
             Route("/v3/videos/{video_id}", heygen.video),
         ],
-        exception_handlers={RefusedError: _refusal},
+        exception_handlers={HeyGenError: _error_response},
     )

@@ -1,4 +1,4 @@
-"""What the stand-in HeyGen links to: pictures and sounds for everybody, videos behind links that expire."""
+"""The files that the stand-in HeyGen links to: public pictures and sounds, and videos with links that expire."""
 
 import hashlib
 import hmac
@@ -14,10 +14,10 @@ from starlette.routing import Route
 from .catalogue import PEOPLE, SPEAKERS
 from .portraits import portrait_svg, voice_wav
 
-# Four seconds of a portrait of portraits.py whose mouth moves, as H.264 and AAC by ffmpeg.
+# Four seconds of a talking portrait from portraits.py, encoded by ffmpeg as H.264 and AAC.
 VIDEO_FILE = Path(__file__).parent / "files" / "video.mp4"
 
-# A page of another origin (the settings page) shows these in <img>, <audio> and <video>.
+# The settings page, which has another origin, shows these files in <img>, <audio> and <video>.
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -26,7 +26,7 @@ HEADERS = {
 
 
 class Media:
-    """Makes the links and serves them. `url` is where `app` is mounted, as a browser would write it."""
+    """Creates links and serves the files. `url` is the public address at which `app` is mounted."""
 
     def __init__(self, url: str, *, link_seconds: float = 3600.0) -> None:
         self.url = url.rstrip("/")
@@ -47,7 +47,7 @@ class Media:
         return f"{self.url}/voices/{voice_id}.wav"
 
     def video_url(self, video_id: str) -> str:
-        """Sign a link that works for `link_seconds`; each call makes another."""
+        """Return a signed link that is valid for `link_seconds`."""
         expires = str(int(time.time() + self._link_seconds))
         signature = self._signature(video_id, expires)
         return f"{self.url}/videos/{video_id}.mp4?Expires={expires}&Signature={signature}"
@@ -58,14 +58,14 @@ class Media:
     async def _picture(self, request: Request) -> Response:
         person = PEOPLE.get(request.path_params["avatar_id"])
         if person is None:
-            return PlainTextResponse("No such picture", 404, headers=HEADERS)
+            return PlainTextResponse("Picture not found", 404, headers=HEADERS)
         picture = portrait_svg(person.colours, long_hair=person.gender == "female")
         return Response(picture, headers=HEADERS, media_type="image/svg+xml")
 
     async def _sound(self, request: Request) -> Response:
         speaker = SPEAKERS.get(request.path_params["voice_id"])
         if speaker is None:
-            return PlainTextResponse("No such sound", 404, headers=HEADERS)
+            return PlainTextResponse("Sound not found", 404, headers=HEADERS)
         return Response(voice_wav(speaker.pitch), headers=HEADERS, media_type="audio/wav")
 
     async def _video(self, request: Request) -> Response:

@@ -1,7 +1,7 @@
-"""A stand-in for an n8n that runs this service's workflow; its answers are those of n8n 1.123.
+"""A stand-in for an n8n that runs this service's workflow. Its responses are those of n8n 1.123.
 
-The webhook answers at once and the workflow runs on its own afterwards: a 200 says "taken" and no more.
-The steps of a run are in workflow.py.
+The webhook responds before the workflow runs, so a 200 means only that the job was accepted. The steps of the
+workflow are in workflow.py.
 """
 
 import itertools
@@ -25,12 +25,12 @@ from .workflow import Job, Pauses, Service, WorkflowError, run
 
 logger = logging.getLogger(__name__)
 
-# The service's own create waits for HeyGen, 30 s at the most.
+# The service's create waits up to 30 s for HeyGen.
 TIMEOUT = httpx.Timeout(40.0, connect=3.0)
 
 
 class StandInN8n:
-    """Takes webhooks and runs the workflow for each, in broker mode, or directly when it has `heygen_url`."""
+    """Runs the workflow for each webhook call: in direct mode with `heygen_url`, otherwise in broker mode."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class StandInN8n:
         self._heygen_url = heygen_url
         self._paths = {f"{provider}-video": provider for provider in providers}
         self._pauses = pauses
-        # Claims outlive this process: ids must not start over with it.
+        # Claims outlive this process, so ids must not repeat after a restart.
         self._execution_ids = itertools.count(int(time.time() * 1000))
         self._runs: TaskGroup | None = None
 
@@ -73,7 +73,7 @@ class StandInN8n:
         except ValueError:
             return JSONResponse({"code": 422, "message": "Failed to parse request body"}, 422)
         if self._runs is None:
-            raise RuntimeError("the lifespan of this application has not been entered")
+            raise RuntimeError("the application's lifespan has not been entered")
         self._runs.start_soon(self._run, provider, payload, body, dict(request.headers))
         return JSONResponse({"message": "Workflow was started"})
 
@@ -87,13 +87,13 @@ class StandInN8n:
                 outcome = await run(service, job, self._heygen_url)
         except (WorkflowError, WebhookVerificationError) as error:
             outcome = f"ended with an error: {error}"
-        except Exception:  # as in n8n, one execution's fault is no other's
-            logger.exception("execution %s broke", execution_id)
+        except Exception:  # as in n8n, a failed execution does not affect others
+            logger.exception("execution %s failed", execution_id)
             return
         logger.info("execution %s %s", execution_id, outcome)
 
     def _check_signature(self, body: bytes, headers: dict[str, str]) -> None:
-        """Inside the run, as in the workflow: n8n's webhook node knows no signatures."""
+        """Verify the signature inside the run, as the workflow does: n8n's webhook node cannot."""
         for signature in self._signatures:
             try:
                 signature.verify(body, headers, json_parse=False)
@@ -101,7 +101,7 @@ class StandInN8n:
                 continue
             return
         if self._signatures:
-            raise WebhookVerificationError("the webhook's signature is wrong")
+            raise WebhookVerificationError("the webhook's signature is invalid")
 
 
 def _not_registered(request: Request) -> Response:
@@ -130,10 +130,10 @@ def create_n8n_app(
     providers: Collection[str] = ("heygen",),
     pauses: Pauses | None = None,
 ) -> Starlette:
-    """Make the application: `POST /webhook/{provider}-video`. Its lifespan must be entered.
+    """Create the application, with `POST /webhook/{provider}-video`. Enter its lifespan before use.
 
-    With `heygen_url` it fetches credentials and calls HeyGen itself; without, it uses the broker.
-    Without `webhook_secrets` no signature is checked, as with the workflow's own switch.
+    With `heygen_url` it fetches credentials and calls HeyGen itself; otherwise it uses broker mode.
+    Without `webhook_secrets` it does not check signatures, like the workflow without AI_AVATAR_WEBHOOK_SECRET.
     """
     n8n = StandInN8n(
         service_url=service_url,

@@ -1,4 +1,4 @@
-"""Preview pictures and sounds for the stand-in HeyGen, drawn from a few colours and tones."""
+"""Generate the stand-in HeyGen's preview pictures and sounds from a few colours and tones."""
 
 import array
 import io

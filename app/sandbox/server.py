@@ -1,4 +1,4 @@
-"""Both stand-ins on one port."""
+"""Serve both stand-ins on one port."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,11 +10,13 @@ from .media import Media
 
 
 def create_sandbox_app(media: Media, heygen: Starlette, n8n: Starlette) -> Starlette:
-    """Serve HeyGen's API under `/heygen`, n8n under `/n8n`, and what HeyGen links to under `/media`."""
+    """Mount HeyGen's API at `/heygen`, n8n at `/n8n` and the files that HeyGen links to at `/media`."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with n8n.router.lifespan_context(n8n):  # a mounted application's own is not entered
+        async with n8n.router.lifespan_context(
+            n8n
+        ):  # Starlette does not enter a mounted application's lifespan
             yield
 
     return Starlette(

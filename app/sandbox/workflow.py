@@ -1,7 +1,7 @@
-"""The steps of the n8n workflow that this service ships with, in Python: broker mode and direct mode.
+"""The steps of this service's n8n workflows in Python: broker mode and direct mode.
 
-Both end silently when the service says 409 (another execution has the job) or 410 (it is over), and
-report `failed` for everything else that stops them, since nobody else would know the generation.
+Both end silently if the service answers 409 (another execution has the job) or 410 (the generation has ended). They
+report every other error as `failed`, because only the workflow knows that the generation failed.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,30 +12,30 @@ from typing import Any
 import anyio
 import httpx
 
-TRIES = 3
+ATTEMPTS = 3
 
 
 class WorkflowError(Exception):
-    """A step failed, its retries included; the message is what the `failed` report says."""
+    """A step failed after its retries. The message becomes the error of the `failed` report."""
 
-    def __init__(self, message: str, *, status: int | None = None, passing: bool = False) -> None:
+    def __init__(self, message: str, *, status: int | None = None, transient: bool = False) -> None:
         super().__init__(message)
         self.status = status
-        self.passing = passing
-        """It may be gone the next time: no answer, 429 or 5xx."""
+        self.transient = transient
+        """Whether a retry may succeed: no response, 429 or 5xx."""
 
 
-class NotOurs(Exception):
-    """The service answered 409 or 410."""
+class ClaimLost(Exception):
+    """The service answered 409 or 410: stop without a report."""
 
 
 class GaveUp(Exception):
-    """The video takes longer than the workflow's patience."""
+    """The video was not ready within `Pauses.patience`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """Seconds: the first pause between two questions, its growth, its bound, and the bound of them all."""
+    """Pauses between polls, in seconds: first pause, growth factor, longest pause and total."""
 
     first: float = 1.0
     factor: float = 1.5
@@ -44,7 +44,7 @@ class Pauses:
     before_retry: float = 1.0
 
     async def __aiter__(self) -> AsyncIterator[None]:
-        """Pause between the turns of an `async for`, until patience runs out."""
+        """Pause before each iteration of an `async for`, until `patience` is used up."""
         pause = waited = self.first
         while waited <= self.patience:
             await anyio.sleep(pause)
@@ -55,7 +55,7 @@ class Pauses:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the webhook brought."""
+    """The body of the webhook call, with this execution's id."""
 
     business_id: str
     content_id: str
@@ -67,7 +67,7 @@ class Job:
     def of(cls, payload: Any, execution_id: str) -> "Job":
         names = ("business_id", "content_id", "generation_id", "script")
         if not isinstance(payload, dict) or not all(isinstance(payload.get(name), str) for name in names):
-            raise WorkflowError("the webhook's body is not ours")
+            raise WorkflowError("the webhook's body is invalid")
         return cls(**{name: payload[name] for name in names}, execution_id=execution_id)
 
     def ids(self) -> dict[str, str]:
@@ -76,7 +76,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Our service's endpoints for n8n."""
+    """The service's endpoints for n8n."""
 
     client: httpx.AsyncClient
     url: str
@@ -85,22 +85,23 @@ class Service:
     pauses: Pauses
 
     async def request(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
-        """Call until it answers, `TRIES` times, as an HTTP Request node with "Retry On Fail" does.
+        """Send a request with up to `ATTEMPTS` attempts, like an HTTP Request node with "Retry On Fail".
 
-        An execution may repeat every call that it makes to the service: it gets the same again.
+        An execution may repeat every call to the service and gets the same answer.
         """
         url = f"{self.url.rstrip('/')}/n8n/{path}"
         headers = {"X-API-Key": self.api_key}
-        for turn in range(1, TRIES + 1):
+        attempt = 1
+        while True:
             try:
                 return await _request(self.client, method, url, headers, json)
             except WorkflowError as error:
                 if error.status in {409, 410}:
-                    raise NotOurs from error
-                if not error.passing or turn == TRIES:
+                    raise ClaimLost from error
+                if not error.transient or attempt == ATTEMPTS:
                     raise
+            attempt += 1
             await anyio.sleep(self.pauses.before_retry)
-        raise AssertionError("unreachable")
 
     async def report(self, job: Job, status: str, **fields: str | None) -> None:
         report = job.ids() | {"status": status} | {name: text for name, text in fields.items() if text}
@@ -109,14 +110,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class HeyGen:
-    """HeyGen's endpoints, for a workflow that was given the key."""
+    """HeyGen's endpoints, for a workflow in direct mode."""
 
     client: httpx.AsyncClient
     url: str
     credentials: dict[str, Any]
 
     async def create(self, job: Job) -> str:
-        """Ask once: a repeat could be billed again."""
+        """Request the video once: a second request could be billed too."""
         fields = {
             **(self.credentials["provider_config"] or {}),
             "type": "avatar",
@@ -138,64 +139,64 @@ class HeyGen:
 
 
 async def run(service: Service, job: Job, heygen_url: str | None) -> str:
-    """Walk the steps, in direct mode with `heygen_url`. Return what became of them, for the log."""
+    """Run the workflow, in direct mode if `heygen_url` is given. Return the outcome for the log."""
     try:
         if heygen_url is None:
             return await _broker(service, job)
         return await _direct(service, job, heygen_url.rstrip("/"))
-    except NotOurs:
+    except ClaimLost:
         return "ended silently"
     except GaveUp:
-        # No report: a reported failure is final, and the video may still come. The service's deadline ends it.
+        # Do not report: a reported failure is final, and the video may still be completed. The generation expires.
         return "gave up waiting"
     except WorkflowError as error:
-        with suppress(NotOurs):
+        with suppress(ClaimLost):
             await service.report(job, "failed", error=str(error))
         return f"failed: {error}"
 
 
 async def _broker(service: Service, job: Job) -> str:
-    """Have the service make the video, and ask the service until it is made.
+    """Request the video from the service, then poll until it is ready.
 
-    The service asks HeyGen when it is asked, and moves the generation on itself: nothing to report.
+    Each poll makes the service ask HeyGen and update the generation, so there is nothing to report.
     """
     videos = f"{service.provider}/videos"
     await service.request("POST", videos, job.ids())
 
-    async def ask() -> str | None:
+    async def poll() -> str | None:
         status = (await service.request("GET", f"{videos}/{job.generation_id}"))["status"]
         return str(status) if status in {"completed", "failed", "expired"} else None
 
-    return await _ask_until_done(ask, service.pauses)
+    return await _poll_until_done(poll, service.pauses)
 
 
 async def _direct(service: Service, job: Job, heygen_url: str) -> str:
-    """Fetch the key, have HeyGen make the video, and report."""
+    """Fetch the key, request the video from HeyGen, poll HeyGen and report."""
     claim = job.ids() | {"business_id": job.business_id}
     credentials = await service.request("POST", f"{service.provider}-credentials", claim)
     heygen = HeyGen(service.client, heygen_url, credentials)
     video_id = await heygen.create(job)
     await service.report(job, "processing", video_id=video_id)
 
-    async def ask() -> str | None:
+    async def poll() -> str | None:
         video = await heygen.video(video_id)
         if video["status"] == "failed":
             raise WorkflowError(video.get("failure_message") or "HeyGen gave no reason")
         return video["video_url"] if video["status"] == "completed" else None
 
-    video_url = await _ask_until_done(ask, service.pauses)
+    video_url = await _poll_until_done(poll, service.pauses)
     await service.report(job, "completed", video_id=video_id, video_url=video_url)
     return "completed"
 
 
-async def _ask_until_done(ask: Callable[[], Awaitable[str | None]], pauses: Pauses) -> str:
-    """A fault while asking says nothing about the video, which is being made and paid for: ask on."""
+async def _poll_until_done(poll: Callable[[], Awaitable[str | None]], pauses: Pauses) -> str:
+    """Poll until there is a result. A temporary error is no reason to stop: the video is already paid for."""
     async for _ in pauses:
         try:
-            if (answer := await ask()) is not None:
+            if (answer := await poll()) is not None:
                 return answer
         except WorkflowError as error:
-            if not error.passing:
+            if not error.transient:
                 raise
     raise GaveUp
 
@@ -206,15 +207,15 @@ async def _request(
     try:
         response = await client.request(method, url, headers=headers, json=json)
     except httpx.HTTPError as error:
-        raise WorkflowError(f"no answer ({type(error).__name__})", passing=True) from None
+        raise WorkflowError(f"no response ({type(error).__name__})", transient=True) from None
     if response.is_success:
         return dict(response.json())
     status = response.status_code
-    raise WorkflowError(_problem(response), status=status, passing=status == 429 or status >= 500)
+    raise WorkflowError(_reason(response), status=status, transient=status == 429 or status >= 500)
 
 
-def _problem(response: httpx.Response) -> str:
-    """Say why, in the words of a problem+json (our service) or of HeyGen's error shape."""
+def _reason(response: httpx.Response) -> str:
+    """Return the reason from a problem+json body (the service) or from HeyGen's error format."""
     try:
         body = response.json()
         error = body.get("error") or body

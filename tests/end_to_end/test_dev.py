@@ -316,5 +316,5 @@ def test_busy_port_is_told_in_a_sentence(tmp_path: Path) -> None:
         command = [str(Path(sys.executable).parent / "ai-avatar"), "dev", "--port", port]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert f"Port {port} is taken; choose another with --port" in done.stderr
+    assert f"Port {port} is in use. Choose another one with --port." in done.stderr
     assert not (tmp_path / ".data").exists()
