@@ -1,4 +1,4 @@
-"""`ai-avatar`: the command line."""
+"""The command line, `ai-avatar`."""
 
 import asyncio
 import json
@@ -44,9 +44,9 @@ cli = typer.Typer(
     help="The AI-avatar integration service.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # they print the values of variables, and a variable may be a key
+    pretty_exceptions_enable=False,  # they print the values of variables, which may be keys
 )
-secrets_cli = typer.Typer(help="The keys that seal the providers' keys.", no_args_is_help=True)
+secrets_cli = typer.Typer(help="Manage the keys that seal provider keys.", no_args_is_help=True)
 cli.add_typer(secrets_cli, name="secrets")
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -54,14 +54,14 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @cli.command()
 def dev(
-    port: Annotated[int, typer.Option(help="Where the service listens, on 127.0.0.1")] = 8000,
-    data_dir: Annotated[Path, typer.Option(help="The database, the development keys and dev.json")] = Path(
-        ".data"
-    ),
-    sandbox: Annotated[bool, typer.Option(help="Run a stand-in HeyGen and n8n beside the service")] = True,
+    port: Annotated[int, typer.Option(help="Port of the service on 127.0.0.1")] = 8000,
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder for the database, development keys and dev.json")
+    ] = Path(".data"),
+    sandbox: Annotated[bool, typer.Option(help="Also run stand-ins for HeyGen and n8n")] = True,
 ) -> None:
     """Run everything on this machine: a real PostgreSQL, demo data, the sandbox and the service."""
-    from app.sandbox.dev import run  # noqa: PLC0415 - not installed, and not importable, in production
+    from app.sandbox.dev import run  # noqa: PLC0415 - cannot be imported in production
 
     run(port, data_dir, sandbox=sandbox)
 
@@ -70,9 +70,9 @@ def dev(
 def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
 ) -> None:
-    """Run the service in production. It never migrates: run `ai-avatar migrate` first, as the owner."""
+    """Run the service in production. Run `ai-avatar migrate` first, as the owner: `serve` never migrates."""
     settings = load_settings()
     asyncio.run(check_vault(settings))
     with _metrics_folder(workers):
@@ -91,7 +91,7 @@ def serve(
 
 @contextmanager
 def _metrics_folder(workers: int) -> Iterator[None]:
-    """Each worker counts for itself; /metrics adds them up from a folder."""
+    """Set a folder in which the workers share their metrics, so that /metrics can add them up."""
     if workers == 1 or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         yield
         return
@@ -103,9 +103,9 @@ def _metrics_folder(workers: int) -> Iterator[None]:
 @cli.command()
 def migrate(
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of running it")] = False,
-    to: Annotated[str, typer.Option(help="A revision, `head` or `base`")] = "head",
+    to: Annotated[str, typer.Option(help="Target: a revision, `head` or `base`")] = "head",
 ) -> None:
-    """Migrate the database of MIGRATE_DATABASE_URL (the owner's), else DATABASE_URL; up or down."""
+    """Upgrade or downgrade the database of MIGRATE_DATABASE_URL (the owner's) or else DATABASE_URL."""
     if sql:
         typer.echo(migrations.migration_sql(to))
         return
@@ -118,13 +118,15 @@ def migrate(
 
 @cli.command()
 def token(
-    user: Annotated[UUID | None, typer.Option(help="The user's id (profiles.id)")] = None,
-    service: Annotated[bool, typer.Option("--service", help="A back end's token, role=service_role")] = False,
-    ttl: Annotated[int, typer.Option(min=1, help="Seconds until it expires")] = 3600,
+    user: Annotated[UUID | None, typer.Option(help="Token for this user (profiles.id)")] = None,
+    service: Annotated[
+        bool, typer.Option("--service", help="Token for a back end (role=service_role)")
+    ] = False,
+    ttl: Annotated[int, typer.Option(min=1, help="Seconds until the token expires")] = 3600,
 ) -> None:
-    """Mint an access token with SUPABASE_JWT_SECRET, for development."""
+    """Print an access token signed with SUPABASE_JWT_SECRET, for development."""
     if (user is None) == (not service):
-        raise typer.BadParameter("give either --user UUID or --service")
+        raise typer.BadParameter("Use either --user UUID or --service.")
     secret = load(TokenSettings).supabase_jwt_secret.get_secret_value()
     typer.echo(mint_token(secret, user_id=user, ttl=timedelta(seconds=ttl)))
 
@@ -136,7 +138,7 @@ def openapi() -> None:
 
 
 def _settings_for_document() -> Settings:
-    """The document depends on no setting: it can be printed where none is."""
+    """Return settings that are enough for the document, which depends on none of them."""
     return Settings.model_construct(
         log_level="error", log_format="console", cors_origins=[], frame_ancestors=[]
     )
@@ -144,27 +146,27 @@ def _settings_for_document() -> Settings:
 
 @secrets_cli.command("generate-key")
 def generate() -> None:
-    """Print a new entry for SECRETS_KEYS. Put it first, and keep the older ones until `rotate` has run."""
+    """Print a new entry for SECRETS_KEYS. Put it first, and keep the older entries until `rotate` has run."""
     typer.echo(generate_key())
 
 
 @secrets_cli.command("rotate")
 def rotate_secrets(
     from_vault: Annotated[
-        bool, typer.Option("--from-vault", help="Seal plain keys found in a vault, too")
+        bool, typer.Option("--from-vault", help="Also seal plain keys found in a vault")
     ] = False,
 ) -> None:
-    """Seal every stored key again with the newest of SECRETS_KEYS. Can be interrupted and run again."""
+    """Re-seal every stored key with the newest entry of SECRETS_KEYS. Safe to interrupt and run again."""
     settings = load(RotationSettings)
     result = asyncio.run(_rotate(settings, from_vault=from_vault))
     typer.echo(
-        f"{result.rotated} sealed anew, {result.current} were sealed with the newest key already, "
-        f"{result.changed_meanwhile} were saved anew meanwhile."
+        f"{result.rotated} re-sealed, {result.current} already sealed with the newest key, "
+        f"{result.changed_meanwhile} replaced during the rotation."
     )
     if result.plain:
-        typer.echo(f"{result.plain} are plain in the vault: --from-vault seals them.")
+        typer.echo(f"{result.plain} stored as plain text in the vault; use --from-vault to seal them.")
     for line in result.left:
-        _errors.print(f"[red]Left as it is:[/] {line}")
+        _errors.print(f"[red]Not changed:[/] {line}")
     if result.left:
         raise typer.Exit(1)
 
@@ -185,11 +187,13 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
 
 
 def main() -> None:
-    """The console script: a setting that is wrong, or a database that is away, is told in a sentence."""
+    """Run a command; print wrong settings and database failures as one sentence, without a traceback."""
     try:
         cli()
     except ConfigError as error:
-        _errors.print("[red]The service cannot start:[/]" if "serve" in sys.argv else "[red]Cannot go on:[/]")
+        _errors.print(
+            "[red]The service cannot start:[/]" if "serve" in sys.argv else "[red]Cannot continue:[/]"
+        )
         for line in str(error).splitlines():
             _errors.print(f"  {line}", markup=False)
         sys.exit(2)
@@ -197,12 +201,16 @@ def main() -> None:
         _errors.print(f"[red]Failed:[/] {error.detail}")
         sys.exit(1)
     except CommandError as error:
-        _errors.print("[red]No such migration:[/]", end=" ")
+        _errors.print("[red]Migration failed:[/]", end=" ")
         _errors.print(str(error), markup=False)
         sys.exit(2)
-    except (OSError, asyncpg.PostgresError, DBAPIError) as error:
-        # The first line: DETAIL may hold a row, and the rest is the driver's.
+    except OSError as error:
+        _errors.print("[red]Cannot connect to the database:[/]", end=" ")
+        _errors.print(error.strerror or str(error), markup=False)
+        sys.exit(1)
+    except (asyncpg.PostgresError, DBAPIError) as error:
+        # Only the first line: DETAIL may contain a row, and the rest comes from the driver.
         reason = str(error).partition("\n")[0]
-        _errors.print("[red]The database does not answer, or says no:[/]", end=" ")
+        _errors.print("[red]The database reported an error:[/]", end=" ")
         _errors.print(reason, markup=False)
         sys.exit(1)

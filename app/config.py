@@ -1,4 +1,4 @@
-"""What the environment says: the only reader of it."""
+"""Settings from the environment and `.env`. No other module reads them."""
 
 import base64
 import binascii
@@ -50,9 +50,7 @@ def _check_database_url(value: SecretStr) -> SecretStr:
     form = f"should look like {_DATABASE_FORM}; in a password, write / # ? @ and % as %2F %23 %3F %40 and %25"
     try:
         parts = urlsplit(value.get_secret_value())
-        port = (
-            parts.port
-        )  # read here, because its error quotes what stands there: of an unescaped password, a part
+        port = parts.port  # raises ValueError, whose message quotes part of an unescaped password
     except ValueError:
         raise ValueError(form) from None
     if parts.scheme not in ("postgres", "postgresql") or parts.fragment or port == 0:
@@ -72,7 +70,7 @@ _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
 
 
 def _check_origin(value: str) -> str:
-    """Compared letter by letter: a pattern would match no browser's Origin."""
+    """Reject patterns: origins are compared literally, so a pattern would never match."""
     if value != "*" and ("*" in value or not _ORIGIN.fullmatch(value.rstrip("/"))):
         raise ValueError("should be origins, comma-separated, such as https://app.example.com; or * for all")
     return value.rstrip("/")
@@ -100,18 +98,18 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 
 
 class ConfigError(Exception):
-    """The environment cannot be used; the message names each variable and holds no value."""
+    """The settings are unusable. The message names each variable and contains no values."""
 
 
 class ProviderSettings(BaseModel):
-    """`<PROVIDER>_API_URL` and `N8N_<PROVIDER>_WEBHOOK_URL` of one provider in the registry."""
+    """`<PROVIDER>_API_URL` and `N8N_<PROVIDER>_WEBHOOK_URL` of a registered provider."""
 
     api_url: Url
     webhook_url: Url | None = None
 
 
 class _ProviderSource(PydanticBaseSettingsSource):
-    """Reads the variables whose names follow from the registry of providers."""
+    """Reads the variables that are named after the registered providers."""
 
     def __init__(self, settings_cls: type[BaseSettings], *sources: EnvSettingsSource) -> None:
         super().__init__(settings_cls)
@@ -120,7 +118,7 @@ class _ProviderSource(PydanticBaseSettingsSource):
         }
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Unused: this source fills one field, in `__call__`."""
+        """Not used: this source fills a single field in `__call__`."""
         raise NotImplementedError
 
     def __call__(self) -> dict[str, Any]:
@@ -133,7 +131,7 @@ class _ProviderSource(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Every setting of the service, checked. Names are the environment's, in lower case."""
+    """All settings of the service, validated. Field names are the variables' names in lower case."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
@@ -147,7 +145,7 @@ class Settings(BaseSettings):
     supabase_jwt_secret: SecretStr | None = None
     supabase_jwks_url: Url | None = None
     supabase_url: Annotated[Url | None, Field(validate_default=True)] = (
-        None  # the last of the three: see its check
+        None  # must come after the other two; see _require_token_verification
     )
     service_api_key: SecretStr | None = None
     n8n_api_key: SecretStr
@@ -173,13 +171,13 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings names it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - required by pydantic-settings
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Adds the providers' variables; the environment wins over `.env`."""
+        """Add the providers' variables. The environment takes precedence over `.env`."""
         assert isinstance(env_settings, EnvSettingsSource)
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         providers = _ProviderSource(settings_cls, dotenv_settings, env_settings)
-        # No variable is called PROVIDERS; somebody else's may be.
+        # A variable named PROVIDERS belongs to another program.
         for source in (env_settings, dotenv_settings):
             source.env_vars = {name: value for name, value in source.env_vars.items() if name != "providers"}
         return init_settings, providers, env_settings, dotenv_settings
@@ -193,12 +191,12 @@ class Settings(BaseSettings):
 
     @field_validator("supabase_url")
     @classmethod
-    def _check_one_of_three(cls, value: str | None, info: ValidationInfo) -> str | None:
-        # A field's check, so that it speaks up beside the other variables that are missing.
+    def _require_token_verification(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # A field validator, so that its error is listed together with other missing variables.
         if not (value or info.data.get("supabase_jwks_url") or info.data.get("supabase_jwt_secret")):
             raise ValueError(
-                "or SUPABASE_JWKS_URL or SUPABASE_JWT_SECRET is required, such as https://<project>.supabase.co: "
-                "without it no user can prove who he is"
+                "is required to verify users' access tokens, such as https://<project>.supabase.co; "
+                "or set SUPABASE_JWKS_URL or SUPABASE_JWT_SECRET"
             )
         return value
 
@@ -210,51 +208,53 @@ class Settings(BaseSettings):
         for secret in value.get_secret_value().split(",") if value else ():
             if not _is_webhook_secret(secret.strip()):
                 raise ValueError(
-                    "should be whsec_ and the base64 of 24 to 64 bytes; two of them, comma-separated, "
-                    "while one is being changed"
+                    "should be whsec_ and the base64 of 24 to 64 bytes; during a rotation, two secrets, "
+                    "comma-separated"
                 )
         return value
 
     @field_validator("n8n_api_key", "service_api_key", "n8n_webhook_token")
     @classmethod
     def _check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
-        # It travels in a header, which has no place for anything else.
+        # HTTP headers cannot carry other characters.
         if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-            raise ValueError("should be a long random text of plain characters, without blanks")
+            raise ValueError("should be a long random text of printable ASCII characters, without spaces")
         return value
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.service_api_key and self.service_api_key == self.n8n_api_key:
-            raise ValueError("SERVICE_API_KEY and N8N_API_KEY should differ: they open different doors")
+            raise ValueError(
+                "SERVICE_API_KEY and N8N_API_KEY should differ, because they grant different access"
+            )
         return self
 
     @property
     def jwks_url(self) -> str | None:
-        """Where the project's public keys are, if it has any."""
+        """The address of the project's public keys, if configured."""
         if self.supabase_jwks_url:
             return self.supabase_jwks_url
         return f"{self.supabase_url}/auth/v1/.well-known/jwks.json" if self.supabase_url else None
 
     @property
     def webhook_secrets(self) -> list[str]:
-        """The secrets to sign webhooks with: two while one is being changed."""
+        """The secrets that sign webhooks: two during a rotation."""
         value = self.n8n_webhook_secret
         return [secret.strip() for secret in value.get_secret_value().split(",")] if value else []
 
     @property
     def key_ring(self) -> KeyRing | None:
-        """What seals the providers' keys; None only where the vault itself encrypts."""
+        """The keys that seal provider keys. None is allowed only if the vault encrypts."""
         return KeyRing.parse(self.secrets_keys.get_secret_value()) if self.secrets_keys else None
 
     @property
     def generation_timeout(self) -> timedelta:
-        """How long a running generation may be silent."""
+        """How long a generation may be without news after its dispatch."""
         return timedelta(minutes=self.generation_timeout_minutes)
 
     @property
     def dispatch_timeout(self) -> timedelta:
-        """How long a generation may be dispatching: the webhook's budget and half a minute."""
+        """How long a generation may be dispatching: the webhook's budget plus 30 seconds."""
         return timedelta(seconds=self.webhook_timeout_seconds + 30)
 
 
@@ -266,7 +266,7 @@ def _is_webhook_secret(secret: str) -> bool:
 
 
 class MigrationSettings(BaseSettings):
-    """What `ai-avatar migrate` needs."""
+    """Settings of `ai-avatar migrate`."""
 
     model_config = Settings.model_config
 
@@ -277,7 +277,7 @@ class MigrationSettings(BaseSettings):
     def _check_one(self) -> Self:
         if not (self.migrate_database_url or self.database_url):
             raise ValueError(
-                f"MIGRATE_DATABASE_URL (the owner's) or DATABASE_URL should be set: {_EXAMPLES['DATABASE_URL']}"
+                f"MIGRATE_DATABASE_URL (the owner's) or DATABASE_URL is required: {_EXAMPLES['DATABASE_URL']}"
             )
         return self
 
@@ -291,7 +291,7 @@ class MigrationSettings(BaseSettings):
 
 
 class TokenSettings(BaseSettings):
-    """What `ai-avatar token` needs."""
+    """Settings of `ai-avatar token`."""
 
     model_config = Settings.model_config
 
@@ -299,7 +299,7 @@ class TokenSettings(BaseSettings):
 
 
 class RotationSettings(BaseSettings):
-    """What `ai-avatar secrets rotate` needs."""
+    """Settings of `ai-avatar secrets rotate`."""
 
     model_config = Settings.model_config
 
@@ -311,19 +311,19 @@ class RotationSettings(BaseSettings):
 
     @property
     def key_ring(self) -> KeyRing:
-        """The keys that open, the newest of which seals."""
+        """The keys that open sealed keys. The newest one seals."""
         return KeyRing.parse(self.secrets_keys.get_secret_value())
 
 
 def load_settings() -> Settings:
-    """Every setting, for the service. Raises ConfigError."""
+    """Return the service's settings. Raise ConfigError if they are unusable."""
     return load(Settings)
 
 
 def load(kind: type[S]) -> S:
-    """Reads the environment and `.env`.
+    """Read the environment and `.env`.
 
-    Raises ConfigError with one line for each variable that is missing or malformed; never a value.
+    Raise ConfigError with one line for each missing or malformed variable. Values are never included.
     """
     try:
         return kind()
@@ -333,8 +333,8 @@ def load(kind: type[S]) -> S:
 
 _EXAMPLES = {
     "DATABASE_URL": _DATABASE_FORM,
-    "SUPABASE_JWT_SECRET": "the project's JWT secret, as it is on the project's API settings page",
-    "SECRETS_KEYS": "id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key` makes one",
+    "SUPABASE_JWT_SECRET": "the JWT secret shown on the project's API settings page",
+    "SECRETS_KEYS": "id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key` prints one",
     "N8N_API_KEY": "a long random text, the same as in n8n's Header Auth credential",
 }
 

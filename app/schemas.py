@@ -1,4 +1,4 @@
-"""Types that several features' schemas share."""
+"""Types shared by the schemas of several features."""
 
 import base64
 import binascii
@@ -25,7 +25,7 @@ from app.providers import PROVIDERS
 
 
 class Body(BaseModel):
-    """A request's body: unknown fields are refused, and no error repeats what was sent."""
+    """A request body. Unknown fields are refused, and errors never repeat the input."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -36,7 +36,7 @@ def _known_provider(value: str) -> str:
     return value
 
 
-# Checked against the registry at each request, not fixed at import: a provider is one entry there.
+# Checked against the registry at each request, so that adding a provider takes only a registry entry.
 ProviderName = Annotated[
     str, AfterValidator(_known_provider), WithJsonSchema({"type": "string", "enum": list(PROVIDERS)})
 ]
@@ -50,15 +50,15 @@ _CONFIG_DEPTH = 32
 
 
 def _storable(value: object) -> object:
-    """Refuses what JSON texts can say and PostgreSQL's jsonb cannot hold, and what is too large.
+    """Refuse values that are too large, too deep, or valid JSON that PostgreSQL's jsonb cannot store.
 
-    Walks with a list, not by recursion: the value may be nested as deeply as a body is long.
+    Iterate instead of recursing, because the nesting depth is limited only by the size of the body.
     """
     size, pending = 0, [(value, 1)]
     while pending:
         item, depth = pending.pop()
         if depth > _CONFIG_DEPTH:
-            raise ValueError(f"should be nested {_CONFIG_DEPTH} deep at most")
+            raise ValueError(f"should be nested at most {_CONFIG_DEPTH} levels deep")
         size += 2
         if isinstance(item, dict):
             pending += [(part, depth + 1) for pair in item.items() for part in pair]
@@ -66,14 +66,16 @@ def _storable(value: object) -> object:
             pending += [(part, depth + 1) for part in item]
         elif isinstance(item, str):
             if "\x00" in item or any("\ud800" <= character <= "\udfff" for character in item):
-                raise ValueError("should hold neither NUL nor unpaired surrogates")
+                raise ValueError("should not contain NUL or unpaired surrogates")
             size += len(item.encode())
         elif isinstance(item, float) and not math.isfinite(item):
-            raise ValueError("should hold finite numbers only")
+            raise ValueError("should contain only finite numbers")
         elif isinstance(item, int | float) and not isinstance(item, bool):
-            size += len(format(Decimal(str(item)), "f"))  # as jsonb writes it: 1e300 has 301 digits
+            size += len(
+                format(Decimal(str(item)), "f")
+            )  # the length in jsonb's notation: 1e300 has 301 digits
         if size > _CONFIG_BYTES:
-            raise ValueError("should have at most 16 KiB")
+            raise ValueError("should be at most 16 KiB")
     return value
 
 
@@ -81,38 +83,40 @@ ProviderConfig = Annotated[dict[str, JsonValue], BeforeValidator(_storable)]
 
 
 def refuse_null(data: Any, *fields: str) -> Any:
-    """For a `mode="before"` model validator: these fields may be left out, but not be null."""
+    """Raise ValueError if one of these fields is null. For `mode="before"` model validators."""
     for field in fields:
         if isinstance(data, dict) and field in data and data[field] is None:
-            raise ValueError(f"{field} may be left out, but not null")
+            raise ValueError(f"{field} may be omitted, but not null")
     return data
 
 
 class Cursor(BaseModel):
-    """Where a page ends: the `(created_at, id)` of its last row. Opaque to callers."""
+    """The end of a page: `(created_at, id)` of its last row. Opaque to callers."""
 
     created_at: datetime
     id: UUID
 
     def encode(self) -> str:
-        """As callers get it."""
+        """Return the text that callers receive."""
         return base64.urlsafe_b64encode(self.model_dump_json().encode()).rstrip(b"=").decode()
 
     @classmethod
     def decode(cls, text: str) -> Self:
-        """Raises InvalidRequest."""
+        """Parse a caller's cursor. Raise InvalidRequest if it is malformed."""
         try:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             cursor = cls.model_validate_json(data)
             if cursor.created_at.tzinfo is None:
                 raise ValueError
-            cursor.created_at.astimezone(UTC)  # as the driver will: a year 0 or 10000 has no place there
+            cursor.created_at.astimezone(UTC)  # the driver does the same; years 0 and 10000 overflow
         except (ValidationError, binascii.Error, ValueError, OverflowError):
             raise InvalidRequest.of(
-                "query.cursor", "should be a next_cursor that this service gave"
+                "query.cursor", "should be a next_cursor returned by this service"
             ) from None
         return cursor
 
 
-Limit = Annotated[int, Query(ge=1, le=100, description="How many at most")]
-CursorText = Annotated[str | None, Query(max_length=2048, description="The `next_cursor` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Maximum number of items")]
+CursorText = Annotated[
+    str | None, Query(max_length=2048, description="The `next_cursor` of the previous page")
+]

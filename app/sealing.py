@@ -1,7 +1,7 @@
-"""Sealing provider keys before they reach the database, and opening them for the provider's own use.
+"""Seal provider keys before they reach the database, and open them for calls to the provider.
 
-A sealed key is `sealed:v1:<key id>:<base64url of nonce and ciphertext>`: AES-256-GCM, bound to the business and
-the provider, so that a sealed text copied into another business's row does not open there.
+A sealed key is `sealed:v1:<key id>:<base64url of nonce and ciphertext>`. It is encrypted with AES-256-GCM; business and
+provider are the associated data, so a sealed key that is copied into another business's row does not open there.
 """
 
 import base64
@@ -20,22 +20,26 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class SealError(Exception):
-    """A sealed text does not open: its key is not in the ring, or it belongs to another row. Holds no secret."""
+    """A sealed key cannot be opened: the ring lacks its key, or it belongs to another row. Contains no secret."""
 
 
 class KeyRing:
-    """The keys of `SECRETS_KEYS`, newest first: the first seals, each opens."""
+    """The keys of `SECRETS_KEYS`, newest first. The first one seals; all of them open."""
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
-        """`keys`: 32 bytes under each id; the first is the newest."""
+        """Take 32-byte keys by id, newest first."""
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self.newest = next(iter(keys))
 
     @classmethod
     def parse(cls, text: str) -> "KeyRing":
-        """Reads `id:base64-of-32-bytes[,…]`. Raises ValueError that says the form and holds no key."""
+        """Parse `id:base64-of-32-bytes[,…]`.
+
+        Raise ValueError with the expected format; the message contains no key.
+        """
         form = (
-            "should be id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key`"
+            "should be id:base64-of-32-bytes, comma-separated, newest first; "
+            "`ai-avatar secrets generate-key` prints an entry"
         )
         keys: dict[str, bytes] = {}
         for item in filter(None, (part.strip() for part in text.split(","))):
@@ -43,18 +47,18 @@ class KeyRing:
             try:
                 key = base64.b64decode(encoded.replace("-", "+").replace("_", "/"), validate=True)
             except (binascii.Error, ValueError):
-                raise ValueError(f"{form} makes one") from None
+                raise ValueError(form) from None
             if len(key) != 32 or not _KEY_ID.fullmatch(key_id):
-                raise ValueError(f"{form} makes one")
+                raise ValueError(form)
             if key_id in keys:
-                raise ValueError(f"has two keys with one id; {form} makes one")
+                raise ValueError(f"has two keys with the same id; {form}")
             keys[key_id] = key
         if not keys:
-            raise ValueError(f"is empty; {form} makes one")
+            raise ValueError(f"is empty; {form}")
         return cls(keys)
 
     def seal(self, secret: str, business_id: UUID, provider: str) -> str:
-        """Seals with the newest key."""
+        """Seal with the newest key."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._ciphers[self.newest].encrypt(
             nonce, secret.encode(), _associated_data(business_id, provider)
@@ -63,7 +67,7 @@ class KeyRing:
         return f"{_PREFIX}{self.newest}:{encoded}"
 
     def open(self, sealed: str, business_id: UUID, provider: str) -> str:
-        """Opens what `seal` made. Raises SealError."""
+        """Open a sealed key. Raise SealError if that is not possible."""
         key_id, _, encoded = sealed.removeprefix(_PREFIX).partition(":")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
@@ -74,24 +78,26 @@ class KeyRing:
                 data[:_NONCE_BYTES], data[_NONCE_BYTES:], _associated_data(business_id, provider)
             ).decode()
         except (InvalidTag, ValueError):
-            raise SealError(f"does not open with the key {key_id!r} for this business and provider") from None
+            raise SealError(
+                f"cannot be opened with the key {key_id!r} for this business and provider"
+            ) from None
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self._ciphers)})"
 
 
 def is_sealed(stored: str) -> bool:
-    """Whether a stored text was sealed by the service, and is not a plain key in a real vault."""
+    """Tell a sealed key from a plain key in a real vault."""
     return stored.startswith(_PREFIX)
 
 
 def sealing_key_id(sealed: str) -> str:
-    """The id of the key that a text was sealed with."""
+    """Return the id of the key that sealed this text."""
     return sealed.removeprefix(_PREFIX).partition(":")[0]
 
 
 def generate_key() -> str:
-    """A new entry for `SECRETS_KEYS`, with an id of its own."""
+    """Return a new entry for `SECRETS_KEYS`, with a random id."""
     return f"k{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 

@@ -1,4 +1,4 @@
-"""What the service's tables are, for Alembic's drift check. Their SQL is in alembic/sql."""
+"""The service's tables, for Alembic's drift check. Their SQL is in alembic/sql."""
 
 from sqlalchemy import (
     BigInteger,
@@ -23,7 +23,7 @@ metadata = MetaData()
 _timestamptz = TIMESTAMP(timezone=True)
 _live = text("status in ('dispatching', 'processing')")
 
-# What the service's tables refer to and does not own: named, so that foreign keys resolve; never compared.
+# Tables that the service refers to but does not own. Declared so that foreign keys resolve; excluded from the check.
 foreign_tables = (
     Table("businesses", metadata, Column("id", Uuid, primary_key=True), schema="public"),
     Table("content", metadata, Column("id", Uuid, primary_key=True), schema="public"),

@@ -1,4 +1,4 @@
-"""What callers send and get about integrations."""
+"""Request and response bodies of integrations."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -12,9 +12,9 @@ IntegrationStatus = Literal["active", "inactive", "error"]
 
 
 def _check_api_key(value: SecretStr) -> SecretStr:
-    key = value.get_secret_value().strip()  # what people paste often ends with a newline
+    key = value.get_secret_value().strip()  # pasted keys often end with a newline
     if not (1 <= len(key) <= 512 and key.isascii() and key.isprintable()):
-        raise ValueError("should have 1 to 512 printable characters")
+        raise ValueError("should have 1 to 512 printable ASCII characters")
     return SecretStr(key)
 
 
@@ -22,15 +22,18 @@ ApiKey = Annotated[
     SecretStr,
     AfterValidator(_check_api_key),
     Field(
-        description="The provider's API key: write-only, in no answer", json_schema_extra={"writeOnly": True}
+        description="The provider's API key. Write-only: no response contains it",
+        json_schema_extra={"writeOnly": True},
     ),
 ]
 
 
 class IntegrationCreate(Body):
-    """Connects a business to a provider, or replaces what is connected. Absent or null keeps what is there."""
+    """Connects a business to a provider, or replaces the connection. An absent or null field keeps its value."""
 
-    business_id: UUID | None = Field(default=None, description="A user may leave it out: it is theirs")
+    business_id: UUID | None = Field(
+        default=None, description="A user may omit it: it defaults to the user's business"
+    )
     provider: ProviderName = "heygen"
     api_key: ApiKey
     avatar_id: ProviderId | None = None
@@ -39,7 +42,7 @@ class IntegrationCreate(Body):
 
 
 class IntegrationUpdate(Body):
-    """Changes what is sent; null clears; `provider_config` is replaced whole."""
+    """Changes the fields that are sent. Null clears a field; `provider_config` is replaced as a whole."""
 
     avatar_id: ProviderId | None = None
     voice_id: ProviderId | None = None
@@ -53,12 +56,12 @@ class IntegrationUpdate(Body):
         return refuse_null(data, "status", "api_key")
 
     def changes(self) -> dict[str, Any]:
-        """The fields that were sent, but for the key."""
+        """Return the fields that were sent, except the key."""
         return self.model_dump(exclude_unset=True, exclude={"api_key"})
 
 
 class Integration(BaseModel):
-    """A business's connection to a provider. The key itself is never shown."""
+    """A business's connection to a provider. It never contains the key."""
 
     id: UUID
     business_id: UUID
@@ -68,21 +71,21 @@ class Integration(BaseModel):
     provider_config: dict[str, Any]
     status: IntegrationStatus
     has_api_key: bool
-    validated_at: datetime | None = Field(description="When the provider last said that the key is good")
+    validated_at: datetime | None = Field(description="When the provider last accepted the key")
     last_synced_at: datetime | None = Field(description="When the provider's catalogue was last read")
     created_at: datetime
     updated_at: datetime
 
 
 class IntegrationPage(BaseModel):
-    """Newest first."""
+    """A page of integrations, newest first."""
 
     items: list[Integration]
     next_cursor: str | None
 
 
 class Avatar(BaseModel):
-    """An avatar of the provider's catalogue."""
+    """An avatar in the provider's catalogue."""
 
     id: str
     name: str
@@ -91,7 +94,7 @@ class Avatar(BaseModel):
 
 
 class Voice(BaseModel):
-    """A voice of the provider's catalogue."""
+    """A voice in the provider's catalogue."""
 
     id: str
     name: str

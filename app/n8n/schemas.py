@@ -1,4 +1,4 @@
-"""What n8n's workflows send and get."""
+"""Request and response bodies of n8n's workflows."""
 
 import ipaddress
 import json
@@ -14,14 +14,14 @@ from app.videos.repository import Report
 _MAX_ERROR = 2000
 
 
-def _as_text(value: object) -> object:
-    """`$execution.id` is a text, but an expression may send it as a number."""
+def _to_text(value: object) -> object:
+    """Convert a number to text: `$execution.id` is a text, but an expression may send it as a number."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _cut(value: object) -> object:
-    """A long reason is cut, and one that no database can hold mended, not refused: the report must not get lost."""
-    if isinstance(value, dict | list):  # n8n's $json.error often is one
+def _truncate(value: object) -> object:
+    """Truncate a long reason and replace what PostgreSQL cannot store, so that no report is lost."""
+    if isinstance(value, dict | list):  # n8n's $json.error is often an object
         value = json.dumps(value)
     if not isinstance(value, str):
         return value
@@ -29,7 +29,7 @@ def _cut(value: object) -> object:
 
 
 def _check_video_url(value: str) -> str:
-    """`https`; `http` on loopback only, where the sandbox is."""
+    """Accept https, and http on loopback for the sandbox."""
     parts = urlsplit(value)
     host = parts.hostname or ""
     if parts.scheme == "https" and host:
@@ -46,14 +46,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-ExecutionId = Annotated[ShortText, BeforeValidator(_as_text), Field(description="n8n's $execution.id")]
+ExecutionId = Annotated[ShortText, BeforeValidator(_to_text), Field(description="n8n's $execution.id")]
 VideoUrl = Annotated[
     str, StringConstraints(max_length=4096, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_check_video_url)
 ]
 
 
 class CredentialsRequest(Body):
-    """Asks for the key; with `generation_id` it also claims that generation for this execution."""
+    """Requests the key. With `generation_id`, it also claims that generation for this execution."""
 
     business_id: UUID
     generation_id: UUID | None = None
@@ -61,7 +61,7 @@ class CredentialsRequest(Body):
 
 
 class Credentials(BaseModel):
-    """What a workflow needs to call the provider itself."""
+    """The values that a workflow needs to call the provider itself."""
 
     business_id: UUID
     provider: str
@@ -72,39 +72,40 @@ class Credentials(BaseModel):
 
 
 class StatusReport(Body):
-    """What a workflow says of a generation."""
+    """A workflow's report on a generation."""
 
     generation_id: UUID | None = None
     content_id: UUID | None = Field(
-        default=None, description="For a workflow that has no generation_id; beside one, it is not looked at"
+        default=None,
+        description="For a workflow without a generation_id. Ignored if generation_id is present",
     )
     execution_id: ExecutionId | None = None
     status: Literal["processing", "completed", "failed"]
     video_id: ProviderId | None = None
     video_url: VideoUrl | None = None
-    error: Annotated[str | None, BeforeValidator(_cut)] = None
+    error: Annotated[str | None, BeforeValidator(_truncate)] = None
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.generation_id is None and self.content_id is None:
-            raise ValueError("generation_id is required, or content_id where the workflow has none")
+            raise ValueError("generation_id is required, or content_id if the workflow has no generation_id")
         if self.status == "completed" and self.video_url is None:
             raise ValueError("video_url is required with status completed")
         return self
 
     def report(self) -> Report:
-        """For the repository."""
+        """Return the report in the form that the repository takes."""
         error = (self.error or "The workflow failed and gave no reason.") if self.status == "failed" else None
         return Report(self.status, self.video_id, self.video_url, error, self.execution_id)
 
 
 class BrokerRequest(Body):
-    """Asks the service to have the provider make the video of a generation."""
+    """Asks the service to request a generation's video from the provider."""
 
     generation_id: UUID
     execution_id: ExecutionId | None = None
     title: ShortText | None = None
     provider_options: ProviderConfig | None = Field(
         default=None,
-        description="The provider's own, such as resolution and aspect_ratio; over provider_config's",
+        description="Options of the provider, such as resolution and aspect_ratio. They override provider_config",
     )

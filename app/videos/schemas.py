@@ -1,4 +1,4 @@
-"""What callers send and get about generations."""
+"""Request and response bodies of generations."""
 
 import hashlib
 import json
@@ -14,33 +14,37 @@ GenerationStatus = Literal["dispatching", "processing", "completed", "failed", "
 Script = Annotated[
     str,
     StringConstraints(min_length=1, max_length=5000, pattern=r"^[^\x00]*$"),
-    Field(description="What to speak"),
+    Field(description="The text to speak"),
 ]
 
 
 class GenerateVideo(Body):
-    """Asks for a video of a content."""
+    """Requests a video of a content item."""
 
-    business_id: UUID | None = Field(default=None, description="A user may leave it out: it is theirs")
+    business_id: UUID | None = Field(
+        default=None, description="A user may omit it: it defaults to the user's business"
+    )
     content_id: UUID
-    script: Script | None = Field(default=None, description="Defaults to the content's video_script")
+    script: Script | None = Field(default=None, description="Defaults to the content item's video_script")
     provider: ProviderName = "heygen"
 
     def fingerprint(self, business_id: UUID) -> bytes:
-        """What an Idempotency-Key is bound to: equal for equal requests, however they were written."""
+        """Return the hash that an Idempotency-Key is bound to. It ignores the formatting of the JSON."""
         parts = [str(business_id), str(self.content_id), self.script, self.provider]
         return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
 class Generation(BaseModel):
-    """One attempt to make a video of a content."""
+    """One attempt to make a video of a content item."""
 
     id: UUID
     business_id: UUID
     content_id: UUID
     provider: str
     status: GenerationStatus
-    heygen_status: str | None = Field(description="What the content says, whoever wrote it")
+    heygen_status: str | None = Field(
+        description="The content item's current `heygen_status`, which other applications may set too"
+    )
     video_id: str | None
     video_url: str | None
     error: str | None
@@ -50,12 +54,12 @@ class Generation(BaseModel):
 
     @property
     def is_live(self) -> bool:
-        """Whether it may still change by itself."""
+        """Whether the generation is still in progress."""
         return self.status in ("dispatching", "processing")
 
 
 class Video(BaseModel):
-    """A content, with its latest generation."""
+    """A content item with its latest generation."""
 
     content_id: UUID
     content_title: str | None
@@ -67,7 +71,7 @@ class Video(BaseModel):
 
 
 class VideoPage(BaseModel):
-    """Newest content first."""
+    """A page of content items, newest first."""
 
     items: list[Video]
     next_cursor: str | None

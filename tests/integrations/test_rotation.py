@@ -230,7 +230,7 @@ async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
         )
 
     done = await run(BOTH)
-    assert (done.returncode, done.stdout[:16]) == (0, "2 sealed anew, 0"), done.stderr
+    assert (done.returncode, done.stdout[:14]) == (0, "2 re-sealed, 0"), done.stderr
     assert "Sealing" in done.stderr
     await admin_connection.execute(
         "update vault.secrets set secret = 'sealed:v1:lost:AAAA' where id = "
