@@ -1,4 +1,4 @@
-"""Broker mode: the service asks the provider for n8n; never twice for one video, never with the key in an answer."""
+"""Broker mode: the service calls the provider for n8n; one video per generation, and the key in no response."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -14,49 +14,28 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from support.api import Api
 from support.problems import assert_problem
+from support.rows import ContentRow, expire_generation, list_secret_reads
 from support.servers import free_port, serve_app
 from support.service import running, settings
-from support.tenants import N8N_HEADERS, Tenant, make_tenant
+from support.tenants import Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app.n8n import broker as broker_module
 
 pytestmark = pytest.mark.anyio
 
-VIDEOS = "/n8n/heygen/videos"
 Client = httpx.AsyncClient
 
 
-async def generate(client: Client, tenant: Tenant) -> str:
-    response = await client.post(
-        "/integrations/ai-avatar/generate-video",
-        json={"content_id": str(tenant.content_id)},
-        headers=tenant.headers,
-    )
-    assert response.status_code == 202, response.text
-    generation_id: str = response.json()["id"]
-    return generation_id
-
-
 @pytest.fixture
-async def generation_id(client: Client, connected: Tenant, webhook: WebhookReceiver) -> str:
-    return await generate(client, connected)
-
-
-async def create(
-    client: Client, generation_id: str, execution_id: str | None = "1", **body: Any
-) -> httpx.Response:
-    body |= {"generation_id": generation_id, "execution_id": execution_id}
-    return await client.post(VIDEOS, json=body, headers=N8N_HEADERS)
-
-
-async def follow(client: Client, generation_id: str) -> httpx.Response:
-    return await client.get(f"{VIDEOS}/{generation_id}", headers=N8N_HEADERS)
+async def generation_id(api: Api) -> str:
+    return await api.start()
 
 
 async def made_at_sandbox(heygen_url: str, tenant: Tenant) -> list[dict[str, Any]]:
-    """The videos that the sandbox made with this business's key."""
+    """The videos that the sandbox has made with this business's key."""
     async with httpx.AsyncClient() as http:
         answer = await http.get(
             f"{heygen_url}/v3/videos", headers={"X-Api-Key": f"sandbox-{tenant.business_id}"}
@@ -66,108 +45,92 @@ async def made_at_sandbox(heygen_url: str, tenant: Tenant) -> list[dict[str, Any
 
 
 async def test_create_claims_asks_the_provider_and_records_the_video(
-    client: Client,
-    connected: Tenant,
-    generation_id: str,
-    heygen_url: str,
-    admin_connection: asyncpg.Connection,
+    api: Api, content: ContentRow, generation_id: str, heygen_url: str, admin_connection: asyncpg.Connection
 ) -> None:
-    response = await create(client, generation_id, title="A title")
+    response = await api.create_video(generation_id, title="A title")
     assert response.status_code == 200, response.text
     generation = response.json()
     assert (generation["id"], generation["status"]) == (generation_id, "processing")
-    [video] = await made_at_sandbox(heygen_url, connected)
+    [video] = await made_at_sandbox(heygen_url, api.tenant)
     assert (video["id"], video["title"]) == (generation["video_id"], "A title")
-    assert f"sandbox-{connected.business_id}" not in response.text
+    assert f"sandbox-{api.tenant.business_id}" not in response.text
     row = await admin_connection.fetchrow(
         "select * from ai_avatar.generations where id = $1", UUID(generation_id)
     )
     assert row
     assert (row["claimed_by"], row["video_id"]) == ("1", video["id"])
-    assert (
-        await admin_connection.fetchval(
-            "select heygen_video_id from public.content where id = $1", connected.content_id
-        )
-        == video["id"]
-    )
-    reads = await admin_connection.fetch(
-        "select purpose, generation_id from ai_avatar.secret_reads where business_id = $1",
-        connected.business_id,
-    )
-    assert [tuple(read) for read in reads] == [("create_video", UUID(generation_id))]
+    assert (await content.read())[1] == video["id"]
+    reads = await list_secret_reads(admin_connection, api.tenant.business_id)
+    assert [(read["purpose"], read["generation_id"]) for read in reads] == [
+        ("create_video", UUID(generation_id))
+    ]
 
 
-async def test_same_execution_twice_has_one_video(
-    client: Client, connected: Tenant, generation_id: str, heygen_url: str
-) -> None:
-    first, again = await create(client, generation_id), await create(client, generation_id)
+async def test_same_execution_twice_has_one_video(api: Api, generation_id: str, heygen_url: str) -> None:
+    first, again = await api.create_video(generation_id), await api.create_video(generation_id)
     assert (first.status_code, again.status_code) == (200, 200)
     assert first.json()["video_id"] == again.json()["video_id"]
-    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+    assert len(await made_at_sandbox(heygen_url, api.tenant)) == 1
 
 
 async def test_concurrent_calls_of_one_execution_have_one_video(
-    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+    api: Api, generation_id: str, heygen_url: str
 ) -> None:
-    responses = await asyncio.gather(*(create(client, generation_id) for _ in range(8)))
+    responses = await asyncio.gather(*(api.create_video(generation_id) for _ in range(8)))
     assert {response.status_code for response in responses} == {200}
     assert len({response.json()["video_id"] for response in responses}) == 1
-    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+    assert len(await made_at_sandbox(heygen_url, api.tenant)) == 1
 
 
 @pytest.mark.parametrize("execution_id", ["2", None])
 async def test_another_execution_is_409_and_makes_no_video(
-    client: Client, connected: Tenant, generation_id: str, heygen_url: str, execution_id: str | None
+    api: Api, generation_id: str, heygen_url: str, execution_id: str | None
 ) -> None:
-    await create(client, generation_id)
-    assert_problem(await create(client, generation_id, execution_id), 409, "generation_already_claimed")
-    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+    await api.create_video(generation_id)
+    assert_problem(await api.create_video(generation_id, execution_id), 409, "generation_already_claimed")
+    assert len(await made_at_sandbox(heygen_url, api.tenant)) == 1
 
 
 async def test_of_two_executions_at_once_one_has_the_job(
-    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+    api: Api, generation_id: str, heygen_url: str
 ) -> None:
-    responses = await asyncio.gather(*(create(client, generation_id, str(n)) for n in range(8)))
+    responses = await asyncio.gather(*(api.create_video(generation_id, str(n)) for n in range(8)))
     assert sorted(response.status_code for response in responses) == [200] + [409] * 7
-    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+    assert len(await made_at_sandbox(heygen_url, api.tenant)) == 1
 
 
 async def test_cancelled_generation_is_410_and_makes_no_video(
-    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+    api: Api, generation_id: str, heygen_url: str
 ) -> None:
-    path = f"/integrations/ai-avatar/videos/{connected.content_id}/cancel"
-    assert (await client.post(path, headers=connected.headers)).status_code == 200
-    assert_problem(await create(client, generation_id), 410, "generation_closed")
-    assert await made_at_sandbox(heygen_url, connected) == []
+    await api.cancel(expect=200)
+    assert_problem(await api.create_video(generation_id), 410, "generation_closed")
+    assert await made_at_sandbox(heygen_url, api.tenant) == []
 
 
-async def test_unknown_generation_is_404(client: Client) -> None:
-    for response in (await create(client, str(uuid4())), await follow(client, str(uuid4()))):
+async def test_unknown_generation_is_404(api: Api) -> None:
+    for response in (await api.create_video(str(uuid4())), await api.poll_video(str(uuid4()))):
         assert_problem(response, 404, "generation_not_found")
 
 
-async def test_integration_that_lost_its_avatar_is_422_and_another_call_may_ask(
-    client: Client, connected: Tenant, generation_id: str, heygen_url: str
+async def test_integration_without_an_avatar_is_422_until_it_has_one(
+    api: Api, generation_id: str, heygen_url: str
 ) -> None:
-    path = f"/integrations/ai-avatar/{connected.business_id}"
-    await client.patch(path, json={"avatar_id": None}, headers=connected.headers)
-    assert_problem(await create(client, generation_id), 422, "avatar_not_configured")
-    await client.patch(path, json={"avatar_id": "sandbox-ada"}, headers=connected.headers)
-    assert (await create(client, generation_id)).status_code == 200
-    assert len(await made_at_sandbox(heygen_url, connected)) == 1
+    await api.update(avatar_id=None, expect=200)
+    assert_problem(await api.create_video(generation_id), 422, "avatar_not_configured")
+    await api.update(avatar_id="sandbox-ada", expect=200)
+    await api.create_video(generation_id, expect=200)
+    assert len(await made_at_sandbox(heygen_url, api.tenant)) == 1
 
 
-async def test_get_before_there_is_a_video_asks_nobody(
-    client: Client, connected: Tenant, generation_id: str, admin_connection: asyncpg.Connection
+async def test_get_before_there_is_a_video_reads_no_key(
+    api: Api, generation_id: str, admin_connection: asyncpg.Connection
 ) -> None:
-    response = await follow(client, generation_id)
+    response = await api.poll_video(generation_id)
     assert (response.status_code, response.json()["video_id"]) == (200, None)
-    assert not await admin_connection.fetchval(
-        "select count(*) from ai_avatar.secret_reads where business_id = $1", connected.business_id
-    )
+    assert await list_secret_reads(admin_connection, api.tenant.business_id) == []
 
 
-# A HeyGen that says what a test wants --------------------------------------------------------------------------------
+# A HeyGen that answers what a test sets ------------------------------------------------------------------------------
 
 
 class HeyGen:
@@ -235,25 +198,19 @@ async def service_with(
 @pytest.fixture
 async def stage(
     heygen: HeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
-) -> AsyncIterator[tuple[Client, Tenant, str]]:
-    """A client, a business whose key is `canary-broker`, and its generation, before that HeyGen."""
+) -> AsyncIterator[tuple[Api, str]]:
+    """A business whose key at that HeyGen is `canary-broker`, and a generation of its own."""
     async with service_with(heygen.url, database_url, webhook) as (_, client):
-        tenant = await make_tenant(admin_connection)
-        body = {
-            "api_key": "canary-broker",
-            "avatar_id": "a",
-            "voice_id": "v",
-            "provider_config": {"resolution": "720p", "aspect_ratio": "1:1", "script": "not this"},
-        }
-        response = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
-        assert response.status_code == 201, response.text
-        yield client, tenant, await generate(client, tenant)
+        api = Api(client, await make_tenant(admin_connection))
+        config = {"resolution": "720p", "aspect_ratio": "1:1", "script": "not this"}
+        await api.connect("canary-broker", avatar_id="a", voice_id="v", provider_config=config, expect=201)
+        yield api, await api.start()
 
 
-async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Client, Tenant, str]) -> None:
-    client, _, generation_id = stage
-    await create(
-        client, generation_id, title="T", provider_options={"resolution": "4k", "avatar_id": "not this"}
+async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Api, str]) -> None:
+    api, generation_id = stage
+    await api.create_video(
+        generation_id, title="T", provider_options={"resolution": "4k", "avatar_id": "not this"}
     )
     assert heygen.creates == [
         {
@@ -281,17 +238,12 @@ async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Clien
         (says(401, "unauthorized"), 422, "api_key_rejected"),
     ],
 )
-async def test_certain_no_is_passed_on_and_the_same_execution_may_ask_again(
-    heygen: HeyGen,
-    stage: tuple[Client, Tenant, str],
-    admin_connection: asyncpg.Connection,
-    answer: Callable[[], Awaitable[Response]],
-    status: int,
-    code: str,
+async def test_definite_refusal_is_passed_on_and_the_same_execution_may_retry(
+    heygen: HeyGen, stage: tuple[Api, str], answer: Callable[[], Awaitable[Response]], status: int, code: str
 ) -> None:
-    client, tenant, generation_id = stage
+    api, generation_id = stage
     heygen.create = answer
-    response = await create(client, generation_id)
+    response = await api.create_video(generation_id)
     problem = assert_problem(response, status, code)
     assert "canary" not in response.text
     if code == "provider_rejected":
@@ -300,25 +252,20 @@ async def test_certain_no_is_passed_on_and_the_same_execution_may_ask_again(
     if status == 429:
         assert response.headers["retry-after"] == "7"
     if code == "api_key_rejected":
-        integration = await client.get(
-            f"/integrations/ai-avatar/{tenant.business_id}", headers=tenant.headers
-        )
-        assert integration.json()["status"] == "error"
-        await client.patch(
-            f"/integrations/ai-avatar/{tenant.business_id}", json={"api_key": "new"}, headers=tenant.headers
-        )
+        assert (await api.get_integration()).json()["status"] == "error"
+        await api.update(api_key="new", expect=200)
     heygen.create = accept
-    assert (await create(client, generation_id)).json()["video_id"] == "v-1"
+    assert (await api.create_video(generation_id)).json()["video_id"] == "v-1"
     assert len(heygen.creates) == 2
 
 
-async def test_no_connection_is_certain_too(
-    database_url: str, heygen: HeyGen, webhook: WebhookReceiver, stage: tuple[Client, Tenant, str]
+async def test_failed_connection_may_be_retried(
+    database_url: str, heygen: HeyGen, webhook: WebhookReceiver, stage: tuple[Api, str]
 ) -> None:
-    client, _, generation_id = stage
+    api, generation_id = stage
     async with service_with(f"http://127.0.0.1:{free_port()}", database_url, webhook) as (_, cut_off):
-        assert_problem(await create(cut_off, generation_id), 503, "provider_unavailable")
-    assert (await create(client, generation_id)).status_code == 200
+        assert_problem(await api.through(cut_off).create_video(generation_id), 503, "provider_unavailable")
+    await api.create_video(generation_id, expect=200)
     assert len(heygen.creates) == 1
 
 
@@ -330,38 +277,38 @@ async def test_no_connection_is_certain_too(
         (html, 502, "provider_unexpected_answer"),
     ],
 )
-async def test_unknown_outcome_is_never_asked_again(
+async def test_unknown_outcome_is_never_retried(
     heygen: HeyGen,
-    stage: tuple[Client, Tenant, str],
+    stage: tuple[Api, str],
     monkeypatch: pytest.MonkeyPatch,
     admin_connection: asyncpg.Connection,
     answer: Callable[[], Awaitable[Response]],
     status: int,
     code: str,
 ) -> None:
-    """Whether a video was made, and billed, nobody knows: no later call may make another."""
-    client, _, generation_id = stage
+    """Whether a video was made and billed is unknown: no later call may make another."""
+    api, generation_id = stage
     heygen.create = answer
-    assert_problem(await create(client, generation_id), status, code)
+    assert_problem(await api.create_video(generation_id), status, code)
     heygen.create = accept
     monkeypatch.setattr(broker_module, "_WAIT_SECONDS", 0.2)
     monkeypatch.setattr(broker_module, "_LOOK_SECONDS", 0.1)
-    # Until the first call's time is over, it may still get its answer.
-    assert_problem(await create(client, generation_id), 503, "provider_unavailable")
+    # Until the first call's lease ends, it may still get its response.
+    assert_problem(await api.create_video(generation_id), 503, "provider_unavailable")
     await admin_connection.execute(
         "update ai_avatar.generations set video_requested_at = video_requested_at - interval '1 minute' "
         "where id = $1",
         UUID(generation_id),
     )
-    later = assert_problem(await create(client, generation_id), 502, "provider_unexpected_answer")
+    later = assert_problem(await api.create_video(generation_id), 502, "provider_unexpected_answer")
     assert "not asked" in later["detail"]
     assert len(heygen.creates) == 1
 
 
-async def test_caller_who_hangs_up_while_the_provider_thinks_causes_no_second_video(
-    heygen: HeyGen, stage: tuple[Client, Tenant, str]
+async def test_disconnect_during_the_create_causes_no_second_video(
+    heygen: HeyGen, stage: tuple[Api, str]
 ) -> None:
-    client, _, generation_id = stage
+    api, generation_id = stage
     asked, go_on = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -374,79 +321,71 @@ async def test_caller_who_hangs_up_while_the_provider_thinks_causes_no_second_vi
         return await accept()
 
     heygen.create = think
-    first = asyncio.create_task(create(client, generation_id))
+    first = asyncio.create_task(api.create_video(generation_id))
     await asyncio.wait_for(asked.wait(), 5)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     go_on.set()
-    # The same execution, whose first request broke off, asks again: it gets the video that was being made.
-    again = await create(client, generation_id)
+    # The same execution, whose first request was cut off, retries: it gets the video that was being made.
+    again = await api.create_video(generation_id)
     assert again.status_code == 200, again.text
     assert again.json()["video_id"] == "v-1"
     assert len(heygen.creates) == 1
 
 
 async def test_get_moves_the_generation_on_to_the_finished_video(
-    heygen: HeyGen, stage: tuple[Client, Tenant, str], admin_connection: asyncpg.Connection
+    heygen: HeyGen, stage: tuple[Api, str], admin_connection: asyncpg.Connection
 ) -> None:
-    client, tenant, generation_id = stage
-    await create(client, generation_id)
-    waiting = await follow(client, generation_id)
+    api, generation_id = stage
+    await api.create_video(generation_id)
+    waiting = await api.poll_video(generation_id)
     assert (waiting.status_code, waiting.json()["status"]) == (200, "processing")
     heygen.state = {"status": "completed", "video_url": "https://example.com/v.mp4"}
-    done = await follow(client, generation_id)
+    done = await api.poll_video(generation_id)
     assert (done.json()["status"], done.json()["video_url"]) == ("completed", "https://example.com/v.mp4")
     assert "canary" not in waiting.text + done.text
-    row = await admin_connection.fetchrow("select * from public.content where id = $1", tenant.content_id)
-    assert row
-    assert (row["heygen_status"], row["heygen_url"]) == ("completed", "https://example.com/v.mp4")
+    status, _, url, _ = await ContentRow(admin_connection, api.tenant.content_id).read()
+    assert (status, url) == ("completed", "https://example.com/v.mp4")
     heygen.state = {"status": "completed", "video_url": "https://example.com/fresh.mp4"}
-    fresh = await follow(client, generation_id)
+    fresh = await api.poll_video(generation_id)
     assert fresh.json()["video_url"] == "https://example.com/fresh.mp4"
     assert fresh.json()["completed_at"] == done.json()["completed_at"]
 
 
-async def test_get_records_the_provider_s_failure(heygen: HeyGen, stage: tuple[Client, Tenant, str]) -> None:
-    client, _, generation_id = stage
-    await create(client, generation_id)
+async def test_get_records_the_provider_s_failure(heygen: HeyGen, stage: tuple[Api, str]) -> None:
+    api, generation_id = stage
+    await api.create_video(generation_id)
     heygen.state = {"status": "failed", "failure_code": "rendering", "failure_message": "canary-broker broke"}
-    failed = (await follow(client, generation_id)).json()
+    failed = (await api.poll_video(generation_id)).json()
     assert failed["status"] == failed["heygen_status"] == "failed"
     assert failed["error"].startswith("rendering")
     assert "canary-broker" not in failed["error"]
     heygen.state = {"status": "completed", "video_url": "https://example.com/v.mp4"}
-    assert (await follow(client, generation_id)).json()["status"] == "failed", "what was reported stands"
+    assert (await api.poll_video(generation_id)).json()["status"] == "failed", "what was reported stands"
 
 
 async def test_late_completion_is_kept(
-    heygen: HeyGen, stage: tuple[Client, Tenant, str], admin_connection: asyncpg.Connection
+    heygen: HeyGen, stage: tuple[Api, str], admin_connection: asyncpg.Connection
 ) -> None:
-    """The generation went past its deadline; its video was paid for."""
-    client, tenant, generation_id = stage
-    await create(client, generation_id)
-    await admin_connection.execute(
-        "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
-        UUID(generation_id),
-    )
-    await admin_connection.execute("select ai_avatar.expire_generations(10)")
-    assert (await follow(client, generation_id)).json()["status"] == "expired"
+    """The generation has expired, but its video was paid for."""
+    api, generation_id = stage
+    await api.create_video(generation_id)
+    await expire_generation(admin_connection, generation_id)
+    assert (await api.poll_video(generation_id)).json()["status"] == "expired"
     heygen.state = {"status": "completed", "video_url": "https://example.com/late.mp4"}
-    late = (await follow(client, generation_id)).json()
+    late = (await api.poll_video(generation_id)).json()
     assert (late["status"], late["heygen_status"]) == ("completed", "completed")
-    assert (
-        await admin_connection.fetchval(
-            "select heygen_url from public.content where id = $1", tenant.content_id
-        )
-        == "https://example.com/late.mp4"
+    assert (await ContentRow(admin_connection, api.tenant.content_id).read())[2] == (
+        "https://example.com/late.mp4"
     )
 
 
 async def test_get_passes_the_provider_s_faults_on_and_changes_nothing(
-    heygen: HeyGen, stage: tuple[Client, Tenant, str], database_url: str, webhook: WebhookReceiver
+    heygen: HeyGen, stage: tuple[Api, str], database_url: str, webhook: WebhookReceiver
 ) -> None:
-    client, _, generation_id = stage
-    await create(client, generation_id)
+    api, generation_id = stage
+    await api.create_video(generation_id)
     async with service_with(f"http://127.0.0.1:{free_port()}", database_url, webhook) as (_, cut_off):
-        assert_problem(await follow(cut_off, generation_id), 503, "provider_unavailable")
-    assert (await follow(client, generation_id)).json()["status"] == "processing"
+        assert_problem(await api.through(cut_off).poll_video(generation_id), 503, "provider_unavailable")
+    assert (await api.poll_video(generation_id)).json()["status"] == "processing"

@@ -1,28 +1,27 @@
-"""Broker mode when something goes away in mid-create: a video that was paid for is never lost."""
+"""Broker mode when something fails during a create: a video that was paid for is never lost."""
 
 import asyncio
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from support import postgres
+from support.api import Api, api_at
 from support.problems import assert_problem
 from support.processes import environment, service_processes
+from support.rows import expire_generation
 from support.servers import serve_app
 from support.service import running, settings
-from support.tenants import N8N_HEADERS, Tenant, make_tenant
+from support.tenants import make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass
 class SlowHeyGen:
-    """Makes a video when the test lets it."""
+    """Makes a video once the test sets `go_on`."""
 
     url: str = ""
     creates: int = 0
@@ -56,23 +55,10 @@ def heygen() -> Iterator[SlowHeyGen]:
         found.go_on.set()
 
 
-async def begin(client: httpx.AsyncClient, tenant: Tenant) -> str:
-    body: dict[str, Any] = {"api_key": "canary-outage", "avatar_id": "a"}
-    answer = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
-    assert answer.status_code == 201, answer.text
-    answer = await client.post(
-        "/integrations/ai-avatar/generate-video",
-        json={"content_id": str(tenant.content_id)},
-        headers=tenant.headers,
-    )
-    assert answer.status_code == 202, answer.text
-    generation_id: str = answer.json()["id"]
-    return generation_id
-
-
-async def create(client: httpx.AsyncClient, generation_id: str) -> httpx.Response:
-    body = {"generation_id": generation_id, "execution_id": "1"}
-    return await client.post("/n8n/heygen/videos", json=body, headers=N8N_HEADERS, timeout=60)
+async def begin(api: Api) -> str:
+    """Connect and generate."""
+    await api.connect("canary-outage", avatar_id="a", expect=201)
+    return await api.start()
 
 
 async def video_id(admin_connection: asyncpg.Connection, generation_id: str) -> str | None:
@@ -93,8 +79,8 @@ async def test_database_that_goes_away_after_the_create_gets_the_video_when_it_i
     database = urlsplit(database_url).path.removeprefix("/")
     providers = {"heygen": {"api_url": heygen.url, "webhook_url": webhook.url}}
     async with running(settings(database_url, providers=providers)) as (_, client):
-        generation_id = await begin(client, tenant)
-        pending = asyncio.create_task(create(client, generation_id))
+        generation_id = await begin(api := Api(client, tenant))
+        pending = asyncio.create_task(api.create_video(generation_id))
         await asyncio.to_thread(heygen.asked.wait, 10)
         own = await admin_connection.fetchval("select pg_backend_pid()")
         await asyncio.to_thread(server.run, f"alter database {database} allow_connections false")
@@ -121,9 +107,9 @@ async def test_sigterm_in_mid_create_still_records_the_video(
     tenant = await make_tenant(admin_connection)
     changes = {"HEYGEN_API_URL": heygen.url, "WEBHOOK_TIMEOUT_SECONDS": "1"}
     with service_processes(environment(database_url, webhook.url, **changes), 1) as [process]:
-        async with httpx.AsyncClient(base_url=process.url, trust_env=False) as client:
-            generation_id = await begin(client, tenant)
-            pending = asyncio.create_task(create(client, generation_id))
+        async with api_at(process.url, tenant) as api:
+            generation_id = await begin(api)
+            pending = asyncio.create_task(api.create_video(generation_id))
             await asyncio.to_thread(heygen.asked.wait, 10)
             process.send(signal.SIGTERM)
             await asyncio.sleep(8)  # longer than uvicorn waits for its handlers
@@ -140,11 +126,10 @@ async def test_cancel_in_mid_create_is_410_and_keeps_what_the_video_is_found_by(
     tenant = await make_tenant(admin_connection)
     providers = {"heygen": {"api_url": heygen.url, "webhook_url": webhook.url}}
     async with running(settings(database_url, providers=providers)) as (_, client):
-        generation_id = await begin(client, tenant)
-        pending = asyncio.create_task(create(client, generation_id))
+        generation_id = await begin(api := Api(client, tenant))
+        pending = asyncio.create_task(api.create_video(generation_id))
         await asyncio.to_thread(heygen.asked.wait, 10)
-        path = f"/integrations/ai-avatar/videos/{tenant.content_id}/cancel"
-        assert (await client.post(path, headers=tenant.headers)).status_code == 200
+        await api.cancel(expect=200)
         heygen.go_on.set()
         assert_problem(await pending, 410, "generation_closed")
     assert await video_id(admin_connection, generation_id) == "paid-for"
@@ -157,40 +142,25 @@ async def test_key_that_does_not_open_is_no_reason_not_to_ask_later(
     providers = {"heygen": {"api_url": heygen.url, "webhook_url": webhook.url}}
     heygen.go_on.set()
     async with running(settings(database_url, providers=providers)) as (_, client):
-        generation_id = await begin(client, tenant)
+        generation_id = await begin(api := Api(client, tenant))
     other_key = "other:" + "B" * 43 + "="
     async with running(settings(database_url, providers=providers, secrets_keys=other_key)) as (_, client):
-        assert_problem(await create(client, generation_id), 500, "internal_error")
+        assert_problem(await api.through(client).create_video(generation_id), 500, "internal_error")
     assert heygen.creates == 0
     async with running(settings(database_url, providers=providers)) as (_, client):
-        answer = await create(client, generation_id)
+        answer = await api.through(client).create_video(generation_id)
         assert (answer.status_code, answer.json()["video_id"]) == (200, "paid-for"), answer.text
 
 
 async def test_dispatch_that_expired_frees_its_idempotency_key(
-    client: httpx.AsyncClient,
-    connected: Tenant,
-    webhook: WebhookReceiver,
-    admin_connection: asyncpg.Connection,
+    api: Api, admin_connection: asyncpg.Connection
 ) -> None:
     """A process was killed between start and the webhook: the retry that the key exists for must work."""
-    path, headers = "/integrations/ai-avatar/generate-video", connected.headers | {"Idempotency-Key": "k1"}
-    body = {"content_id": str(connected.content_id)}
-    first = (await client.post(path, json=body, headers=headers)).json()
+    first = await api.start(key="k1")
     await admin_connection.execute(
-        "update ai_avatar.generations set status = 'dispatching', deadline = now() - interval '1 s' where id = $1",
-        UUID(first["id"]),
+        "update ai_avatar.generations set status = 'dispatching' where id = $1", UUID(first)
     )
-    deadline = time.monotonic() + 20
-    while (
-        await admin_connection.fetchval(
-            "select status from ai_avatar.generations where id = $1", UUID(first["id"])
-        )
-        != "expired"
-    ):
-        await admin_connection.fetch("select * from ai_avatar.expire_generations(10)")
-        assert time.monotonic() < deadline
-    again = await client.post(path, json=body, headers=headers)
-    assert again.status_code == 202
+    await expire_generation(admin_connection, first)
+    again = await api.generate(key="k1", expect=202)
     assert "idempotency-replayed" not in again.headers
-    assert again.json()["id"] != first["id"]
+    assert again.json()["id"] != first
