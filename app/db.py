@@ -103,7 +103,8 @@ class Database:
             min_size=0,
             max_size=pool_size,
             init=_set_up_connection,
-            # Every call leaves the session as it found it, and a reset costs a round trip (facts.md, Speed).
+            # No call changes the session, and a reset costs a round trip:
+            # docs/decisions/0007-database-driver-http-transport-and-gc.md
             reset=_keep_session,
             timeout=_CONNECT_SECONDS,
             command_timeout=_COMMAND_SECONDS,

@@ -1,27 +1,59 @@
-"""The errors that callers see: each class has its status, its stable `code` and its title."""
+"""The error hierarchy: every error that callers see, with its status, its stable `code` and its title.
+
+    AppError
+    ├── MalformedJson                 400
+    ├── Unauthenticated               401
+    ├── Forbidden, NoBusiness         403
+    ├── NotFound                      404   no such path
+    ├── IntegrationNotFound, ContentNotFound, GenerationNotFound    404   none, or another business's
+    ├── MethodNotAllowed              405
+    ├── IntegrationNotConfigured, GenerationInProgress, GenerationAlreadyClaimed    409
+    ├── GenerationClosed              410
+    ├── BodyTooLarge                  413
+    ├── UnsupportedMediaType          415
+    ├── InvalidRequest, ScriptMissing, AvatarNotConfigured, IdempotencyKeyReused    422
+    ├── RateLimited                   429
+    ├── InternalError                 500
+    ├── WebhookFailed                 502
+    ├── WebhookNotConfigured          503
+    ├── WebhookTimeout                504
+    ├── DatabaseUnavailable, Overloaded, NotReady                   503
+    └── ProviderError                       a provider's call did not succeed
+        ├── ApiKeyRejected            422
+        ├── ProviderRateLimited       429
+        ├── ProviderRejected          502   with the provider's own code and message
+        │   ├── QuotaExceeded
+        │   └── ProviderNotFound
+        ├── ProviderUnexpectedAnswer  502
+        └── ProviderUnavailable       503
+
+`app.problems` renders them; nothing here knows a web framework, so providers and repositories may raise them.
+"""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field
 
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """An error in one field. It never repeats the value, which may be a secret."""
 
-class FieldError(BaseModel):
-    """What is wrong with one field. It never repeats the value, which may be a secret."""
-
-    field: str = Field(examples=["body.api_key"])
+    field: str
     message: str
     type: str
 
 
 class AppError(Exception):
-    """A refusal that the caller is told about. `detail` and `extra` go into the answer: no secret may be in them."""
+    """An error reported to the caller. `detail` and `extra` are part of the response and must not contain secrets."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
     default_detail: ClassVar[str] = ""
+    default_retry_after: ClassVar[float | None] = None
+    """Seconds; what `Retry-After` says where `retry_after` is not known."""
 
     def __init__(self, detail: str = "", *, retry_after: float | None = None, **extra: Any) -> None:
         """`retry_after` is in seconds; `extra` are further members of the problem."""
@@ -43,12 +75,12 @@ class Unauthenticated(AppError):
 
 class Forbidden(AppError):
     status, code, title = 403, "forbidden", "Forbidden"
-    default_detail = "You are known, but this is not for you."
+    default_detail = "You are authenticated, but not allowed to do this."
 
 
 class NoBusiness(AppError):
     status, code, title = 403, "no_business", "No business"
-    default_detail = "Your profile belongs to no business."
+    default_detail = "Your profile does not belong to a business."
 
 
 class NotFound(AppError):
@@ -63,7 +95,7 @@ class IntegrationNotFound(AppError):
 
 class ContentNotFound(AppError):
     status, code, title = 404, "content_not_found", "Content not found"
-    default_detail = "The business has no such content."
+    default_detail = "The business has no such content item."
 
 
 class GenerationNotFound(AppError):
@@ -73,7 +105,7 @@ class GenerationNotFound(AppError):
 
 class MethodNotAllowed(AppError):
     status, code, title = 405, "method_not_allowed", "Method not allowed"
-    default_detail = "This path does not take that method."
+    default_detail = "This path does not support that method."
 
 
 class IntegrationNotConfigured(AppError):
@@ -82,26 +114,28 @@ class IntegrationNotConfigured(AppError):
 
 class GenerationInProgress(AppError):
     status, code, title = 409, "generation_in_progress", "Generation in progress"
-    default_detail = "A video of this content is being made already."
+    default_detail = "A video of this content item is already being made."
 
     def __init__(self, generation_id: UUID) -> None:
-        """`generation_id`: the one that lives."""
+        """`generation_id`: the live one."""
         super().__init__(generation_id=str(generation_id))
 
 
 class GenerationAlreadyClaimed(AppError):
     status, code, title = 409, "generation_already_claimed", "Generation already claimed"
-    default_detail = "Another execution runs this generation. End this one: a second would be billed again."
+    default_detail = (
+        "Another execution runs this generation. Stop this one: a second video would be billed again."
+    )
 
 
 class GenerationClosed(AppError):
     status, code, title = 410, "generation_closed", "Generation closed"
-    default_detail = "This generation is over. End the workflow: nobody waits for its result."
+    default_detail = "This generation has ended. Stop the workflow; its result will be ignored."
 
 
 class BodyTooLarge(AppError):
     status, code, title = 413, "body_too_large", "Body too large"
-    default_detail = "A body may have 1 MiB at most."
+    default_detail = "A body may have at most 1 MiB."
 
 
 class UnsupportedMediaType(AppError):
@@ -111,21 +145,21 @@ class UnsupportedMediaType(AppError):
 
 class InvalidRequest(AppError):
     status, code, title = 422, "invalid_request", "Invalid request"
-    default_detail = "Some fields are not as they should be; see errors."
+    default_detail = "Some fields are invalid; see errors."
 
     def __init__(self, errors: Sequence[FieldError], detail: str = "") -> None:
-        """`errors`: one for each field."""
-        super().__init__(detail, errors=[error.model_dump() for error in errors])
+        """`errors`: one per invalid field."""
+        super().__init__(detail, errors=[asdict(error) for error in errors])
 
     @classmethod
     def of(cls, field: str, message: str) -> "InvalidRequest":
-        """One field, found wrong after the schema had let it pass."""
+        """Return the error of one field that the schema does not check."""
         return cls([FieldError(field=field, message=message, type="value_error")])
 
 
 class ScriptMissing(AppError):
     status, code, title = 422, "script_missing", "Script missing"
-    default_detail = "Neither the request nor the content has a script to speak."
+    default_detail = "Neither the request nor the content item has a script to speak."
 
 
 class AvatarNotConfigured(AppError):
@@ -135,7 +169,7 @@ class AvatarNotConfigured(AppError):
 
 class IdempotencyKeyReused(AppError):
     status, code, title = 422, "idempotency_key_reused", "Idempotency key reused"
-    default_detail = "This Idempotency-Key came with another body before. Use a new key for a new request."
+    default_detail = "This Idempotency-Key was used with a different body. Use a new key for a new request."
 
 
 class InternalError(AppError):
@@ -155,52 +189,96 @@ class WebhookTimeout(AppError):
     status, code, title = 504, "webhook_timeout", "Webhook timeout"
 
 
-class ApiKeyRejected(AppError):
-    status, code, title = 422, "api_key_rejected", "API key rejected"
-
-
 class RateLimited(AppError):
     status, code, title = 429, "rate_limited", "Rate limited"
-    default_detail = "Too many checks of API keys for this business. Wait a little."
-
-
-class ProviderRateLimited(AppError):
-    status, code, title = 429, "provider_rate_limited", "Provider rate limited"
-
-
-class ProviderRejected(AppError):
-    status, code, title = 502, "provider_rejected", "Provider rejected"
-
-
-class ProviderUnexpectedAnswer(AppError):
-    status, code, title = 502, "provider_unexpected_answer", "Unexpected answer from the provider"
-
-
-class ProviderUnavailable(AppError):
-    status, code, title = 503, "provider_unavailable", "Provider unavailable"
+    default_detail = "Too many API key checks for this business. Try again later."
 
 
 class DatabaseUnavailable(AppError):
     status, code, title = 503, "database_unavailable", "Database unavailable"
     default_detail = "The database does not answer. Nothing was changed, or it is not known; try again."
-
-    def __init__(self, detail: str = "") -> None:
-        """Callers are asked to come back in 5 s."""
-        super().__init__(detail, retry_after=5)
+    default_retry_after = 5
 
 
 class Overloaded(AppError):
     status, code, title = 503, "overloaded", "Overloaded"
-    default_detail = "Too much is going on at once. Try again."
-
-    def __init__(self, detail: str = "") -> None:
-        """Callers are asked to come back in 2 s."""
-        super().__init__(detail, retry_after=2)
+    default_detail = "The service is handling too many requests. Try again."
+    default_retry_after = 2
 
 
 class NotReady(AppError):
     status, code, title = 503, "not_ready", "Not ready"
+    default_retry_after = 10
 
-    def __init__(self, detail: str) -> None:
-        """`detail`: what is missing."""
-        super().__init__(detail, retry_after=10)
+
+class ProviderError(AppError):
+    """A provider's call did not succeed. `detail` is fit for a user and never contains the API key."""
+
+    def __init__(self, provider: str, detail: str, *, retry_after: float | None = None) -> None:
+        """`provider`: its name in the registry."""
+        super().__init__(detail, retry_after=retry_after)
+        self.provider = provider
+
+
+class ApiKeyRejected(ProviderError):
+    """The provider does not know this API key, or no longer does."""
+
+    status, code, title = 422, "api_key_rejected", "API key rejected"
+
+
+class ProviderRejected(ProviderError):
+    """The provider refused this call, with a code and a message of its own. Repeating the call will not help."""
+
+    status, code, title = 502, "provider_rejected", "Provider rejected"
+
+    def __init__(self, provider: str, detail: str, *, provider_code: str) -> None:
+        """`detail` and `provider_code` are the provider's words."""
+        super().__init__(provider, detail)
+        self.extra = {"provider": provider, "provider_code": provider_code}
+        self.provider_code = provider_code
+
+
+class QuotaExceeded(ProviderRejected):
+    """The account has run out of credit or quota."""
+
+
+class ProviderNotFound(ProviderRejected):
+    """The provider does not have what this call names: a video, an avatar, a voice."""
+
+
+class ProviderRateLimited(ProviderError):
+    """Too many calls with this key; `retry_after` is None where the provider gave none."""
+
+    status, code, title = 429, "provider_rate_limited", "Provider rate limited"
+    default_retry_after = 10
+
+
+class ProviderUnexpectedAnswer(ProviderError):
+    """The response is none that the provider documents: HTML, another shape, too long, a redirect.
+
+    What was asked for may have happened all the same.
+    """
+
+    status, code, title = 502, "provider_unexpected_answer", "Unexpected answer from the provider"
+
+
+class ProviderUnavailable(ProviderError):
+    """No connection, no response in time, or the provider's own fault (5xx): try again later.
+
+    `may_have_happened` is False only when the request certainly did not reach the provider. For a create
+    it says whether a repeat could make, and bill, a second video.
+    """
+
+    status, code, title = 503, "provider_unavailable", "Provider unavailable"
+    default_retry_after = 10
+
+    def __init__(
+        self,
+        provider: str,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        may_have_happened: bool = True,
+    ) -> None:
+        super().__init__(provider, detail, retry_after=retry_after)
+        self.may_have_happened = may_have_happened

@@ -1,7 +1,7 @@
 """Renders every error, the framework's own included, as a problem detail (RFC 9457)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.errors import (
-    ApiKeyRejected,
     AppError,
     BodyTooLarge,
     FieldError,
@@ -21,15 +20,13 @@ from app.errors import (
     MalformedJson,
     MethodNotAllowed,
     NotFound,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderUnavailable,
-    ProviderUnexpectedAnswer,
     UnsupportedMediaType,
 )
-from app.providers import base
 
 log = structlog.get_logger(__name__)
+
+_MAX_FIELD_ERRORS: Final = 50
+_MAX_FIELD_NAME: Final = 100
 
 
 class Problem(BaseModel):
@@ -45,14 +42,14 @@ class Problem(BaseModel):
 
 
 def problem_response(request: Request, error: AppError) -> JSONResponse:
-    """The one place where an error body is written."""
+    """Return an error's response; every error body is written here."""
     headers = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if (retry_after := error.retry_after or error.default_retry_after) is not None:
+        headers["Retry-After"] = str(max(1, round(retry_after)))
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     detail = error.detail
-    if error.status == 500:  # nothing of the cause but where the log tells it
+    if error.status == 500:  # says nothing about the cause: the log does, by request id
         detail = f"Something went wrong here. Request id: {request.scope.get('request_id', '')}"
     body: dict[str, Any] = {
         "type": f"urn:ai-avatar:problem:{error.code}",
@@ -66,34 +63,7 @@ def problem_response(request: Request, error: AppError) -> JSONResponse:
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 
-_PROVIDER_RETRY_SECONDS = 10.0
-
-
-def provider_problem(error: base.ProviderError) -> AppError:
-    """A provider's failure as callers see it."""
-    match error:
-        case base.ApiKeyRejected():
-            return ApiKeyRejected(error.message)
-        case base.ProviderRejected():
-            return ProviderRejected(error.message, provider=error.provider, provider_code=error.code)
-        case base.ProviderRateLimited():
-            return ProviderRateLimited(
-                error.message, retry_after=error.retry_after or _PROVIDER_RETRY_SECONDS
-            )
-        case base.ProviderUnavailable():
-            return ProviderUnavailable(
-                error.message, retry_after=error.retry_after or _PROVIDER_RETRY_SECONDS
-            )
-        case _:
-            return ProviderUnexpectedAnswer(error.message)
-
-
-async def _handle_provider_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, base.ProviderError)
-    return problem_response(request, provider_problem(error))
-
-
-_HTTP_ERRORS: Mapping[int, type[AppError]] = {
+_HTTP_ERRORS: Final[Mapping[int, type[AppError]]] = {
     400: MalformedJson,
     404: NotFound,
     405: MethodNotAllowed,
@@ -105,7 +75,7 @@ _HTTP_ERRORS: Mapping[int, type[AppError]] = {
 async def _handle_app_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
     if error.status >= 500:
-        # The cause is for the log alone; app.db has taken PostgreSQL's DETAIL out of it.
+        # Only the log gets the cause; app.db has removed PostgreSQL's DETAIL from it.
         log.warning("request_failed", code=error.code, detail=error.detail, exc_info=error.__cause__)
     return problem_response(request, error)
 
@@ -119,7 +89,7 @@ async def _handle_http_exception(request: Request, error: Exception) -> JSONResp
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Of all the path's operations: the framework names those of the first one alone."""
+    """Return the methods of all of the path's operations; the framework names only those of the first."""
     return [
         method
         for method in ("GET", "HEAD", "POST", "PATCH", "DELETE")
@@ -137,18 +107,17 @@ async def _handle_validation_error(request: Request, error: Exception) -> JSONRe
         return problem_response(request, MalformedJson())
     fields = [
         FieldError(
-            field=".".join(str(part)[:100] for part in problem["loc"]),
+            field=".".join(str(part)[:_MAX_FIELD_NAME] for part in problem["loc"]),
             message=problem["msg"].removeprefix("Value error, "),
             type=problem["type"],
         )
-        for problem in problems[:50]
+        for problem in problems[:_MAX_FIELD_ERRORS]
     ]
     return problem_response(request, InvalidRequest(fields))
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Every error of the application, the framework's own included, becomes a problem."""
+    """Render every error of the application, the framework's own included, as a problem."""
     app.add_exception_handler(AppError, _handle_app_error)
-    app.add_exception_handler(base.ProviderError, _handle_provider_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)

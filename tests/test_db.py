@@ -112,7 +112,7 @@ async def test_pool_that_is_exhausted_is_overloaded(db: Database, monkeypatch: p
     await asyncio.sleep(0.1)
     with pytest.raises(errors.Overloaded) as caught:
         await db.call_value(SLEEP, p_ms=1)
-    assert caught.value.retry_after
+    assert caught.value.default_retry_after
     assert await asyncio.gather(*busy) == ["slept", "slept"]
     assert await db.call_value(SLEEP, p_ms=1) == "slept"
 

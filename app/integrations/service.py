@@ -9,10 +9,10 @@ import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 
-from app.errors import AppError, InternalError, InvalidRequest, RateLimited
+from app.errors import ApiKeyRejected, AppError, InternalError, InvalidRequest, RateLimited
 from app.integrations.repository import IntegrationRepository, StoredSecret
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
-from app.providers.base import ApiKeyRejected, Provider
+from app.providers.base import Provider
 from app.sealing import KeyRing, SealError, is_sealed
 from app.security import Caller
 

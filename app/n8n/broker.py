@@ -8,12 +8,17 @@ from uuid import UUID
 import structlog
 
 from app.background import ShieldedTasks, retrying_outages
-from app.errors import AvatarNotConfigured, GenerationNotFound, ProviderUnavailable
+from app.errors import (
+    AvatarNotConfigured,
+    GenerationNotFound,
+    ProviderError,
+    ProviderUnavailable,
+    ProviderUnexpectedAnswer,
+)
 from app.integrations.service import IntegrationService
 from app.n8n.repository import ClaimedCredentials, ClaimRepository
 from app.n8n.schemas import BrokerRequest
-from app.providers.base import Provider, ProviderError, ProviderUnexpectedAnswer, Video
-from app.providers.base import ProviderUnavailable as Unavailable
+from app.providers.base import Provider, Video
 from app.security import Caller
 from app.videos.repository import GenerationRepository, GenerationState, Report
 
@@ -75,7 +80,9 @@ class Broker:
                 case "pending":
                     await asyncio.sleep(_LOOK_SECONDS)
         raise ProviderUnavailable(
-            "Another call for this generation has asked for the video and has no answer yet.", retry_after=15
+            provider,
+            "Another call for this generation has requested the video and has no response yet.",
+            retry_after=15,
         )
 
     async def _create(
@@ -157,5 +164,5 @@ def _may_move(generation: GenerationState) -> bool:
 
 def _may_have_happened(error: ProviderError) -> bool:
     return isinstance(error, ProviderUnexpectedAnswer) or (
-        isinstance(error, Unavailable) and error.may_have_happened
+        isinstance(error, ProviderUnavailable) and error.may_have_happened
     )

@@ -1,7 +1,7 @@
-"""What this service asks of a provider of AI-avatar videos, whoever it is.
+"""The Protocol that each provider of AI-avatar videos implements, and its results; `app.errors` has the errors.
 
-A provider is a module that turns this Protocol into its own API. Nothing here, or below here, knows
-FastAPI, the database or a tenant: an API key comes in with each call and is kept nowhere.
+A provider is a module that maps this Protocol to its own API. Providers know no web framework, database or
+tenant: an API key is passed with each call and stored nowhere.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,10 +59,10 @@ class Page(Generic[T]):
 
 
 class Provider(Protocol):
-    """Every method ends within the provider's own time budget and raises nothing but `ProviderError`."""
+    """Every method ends within the provider's own time budget and raises only `ProviderError`."""
 
     async def verify_key(self, api_key: str) -> Account:
-        """Ask the provider whose key this is; `ApiKeyRejected` when it is nobody's."""
+        """Return the account of this key; raise `ApiKeyRejected` if the key is not valid."""
 
     async def list_avatars(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Avatar]:
         """Return one page of the avatars this key may use; a provider may cap `limit` lower."""
@@ -81,7 +81,7 @@ class Provider(Protocol):
         title: str | None,
         options: Mapping[str, JsonValue],
     ) -> Video:
-        """Start a video, which costs money: never sent twice unless the first certainly did not arrive.
+        """Start a video, which costs money: sent again only if the first request certainly did not arrive.
 
         `options` are the provider's own; those that would change what the other arguments say are dropped.
         """
@@ -99,70 +99,3 @@ class ProviderSpec:
     default_api_url: str
     create: Callable[[httpx.AsyncClient, str], Provider]
     """Takes the process's shared HTTP client and the API's base URL; does no I/O."""
-
-
-class ProviderError(Exception):
-    """A provider's call did not succeed. `message` is fit for a user and never contains the API key."""
-
-    def __init__(self, provider: str, message: str) -> None:
-        super().__init__(provider, message)
-        self.provider = provider
-        self.message = message
-
-    def __str__(self) -> str:
-        return self.message
-
-
-class ApiKeyRejected(ProviderError):
-    """The provider does not know this API key (any more)."""
-
-
-class ProviderRejected(ProviderError):
-    """The provider said no to this call; `code` and `message` are its own words. Asking again is no use."""
-
-    def __init__(self, provider: str, message: str, *, code: str) -> None:
-        super().__init__(provider, message)
-        self.code = code
-
-
-class QuotaExceeded(ProviderRejected):
-    """The account has run out of credit or quota."""
-
-
-class ProviderNotFound(ProviderRejected):
-    """The provider does not have what this call names: a video, an avatar, a voice."""
-
-
-class ProviderRateLimited(ProviderError):
-    """Too many calls with this key; `retry_after` is in seconds, None where the provider gave none."""
-
-    def __init__(self, provider: str, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(provider, message)
-        self.retry_after = retry_after
-
-
-class ProviderUnavailable(ProviderError):
-    """No connection, no answer in time, or the provider's own fault (5xx): try again later.
-
-    `may_have_happened` is False only when the request certainly did not reach the provider. For a create
-    it says whether a repeat could make, and bill, a second video.
-    """
-
-    def __init__(
-        self,
-        provider: str,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        may_have_happened: bool = True,
-    ) -> None:
-        super().__init__(provider, message)
-        self.retry_after = retry_after
-        self.may_have_happened = may_have_happened
-
-
-class ProviderUnexpectedAnswer(ProviderError):
-    """The answer is none that the provider documents: HTML, another shape, too long, a redirect.
-
-    What was asked for may have happened all the same.
-    """

@@ -14,18 +14,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, JsonValue
 
-from .base import (
-    Account,
-    ApiKeyRejected,
-    Avatar,
-    Page,
-    ProviderNotFound,
-    ProviderRejected,
-    ProviderSpec,
-    ProviderUnexpectedAnswer,
-    Video,
-    Voice,
-)
+from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRejected, ProviderUnexpectedAnswer
+
+from .base import Account, Avatar, Page, ProviderSpec, Video, Voice
 from .heygen_models import (
     NAME,
     TOKEN_LIMIT,
@@ -123,7 +114,7 @@ class HeyGen:
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
         if not video_id.strip("."):  # "", "." and ".." are other paths, however they are quoted
-            raise ProviderNotFound(NAME, "HeyGen has no such video.", code="video_not_found")
+            raise ProviderNotFound(NAME, "HeyGen has no such video.", provider_code="video_not_found")
         answer = await self._get(api_key, f"/videos/{quote(video_id, safe='')}", Envelope[VideoState])
         return to_video(answer.data, api_key)
 
@@ -173,7 +164,7 @@ def _page_query(limit: int, page_token: str | None) -> dict[str, str]:
     if page_token is None:
         return {"limit": str(limit)}
     if len(page_token) > TOKEN_LIMIT or not page_token.isprintable():  # no URL could carry it
-        raise ProviderRejected(NAME, "HeyGen has no such page.", code="invalid_token")
+        raise ProviderRejected(NAME, "HeyGen has no such page.", provider_code="invalid_token")
     return {"limit": str(limit), "token": page_token}
 
 
@@ -182,7 +173,7 @@ def _encode(fields: Mapping[str, JsonValue]) -> bytes:
         return json.dumps(fields, allow_nan=False).encode()
     except ValueError:
         message = "The options have a number that JSON cannot carry."
-    raise ProviderRejected(NAME, message, code="invalid_parameter")
+    raise ProviderRejected(NAME, message, provider_code="invalid_parameter")
 
 
 HEYGEN = ProviderSpec(name=NAME, title=TITLE, default_api_url="https://api.heygen.com", create=HeyGen)

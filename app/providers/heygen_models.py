@@ -9,9 +9,7 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import AliasChoices, BaseModel, FailFast, Field, ValidationError
 
-from app.http import retry_after_seconds
-
-from .base import (
+from app.errors import (
     ApiKeyRejected,
     ProviderError,
     ProviderNotFound,
@@ -20,9 +18,10 @@ from .base import (
     ProviderUnavailable,
     ProviderUnexpectedAnswer,
     QuotaExceeded,
-    Video,
-    VideoStatus,
 )
+from app.http import retry_after_seconds
+
+from .base import Video, VideoStatus
 from .text import Identifier, Label, WebUrl, sanitize
 from .transport import Response
 
@@ -106,12 +105,12 @@ def to_error(answer: Response, api_key: str) -> ProviderError | None:
         return ApiKeyRejected(NAME, "HeyGen rejected the API key.")
     if status == 402 or code in _OUT_OF_CREDIT:
         message = message or "The HeyGen account is out of credit."
-        return QuotaExceeded(NAME, message, code=code or str(status))
+        return QuotaExceeded(NAME, message, provider_code=code or str(status))
     if passing := _passing_fault(answer, code):
         return passing
     if stated is not None and (status < 300 or status >= 400):
         kind = ProviderNotFound if status == 404 or code.endswith("not_found") else ProviderRejected
-        return kind(NAME, message or "HeyGen refused the call.", code=code or str(status))
+        return kind(NAME, message or "HeyGen refused the call.", provider_code=code or str(status))
     if 200 <= status < 300:
         return None
     return ProviderUnexpectedAnswer(NAME, f"HeyGen answered {status} without saying why.")

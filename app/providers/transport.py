@@ -15,9 +15,8 @@ import aiohttp
 import httpx
 import stamina
 
+from app.errors import ProviderError, ProviderRateLimited, ProviderUnavailable, ProviderUnexpectedAnswer
 from app.http import request_was_not_sent
-
-from .base import ProviderError, ProviderRateLimited, ProviderUnavailable, ProviderUnexpectedAnswer
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from app.errors import (
 )
 from app.integrations.service import IntegrationService
 from app.providers import PROVIDERS
-from app.providers.base import ProviderError, Video
+from app.providers.base import Video
 from app.security import Caller
 from app.videos.repository import GenerationRepository, GenerationState
 from app.videos.schemas import GenerateVideo
@@ -27,9 +27,9 @@ from app.videos.webhook import Job, WebhookClient, WebhookError, WebhookTimeoutE
 
 log = structlog.get_logger(__name__)
 
-# Providers' links die after 7 days (facts.md, HeyGen).
+# Providers' links expire after 7 days.
 _URL_FRESH: Final = timedelta(days=6)
-# A reader does not wait for long for a provider that is away.
+# How long a reader waits for a provider that does not respond.
 _REFRESH_SECONDS: Final = 5.0
 # As long as a generation may be dispatching beyond the webhook's budget: later, its deadline has passed.
 _RETRY_SECONDS: Final = 30.0
@@ -132,7 +132,7 @@ class VideoService:
         try:
             async with asyncio.timeout(_REFRESH_SECONDS):
                 return await self._refresh(caller, generation, generation.video_id)
-        except (ProviderError, AppError, TimeoutError) as error:
+        except (AppError, TimeoutError) as error:
             # The old link may be dead; the rest of the answer is not.
             log.warning(
                 "video_url_not_refreshed", generation_id=str(generation.id), error=type(error).__name__

@@ -10,23 +10,18 @@ import httpx
 import pytest
 from pydantic import JsonValue
 
-from app.http import retry_after_seconds
-from app.providers import PROVIDERS
-from app.providers.base import (
-    Account,
+from app.errors import (
     ApiKeyRejected,
-    Avatar,
-    Page,
-    Provider,
     ProviderError,
     ProviderNotFound,
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
     QuotaExceeded,
-    Video,
-    Voice,
 )
+from app.http import retry_after_seconds
+from app.providers import PROVIDERS
+from app.providers.base import Account, Avatar, Page, Provider, Video, Voice
 from app.providers.heygen import HeyGen
 from app.providers.transport import Timeouts
 
@@ -281,7 +276,7 @@ async def test_each_documented_refusal_has_its_own_error(
         await create(heygen)
 
     assert type(caught.value) is kind
-    assert getattr(caught.value, "code", None) == code
+    assert getattr(caught.value, "provider_code", None) == code
     if "Retry-After" in answer.headers:
         assert getattr(caught.value, "retry_after", None) == 7
 
@@ -300,9 +295,9 @@ async def test_what_heygen_says_is_passed_on_without_key_control_characters_and_
         await heygen.verify_key(KEY)
 
     error = caught.value
-    assert error.message.startswith("Key [redacted] is  blocked[31m!!!")
-    assert len(error.message) <= 500
-    assert error.code == "no[redacted]"
+    assert error.detail.startswith("Key [redacted] is  blocked[31m!!!")
+    assert len(error.detail) <= 500
+    assert error.provider_code == "no[redacted]"
     assert KEY not in repr(error)
 
 

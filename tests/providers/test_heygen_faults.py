@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.providers.base import (
+from app.errors import (
     ApiKeyRejected,
     ProviderError,
     ProviderRateLimited,
@@ -102,7 +102,7 @@ async def failure(heygen: HeyGen, call: Call) -> ProviderError:
         await call(heygen)
     assert CANARY not in everything_in(caught.value)
     assert caught.value.provider == "heygen"
-    assert caught.value.message.endswith(".") or isinstance(caught.value, ProviderRejected)
+    assert caught.value.detail.endswith(".") or isinstance(caught.value, ProviderRejected)
     return caught.value
 
 

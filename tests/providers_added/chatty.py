@@ -6,17 +6,8 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from app.providers.base import (
-    Account,
-    ApiKeyRejected,
-    Avatar,
-    Page,
-    ProviderSpec,
-    ProviderUnavailable,
-    ProviderUnexpectedAnswer,
-    Video,
-    Voice,
-)
+from app.errors import ApiKeyRejected, ProviderUnavailable, ProviderUnexpectedAnswer
+from app.providers.base import Account, Avatar, Page, ProviderSpec, Video, Voice
 from app.providers.transport import ProviderTransport, Response, Timeouts
 
 NAME, TITLE = "chatty", "Chatty"

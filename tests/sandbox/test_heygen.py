@@ -13,18 +13,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from app.providers.base import (
-    ApiKeyRejected,
-    Avatar,
-    Page,
-    Provider,
-    ProviderNotFound,
-    ProviderRateLimited,
-    ProviderRejected,
-    QuotaExceeded,
-    Video,
-    Voice,
-)
+from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRateLimited, ProviderRejected, QuotaExceeded
+from app.providers.base import Avatar, Page, Provider, Video, Voice
 from app.providers.heygen import HeyGen
 from app.sandbox.heygen import create_heygen_app
 from app.sandbox.media import Media
@@ -110,7 +100,7 @@ async def test_a_made_up_page_token_is_refused(heygen: Provider) -> None:
     with pytest.raises(ProviderRejected) as caught:
         await heygen.list_voices(KEY, limit=6, page_token="made-up")
 
-    assert caught.value.code == "invalid_parameter"
+    assert caught.value.provider_code == "invalid_parameter"
 
 
 async def test_avatar_groups_are_listed_as_well(http: httpx.AsyncClient, url: str) -> None:
@@ -161,7 +151,7 @@ async def test_an_account_without_credit_can_look_but_not_create(heygen: Provide
 
     with pytest.raises(QuotaExceeded) as caught:
         await create(heygen, "sandbox-nocredit-2")
-    assert caught.value.code == "insufficient_credit"
+    assert caught.value.provider_code == "insufficient_credit"
 
 
 async def test_a_limited_key_can_be_connected_and_is_told_when_to_come_back(heygen: Provider) -> None:
@@ -182,7 +172,7 @@ async def test_a_revoked_key_is_rejected_at_a_later_moment(heygen: Provider) -> 
 async def test_a_missing_avatar_is_not_found(heygen: Provider) -> None:
     with pytest.raises(ProviderNotFound) as caught:
         await create(heygen, avatar_id="missing-1")
-    assert caught.value.code == "avatar_not_found"
+    assert caught.value.provider_code == "avatar_not_found"
 
 
 @pytest.mark.parametrize(
