@@ -30,28 +30,28 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
 
 @pytest.fixture
 def inactive(harness: N8nHarness) -> N8nHarness:
-    """Both workflows are imported, neither is switched on."""
+    """Both workflows are imported and inactive."""
     harness.enter("inactive")
     return harness
 
 
 @pytest.fixture
 def quick(harness: N8nHarness) -> N8nHarness:
-    """Both workflows are active and wait a second or two."""
+    """Both workflows are active, with pauses of up to two seconds."""
     harness.enter("quick")
     return harness
 
 
 @pytest.fixture
 def patient(harness: N8nHarness) -> N8nHarness:
-    """Both workflows are active and wait as in production: in n8n's database."""
+    """Both workflows are active, with pauses that n8n stores in its database, as in production."""
     harness.enter("patient")
     return harness
 
 
 @pytest.fixture
 def wrong_secret(harness: N8nHarness) -> N8nHarness:
-    """n8n checks signatures with another secret than the service's."""
+    """n8n checks signatures with a secret that is not the service's."""
     harness.enter("wrong secret")
     return harness
 

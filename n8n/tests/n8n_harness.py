@@ -9,7 +9,7 @@ from typing import Literal
 from n8n_process import BROKER, DIRECT, N8nProcess
 from service_stack import Service, Stack
 
-# Under 65 seconds n8n waits in memory, so that a video takes seconds; from there on it waits in its database.
+# n8n keeps waits of less than 65 seconds in memory and stores longer ones in its database.
 QUICK = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "0.5", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "2"}
 PATIENT = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "66", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "66"}
 Mode = Literal["inactive", "quick", "patient", "wrong secret"]
@@ -38,30 +38,30 @@ class N8nHarness:
             self.n8n.settings["AI_AVATAR_WEBHOOK_SECRET"] = self._webhook_secret(mode)
             self.n8n.start()
             self._mode = mode
-        # Nothing left over from another test asks any more when the lists of requests are emptied.
+        # Wait for executions of earlier tests before clearing the lists of requests.
         self._kept_before = {slug: self.n8n.wait_until_idle(slug) for slug in (BROKER, DIRECT)}
         self.stack.to_service.forget()
         self.stack.to_heygen.forget()
 
     def _webhook_secret(self, mode: Mode) -> str:
-        """As while a secret is being changed; another one; or the check is off."""
+        """Return two secrets as during a rotation, a wrong one, or none (no check)."""
         another = Stack.another_secret()
         right = f"{another},{self.stack.keys.webhook_secret}"
         return {"quick": right, "inactive": right, "wrong secret": another, "patient": ""}[mode]
 
     def new_executions(self, workflow: str) -> list[str]:
-        """What n8n keeps of this test's executions once they have ended: the red ones, by our settings."""
+        """Return the statuses of this test's executions that n8n has kept after they ended: only failed ones."""
         kept = self.n8n.wait_until_idle(workflow)
         return kept[len(self._kept_before[workflow]) :]
 
     def has_written(self, text: str) -> bool:
-        """Whether n8n has this anywhere in its folder: its database, the journal beside it, its log."""
+        """Whether a file in n8n's folder (database, journal, log) contains this text."""
         return any(
             text.encode() in path.read_bytes() for path in self.n8n.folder.rglob("*") if path.is_file()
         )
 
     def wait_for_create(self, videos: int = 1) -> None:
-        """Until HeyGen has been asked for so many videos."""
+        """Wait until HeyGen has received this number of create requests."""
         deadline = time.monotonic() + 20
         while len(self.stack.to_heygen.statuses("POST", "/v3/videos")) < videos:
             assert time.monotonic() < deadline, self.stack.to_heygen.passed

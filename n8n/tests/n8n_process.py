@@ -1,4 +1,4 @@
-"""A real n8n in a folder of its own: imports the workflows and credentials, starts, dies, starts again."""
+"""A real n8n with its own folder: import workflows and credentials, start, stop, kill and restart it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WORKFLOW_IDS = {
 
 @dataclass
 class N8nProcess:
-    """One n8n with SQLite. `settings` are the workflows' own environment variables."""
+    """An n8n with SQLite. `settings` are the environment variables that the workflows read."""
 
     folder: Path
     port: int
@@ -43,7 +43,7 @@ class N8nProcess:
         return f"{self.url}/webhook/{workflow}"
 
     def install_workflows(self, *, webhook_token: str, service_key: str) -> None:
-        """Imports both workflows and the two credentials that they name. Nothing is active afterwards."""
+        """Import both workflows, inactive, and the two credentials that they use."""
         credentials = [
             _header_auth("aiAvatarWebhook1", "AI avatar webhook", "Authorization", f"Bearer {webhook_token}"),
             _header_auth("aiAvatarService1", "AI avatar service", "X-API-Key", service_key),
@@ -58,25 +58,25 @@ class N8nProcess:
         (self.folder / "credentials.json").unlink()
 
     def activate_workflows(self) -> None:
-        """Takes effect at the next start."""
+        """Change the workflows in the database. n8n reads them at its next start."""
         for workflow_id in _WORKFLOW_IDS.values():
             self._command("update:workflow", f"--id={workflow_id}", "--active=true")
 
     def deactivate_workflows(self) -> None:
-        """Takes effect at the next start."""
+        """Change the workflows in the database. n8n reads them at its next start."""
         for workflow_id in _WORKFLOW_IDS.values():
             self._command("update:workflow", f"--id={workflow_id}", "--active=false")
 
     def start(self) -> None:
-        """Returns when the editor answers, which is when the webhooks are registered."""
+        """Start n8n and return when the editor is accessible: by then, the webhooks are registered."""
         ready = b"Editor is now accessible"
-        said_before = self._log.read_bytes().count(ready) if self._log.exists() else 0
+        count_before = self._log.read_bytes().count(ready) if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._program, "start"], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + 120
-        while self._log.read_bytes().count(ready) <= said_before:
+        while self._log.read_bytes().count(ready) <= count_before:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"n8n did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.2)
@@ -88,8 +88,8 @@ class N8nProcess:
         self._end(signal.SIGKILL)
 
     def statuses(self, workflow: str) -> list[str]:
-        """What n8n has kept of this workflow's executions, oldest first."""
-        if not self._database.exists():  # it has never been started
+        """Return the statuses of the executions that n8n has kept, oldest first."""
+        if not self._database.exists():  # n8n has not been started yet
             return []
         uri = f"file:{self._database}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, timeout=10)
@@ -103,7 +103,7 @@ class N8nProcess:
         return [str(row[0]) for row in rows]
 
     def wait_until_idle(self, workflow: str, seconds: float = 30) -> list[str]:
-        """The kept executions once none is running or waiting any more."""
+        """Wait until no execution is running or waiting, then return the statuses of the kept ones."""
         deadline = time.monotonic() + seconds
         while {"new", "running", "waiting"} & set(kept := self.statuses(workflow)):
             if time.monotonic() > deadline:
@@ -112,7 +112,7 @@ class N8nProcess:
         return kept
 
     def wait_for_status(self, workflow: str, status: str, seconds: float = 30) -> None:
-        """Until the newest execution is in this state."""
+        """Wait until the newest execution has this status."""
         deadline = time.monotonic() + seconds
         while (kept := self.statuses(workflow))[-1:] != [status]:
             if time.monotonic() > deadline:
@@ -131,9 +131,9 @@ class N8nProcess:
     def _program(self) -> Path:
         return N8N_HOME / "node_modules" / ".bin" / "n8n"
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(how)
+            self._process.send_signal(number)
             self._process.wait(timeout=60)
             self._process = None
 
@@ -170,7 +170,7 @@ class N8nProcess:
 
 
 def wait_for(url: str, status: int = 200, seconds: float = 60) -> None:
-    """Until something answers there with this status."""
+    """Wait until the address answers with this status."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -1,4 +1,4 @@
-"""An HTTP relay that keeps a list of what passed, and plays the faults of a network when told to."""
+"""An HTTP relay that records requests and injects faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOP_HEADERS = {"host", "connection", "content-length", "transfer-encoding", "ke
 
 @dataclass(frozen=True)
 class Passed:
-    """One exchange, as the far side answered it."""
+    """One request that was forwarded, with the status of its response."""
 
     method: str
     path: str
@@ -25,9 +25,9 @@ class Passed:
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens instead of the next answer to `method` on a path that starts with `path`.
+    """What happens at the next request with this method and a path that starts with `path`.
 
-    `lose` lets the request through and closes without the answer; `answer` never lets it through.
+    `lose` forwards the request but closes the connection without a response. `answer` responds without forwarding it.
     """
 
     method: str
@@ -39,7 +39,7 @@ class Fault:
 
 @dataclass
 class Relay:
-    """Listens on a port of its own and forwards to `target`."""
+    """Listens on its own port and forwards requests to `target`."""
 
     target: str
     passed: list[Passed] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Relay:
             self._faults += [Fault(method, path, "answer", status, json.dumps(body).encode())] * times
 
     def statuses(self, method: str, path: str) -> list[int]:
-        """How the far side answered `method` on paths that start with `path`, in order."""
+        """Return the statuses of forwarded requests with this method and path prefix, in order."""
         return [p.status for p in list(self.passed) if p.method == method and p.path.startswith(path)]
 
     def forget(self) -> None:
@@ -107,11 +107,11 @@ def _handler_for(exchange: Callable[[BaseHTTPRequestHandler, bytes], None]) -> t
             exchange(self, self.rfile.read(int(self.headers.get("content-length") or 0)))
             self.close_connection = True
 
-        do_GET = _relay  # noqa: N815 - the name is http.server's
-        do_POST = _relay  # noqa: N815 - the name is http.server's
+        do_GET = _relay  # noqa: N815 - named by http.server
+        do_POST = _relay  # noqa: N815 - named by http.server
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
-            """Says nothing: pytest's output is for the tests."""
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
+            """Log nothing, to keep pytest's output readable."""
 
     return Handler
 

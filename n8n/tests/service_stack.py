@@ -1,4 +1,4 @@
-"""The service as a customer runs it, with a database of its own, before a stand-in HeyGen."""
+"""The service as a customer runs it, with its own database and a stand-in HeyGen."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Secrets:
 
 @dataclass
 class Service:
-    """One running `ai-avatar serve` whose webhooks go to one workflow."""
+    """A running `ai-avatar serve` that calls the webhook of one workflow."""
 
     url: str
     database_url: str
@@ -83,14 +83,14 @@ class Service:
         )
 
     def start_video(self, content_id: UUID) -> dict[str, Any]:
-        """Generates, and insists that the job was taken."""
+        """Generate a video and assert that the job was accepted."""
         response = self.generate(content_id)
         assert response.status_code == 202, response.text
         generation: dict[str, Any] = response.json()
         return generation
 
     def fire_webhook(self, url: str, generation: dict[str, Any]) -> httpx.Response:
-        """The service's webhook, once more: as it sends it, signed and with its token."""
+        """Repeat the service's webhook call, with a valid signature and token."""
         job = {name: generation[name] for name in ("business_id", "content_id")}
         body = json.dumps(job | {"script": "Hello", "generation_id": generation["id"]})
         now = datetime.now(UTC)
@@ -169,7 +169,7 @@ async def _run(database_url: str, sql: str, arguments: tuple[object, ...]) -> as
 
 @dataclass
 class Stack:
-    """Everything but n8n: a service per workflow, on one database, and the relays that n8n talks through."""
+    """Everything except n8n: one service per workflow, on one database, and the relays between n8n and the rest."""
 
     services: dict[str, Service]
     to_service: Relay
@@ -183,11 +183,11 @@ class Stack:
 
 @contextmanager
 def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
-    """`webhook_urls`: workflow -> its webhook. `folder` has the database and every log."""
+    """Run the stack. `webhook_urls` maps each workflow to its webhook; logs are written to `folder`."""
     with ExitStack() as running:
         keys = Secrets()
-        # Under the project: pytest closes its own temporary folder to other users, the server's among them, each
-        # time that another run of it starts.
+        # Not in pytest's temporary folder: at each new run, pytest restricts its permissions, and the database server,
+        # which runs as another user, loses access.
         DATA.mkdir(exist_ok=True)
         data = running.enter_context(TemporaryDirectory(dir=DATA, prefix="n8n-pg-"))
         server = get_server(Path(data) / "pg", cleanup_mode="stop")
@@ -195,7 +195,7 @@ def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
         database_url = server.get_uri()
 
         heygen_port = free_port()
-        # The sandbox's own stand-in n8n, which wants the service's address, is not used here.
+        # The sandbox's stand-in n8n needs an address of the service, but is not used here.
         sandbox = ["-m", "app.sandbox", "--port", str(heygen_port), "--service-url", "http://127.0.0.1:9"]
         running.enter_context(
             _process(
@@ -295,7 +295,7 @@ def _process(command: list[str], settings: dict[str, str], log_path: Path) -> It
 
 
 def _environment(settings: dict[str, str]) -> dict[str, str]:
-    """Nothing of the developer's own settings, and no `.env`: the folder it runs in has none."""
+    """Return an environment without the developer's own settings. The working folder has no `.env` either."""
     names = ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "TMPDIR")
     return {name: os.environ[name] for name in names if name in os.environ} | settings
 

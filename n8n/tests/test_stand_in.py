@@ -1,4 +1,4 @@
-"""The sandbox's stand-in n8n makes the calls that the workflows make, in the same order."""
+"""The sandbox's stand-in n8n makes the same calls as the workflows, in the same order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service_stack import NO_WORKFLOW
 
 
 @pytest.mark.parametrize("script", ["Hello.", "Hello. [fail]"], ids=["success", "failure"])
-def test_stand_in_walks_the_same_steps(quick: N8nHarness, workflow: str, script: str) -> None:
+def test_stand_in_takes_the_same_steps(quick: N8nHarness, workflow: str, script: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content(script=script)
     service.start_video(content_id)
@@ -44,7 +44,7 @@ async def _run_stand_in(harness: N8nHarness, workflow: str, generation: dict[str
 
 
 def _calls(harness: N8nHarness) -> list[list[tuple[str, str]]]:
-    """What was called at the service and at HeyGen, each call once, in the order of the first time."""
+    """Return the distinct calls to the service and to HeyGen, in order of first occurrence."""
     relays = [harness.stack.to_service, harness.stack.to_heygen]
     made = [[(p.method, _without_id(p.path)) for p in relay.passed] for relay in relays]
     assert made[0], "the workflow called the service"

@@ -1,4 +1,4 @@
-"""The whole job through a real n8n: the service's webhook, both workflows, a stand-in HeyGen."""
+"""Complete jobs through a real n8n: the service's webhook, both workflows and a stand-in HeyGen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_CREDIT = {"error": {"code": "insufficient_credit", "message": "Not enough cre
 FAULT = {"error": {"code": "internal_error", "message": "Something went wrong"}}
 
 
-def test_content_gets_its_status_back_when_the_workflow_is_inactive(
+def test_previous_status_is_restored_when_the_workflow_is_inactive(
     inactive: N8nHarness, workflow: str
 ) -> None:
     service = inactive.service(workflow)
@@ -74,7 +74,7 @@ def test_rejected_key_is_reported(quick: N8nHarness, workflow: str) -> None:
         service.start_video(content_id)
         generation = service.wait_for_end(content_id)
     finally:
-        service.reactivate()  # a rejected key puts the integration into `error`
+        service.reactivate()  # a rejected key sets the integration to `error`
 
     assert generation["status"] == "failed"
     assert "key" in generation["error"].lower()
@@ -108,7 +108,7 @@ def test_webhook_fired_twice_makes_one_video(quick: N8nHarness, workflow: str) -
     assert quick.new_executions(workflow) == []
 
 
-def test_answer_to_the_claim_is_lost_and_asked_for_again(quick: N8nHarness, workflow: str) -> None:
+def test_claim_is_repeated_when_its_answer_is_lost(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     first_call = "/n8n/heygen/videos" if workflow == BROKER else "/n8n/heygen-credentials"
@@ -123,7 +123,7 @@ def test_answer_to_the_claim_is_lost_and_asked_for_again(quick: N8nHarness, work
         assert service.key_handouts(generation["id"]) == 2
 
 
-def test_answer_to_the_last_report_is_lost_and_reported_again(quick: N8nHarness) -> None:
+def test_last_report_is_repeated_when_its_answer_is_lost(quick: N8nHarness) -> None:
     service = quick.service(DIRECT)
     content_id = service.new_content()
     quick.stack.to_heygen.answer("POST", "/v3/videos", 402, NO_CREDIT)
@@ -136,7 +136,7 @@ def test_answer_to_the_last_report_is_lost_and_reported_again(quick: N8nHarness)
     assert quick.stack.to_service.statuses("POST", "/n8n/heygen-status") == [200, 200]
 
 
-def test_heygen_out_of_order_for_a_while_costs_no_video(quick: N8nHarness, workflow: str) -> None:
+def test_temporary_heygen_outage_costs_no_video(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     quick.stack.to_heygen.answer("GET", "/v3/videos/", 500, FAULT, times=4)
@@ -146,7 +146,7 @@ def test_heygen_out_of_order_for_a_while_costs_no_video(quick: N8nHarness, workf
     assert service.wait_for_end(content_id, seconds=90)["status"] == "completed"
 
 
-def test_create_whose_answer_got_lost_is_not_sent_to_heygen_again(quick: N8nHarness) -> None:
+def test_create_whose_answer_is_lost_is_not_repeated(quick: N8nHarness) -> None:
     service = quick.service(DIRECT)
     content_id = service.new_content()
     quick.stack.to_heygen.lose_answer("POST", "/v3/videos")
@@ -159,7 +159,7 @@ def test_create_whose_answer_got_lost_is_not_sent_to_heygen_again(quick: N8nHarn
     assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
 
 
-def test_heygen_too_busy_to_start_is_asked_again(quick: N8nHarness, workflow: str) -> None:
+def test_create_is_repeated_when_heygen_is_too_busy(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
     busy = {"error": {"code": "rate_limit_exceeded", "message": "Too many requests"}}
@@ -186,7 +186,7 @@ def test_cancelled_generation_ends_the_workflow_silently(quick: N8nHarness, work
     assert service.content(content_id)["heygen_status"] == "failed"
 
 
-def test_key_is_in_nothing_that_n8n_writes(quick: N8nHarness, workflow: str) -> None:
+def test_n8n_never_writes_the_key(quick: N8nHarness, workflow: str) -> None:
     service = quick.service(workflow)
     content_id = service.new_content()
 
@@ -203,22 +203,22 @@ def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: N8nHarness, wor
     service = wrong_secret.service(workflow)
     content_id = service.new_content()
 
-    service.start_video(content_id)  # n8n answers at once, before it looks at the signature
+    service.start_video(content_id)  # n8n answers before it checks the signature
     time.sleep(2)
 
     assert service.generation(content_id)["status"] == "processing"  # until its deadline
     assert wrong_secret.stack.to_service.passed == []
-    kept = ["error"] if workflow == BROKER else []  # the direct workflow keeps nothing
+    kept = ["error"] if workflow == BROKER else []  # the direct workflow keeps no executions
     assert wrong_secret.new_executions(workflow) == kept
     service.cancel(content_id)
 
 
-def test_killed_in_mid_wait_it_goes_on_after_the_start(patient: N8nHarness) -> None:
-    contents, generations = {}, {}
+def test_execution_killed_during_a_long_wait_continues_after_the_restart(patient: N8nHarness) -> None:
+    content_ids, generations = {}, {}
     for workflow in (BROKER, DIRECT):
         service = patient.service(workflow)
-        contents[workflow] = service.new_content()
-        generations[workflow] = service.start_video(contents[workflow])["id"]
+        content_ids[workflow] = service.new_content()
+        generations[workflow] = service.start_video(content_ids[workflow])["id"]
     patient.wait_for_create(2)
     for workflow in (BROKER, DIRECT):
         patient.n8n.wait_for_status(workflow, "waiting")
@@ -228,13 +228,13 @@ def test_killed_in_mid_wait_it_goes_on_after_the_start(patient: N8nHarness) -> N
     patient.n8n.kill()
     patient.n8n.start()
 
-    for workflow, content_id in contents.items():
+    for workflow, content_id in content_ids.items():
         generation = patient.service(workflow).wait_for_end(content_id, seconds=200)
         assert generation["status"] == "completed"
     assert patient.stack.to_heygen.statuses("POST", "/v3/videos") == [200, 200]
 
 
-def test_killed_in_a_short_wait_it_is_lost_and_the_deadline_is_what_ends_it(quick: N8nHarness) -> None:
+def test_execution_killed_during_a_short_wait_is_lost_and_the_generation_expires(quick: N8nHarness) -> None:
     service = quick.service(BROKER)
     content_id = service.new_content(previous_status="failed")
     still = {"data": {"id": "v", "status": "processing"}}
