@@ -1,8 +1,8 @@
-# `make help` lists everything. Only Python 3.11+, make and git are needed; all else is installed into .venv.
+# `make help` lists all targets. They need Python 3.11+, make and git; everything else is installed into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Two cores are enough; more are used where there are more.
+# One test worker per core. Two cores are enough.
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
@@ -12,8 +12,8 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .venv/ready: pyproject.toml requirements-dev.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv --clear .venv || { echo "Python's venv is needed (on Debian: apt-get install python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is required. Choose one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear .venv || { echo "Python's venv module is required. On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -24,10 +24,10 @@ run: .venv/ready ## Run everything: database, demo data, sandbox, service on htt
 test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-test-fast: .venv/ready ## Run all tests but those marked slow: under two minutes on two cores
+test-fast: .venv/ready ## Run all tests except slow ones: under two minutes on two cores
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
-check: .venv/ready ## Format, lint, types, imports, SQL lint
+check: .venv/ready ## Check formatting, lint, types, imports and SQL
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -42,22 +42,22 @@ format: .venv/ready ## Format the code
 test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
 	WORKERS=$(WORKERS) tests/pg15
 
-test-n8n: .venv/ready ## Drive the workflows through a real n8n (Node 20.19+, npm, g++; 1.8 GB, once)
+test-n8n: .venv/ready ## Test the workflows with a real n8n (Node 20.19+, npm, g++; installs 1.8 GB once)
 	n8n/install
 	$(BIN)/pytest n8n/tests
 
-bench: .venv/ready ## Measure what requests cost, as ratios in one run
+bench: .venv/ready ## Measure CPU time per request, as ratios within one run
 	PYTHONPATH=tests $(BIN)/python bench/run.py
 
-schema: .venv/ready ## Write alembic/sql/schema.sql: what the migrations add up to
+schema: .venv/ready ## Write alembic/sql/schema.sql, the result of all migrations
 	PYTHONPATH=tests $(BIN)/python -m support.schema
 
-lock: ## Lock the dependencies anew: names, versions and hashes, no addresses
+lock: ## Update the lock files: names, versions and hashes, no addresses
 	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv
 	.data/lock/bin/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-clean: ## Remove what was installed and made: .venv, .data and caches
+clean: ## Remove .venv, .data and caches
 	rm -rf .venv .data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
