@@ -1,6 +1,6 @@
-"""The OpenAPI document, and every operation in it at the hand of every kind of caller.
+"""The OpenAPI document, and every operation in it called by every kind of caller.
 
-A new operation belongs into OPERATIONS; until it is there, a test fails.
+Add a new operation to OPERATIONS; until it is there, a test fails.
 """
 
 import json
@@ -17,22 +17,22 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 from schemathesis.specs.openapi.definitions import OPENAPI_31
-from support.problems import snapshot
+from support.api import ROOT, Api
+from support.problems import assert_problem, snapshot
 from support.service import settings
-from support.tenants import JWT_SECRET, N8N_HEADERS, SERVICE_HEADERS, Tenant, make_tenant
-from support.webhook_receiver import WebhookReceiver
+from support.tenants import JWT_SECRET, N8N_HEADERS, SERVICE_HEADERS, Tenant
 
 from app.main import create_app
 from app.security import mint_token
 
 pytestmark = pytest.mark.anyio
 
-Door = Literal["open", "business", "n8n"]
+Audience = Literal["open", "business", "n8n"]
 
 
 @dataclass(frozen=True)
 class Ids:
-    """Whose data is asked for."""
+    """The data that a request asks for."""
 
     business_id: UUID
     content_id: UUID
@@ -41,16 +41,13 @@ class Ids:
 
 @dataclass(frozen=True)
 class Operation:
-    """How to ask for somebody's data. `success`: for those who may; `not_found`: for those who may not."""
+    """How to ask for a business's data. `success`: for callers with access; `not_found`: for those without."""
 
-    door: Door
+    audience: Audience
     path: Callable[[Ids], str]
     body: Callable[[Ids], dict[str, Any]] | None = None
     success: int = 200
     not_found: str = "integration_not_found"
-
-
-ROOT = "/integrations/ai-avatar"
 
 
 def own(suffix: str = "") -> Callable[[Ids], str]:
@@ -72,7 +69,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("post", ROOT): Operation(
         "business",
         lambda ids: ROOT,
-        lambda ids: {"business_id": str(ids.business_id), "api_key": "sandbox-door"},
+        lambda ids: {"business_id": str(ids.business_id), "api_key": "sandbox-audience"},
     ),
     ("get", ROOT): Operation("business", lambda ids: f"{ROOT}?business_id={ids.business_id}"),
     ("get", f"{ROOT}/{{business_id}}"): Operation("business", own()),
@@ -85,7 +82,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "business",
         lambda ids: f"{ROOT}/generate-video",
         lambda ids: {"business_id": str(ids.business_id), "content_id": str(ids.content_id)},
-        success=409,  # one is live already: whoever gets this far was let in
+        success=409,  # one is live already: a caller who gets this far has access
         not_found="content_not_found",
     ),
     ("get", f"{ROOT}/videos"): Operation(
@@ -120,17 +117,17 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
 }
 
-CLOSED = {key: operation for key, operation in OPERATIONS.items() if operation.door != "open"}
+CLOSED = {key: operation for key, operation in OPERATIONS.items() if operation.audience != "open"}
 
 
 def bearer(user_id: UUID, secret: str = JWT_SECRET) -> dict[str, str]:
     return {"Authorization": f"Bearer {mint_token(secret, user_id=user_id, ttl=timedelta(hours=1))}"}
 
 
-# What a caller gets at a door, beside (404, …) of a user of another business and success.
-REFUSED: dict[tuple[str, Door], tuple[int, str]] = {
-    ("nobody", "business"): (401, "unauthenticated"),
-    ("nobody", "n8n"): (401, "unauthenticated"),
+# What a caller gets, apart from success and the 404 of a user of another business.
+REFUSED: dict[tuple[str, Audience], tuple[int, str]] = {
+    ("anonymous", "business"): (401, "unauthenticated"),
+    ("anonymous", "n8n"): (401, "unauthenticated"),
     ("forged", "business"): (401, "unauthenticated"),
     ("forged", "n8n"): (401, "unauthenticated"),
     ("user of none", "business"): (403, "no_business"),
@@ -139,37 +136,26 @@ REFUSED: dict[tuple[str, Door], tuple[int, str]] = {
     ("user of another", "n8n"): (403, "forbidden"),
     ("n8n", "business"): (403, "forbidden"),
 }
-CALLERS = ["nobody", "forged", "user of this", "user of another", "user of none", "n8n", "service"]
+CALLERS = ["anonymous", "forged", "user of this", "user of another", "user of none", "n8n", "service"]
 
 
 @pytest.fixture
-async def victim(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, request: pytest.FixtureRequest
-) -> Ids:
-    """A business with an integration and a generation that lives."""
-    response = await client.post(
-        f"{ROOT}/generate-video", json={"content_id": str(connected.content_id)}, headers=connected.headers
-    )
-    assert response.status_code == 202, response.text
-    ids = Ids(connected.business_id, connected.content_id, UUID(response.json()["id"]))
-    if "events" in request.node.name:  # a stream of something that lives does not end by itself
-        report = {"generation_id": str(ids.generation_id), "status": "failed"}
-        assert (await client.post("/n8n/heygen-status", json=report, headers=N8N_HEADERS)).status_code == 200
-    return ids
+async def victim(api: Api, request: pytest.FixtureRequest) -> Ids:
+    """A business with an integration and a live generation."""
+    generation_id = await api.start()
+    if "events" in request.node.name:  # the stream of a live generation does not end by itself
+        await api.report(generation_id, "failed", expect=200)
+    return Ids(api.tenant.business_id, api.tenant.content_id, UUID(generation_id))
 
 
 @pytest.fixture
-async def callers(
-    client: httpx.AsyncClient, connected: Tenant, admin_connection: asyncpg.Connection
-) -> dict[str, dict[str, str]]:
-    another = await make_tenant(admin_connection)
-    body = {"api_key": "sandbox-another", "avatar_id": "sandbox-ada"}
-    assert (await client.post(ROOT, json=body, headers=another.headers)).status_code == 201
+async def callers(api: Api, other_tenant: Tenant) -> dict[str, dict[str, str]]:
+    await api.of(other_tenant).connect("sandbox-another", avatar_id="sandbox-ada", expect=201)
     return {
-        "nobody": {},
-        "forged": bearer(connected.user_id, "a secret that the service does not know, and long enough"),
-        "user of this": connected.headers,
-        "user of another": another.headers,
+        "anonymous": {},
+        "forged": bearer(api.tenant.user_id, "a secret that the service does not know, and long enough"),
+        "user of this": api.tenant.headers,
+        "user of another": other_tenant.headers,
         "user of none": bearer(uuid4()),
         "n8n": N8N_HEADERS,
         "service": SERVICE_HEADERS,
@@ -189,7 +175,7 @@ async def ask(
 
 
 def visible(response: httpx.Response, ids: Ids) -> tuple[int, dict[str, str], str]:
-    """All that a caller can tell answers apart by, but for what he sent himself."""
+    """Everything by which a caller can tell responses apart, except what the request itself contained."""
     headers = {
         name: value for name, value in response.headers.items() if name not in ("x-request-id", "date")
     }
@@ -202,7 +188,7 @@ def visible(response: httpx.Response, ids: Ids) -> tuple[int, dict[str, str], st
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("key", CLOSED, ids=" ".join)
-async def test_door(
+async def test_each_caller_at_each_operation(
     client: httpx.AsyncClient,
     admin_connection: asyncpg.Connection,
     victim: Ids,
@@ -211,8 +197,8 @@ async def test_door(
     caller: str,
 ) -> None:
     operation, headers = CLOSED[key], callers[caller]
-    expected = REFUSED.get((caller, operation.door))
-    if caller == "user of another" and operation.door == "business":
+    expected = REFUSED.get((caller, operation.audience))
+    if caller == "user of another" and operation.audience == "business":
         expected = (404, operation.not_found)
     if expected is None:
         response = await ask(client, key, victim, headers)
@@ -228,8 +214,10 @@ async def test_door(
     assert await snapshot(admin_connection) == before
 
 
-@pytest.mark.parametrize("key", [key for key in OPERATIONS if OPERATIONS[key].door == "open"], ids=" ".join)
-async def test_open_door(client: httpx.AsyncClient, victim: Ids, key: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "key", [key for key in OPERATIONS if OPERATIONS[key].audience == "open"], ids=" ".join
+)
+async def test_open_operation(client: httpx.AsyncClient, victim: Ids, key: tuple[str, str]) -> None:
     response = await ask(client, key, victim, {})
     assert response.status_code == 200
     assert str(victim.business_id) not in response.text
@@ -239,7 +227,7 @@ async def test_open_door(client: httpx.AsyncClient, victim: Ids, key: tuple[str,
 async def test_alias_under_api_answers_the_same(
     client: httpx.AsyncClient, callers: dict[str, dict[str, str]], key: tuple[str, str]
 ) -> None:
-    """Of what does not exist, so that neither of the two calls changes what the other sees."""
+    """Asks for what does not exist, so that neither call changes what the other sees."""
     ids = Ids(uuid4(), uuid4(), uuid4())
     for caller in CALLERS:
         root = await ask(client, key, ids, callers[caller])
@@ -252,13 +240,12 @@ async def test_alias_under_api_answers_the_same(
             assert alias.json() == root.json()
 
 
-async def test_n8n_cannot_ask_for_one_business_s_generation_in_another_s_name(
-    client: httpx.AsyncClient, victim: Ids, other_tenant: Tenant
+async def test_n8n_cannot_ask_for_one_business_s_generation_as_another_business(
+    api: Api, victim: Ids, other_tenant: Tenant
 ) -> None:
     for generation_id in (victim.generation_id, uuid4()):
-        body = {"business_id": str(other_tenant.business_id), "generation_id": str(generation_id)}
-        response = await client.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
-        assert (response.status_code, response.json()["code"]) == (404, "generation_not_found")
+        response = await api.of(other_tenant).issue_credentials(generation_id=str(generation_id))
+        assert_problem(response, 404, "generation_not_found")
 
 
 async def test_lists_hold_a_user_s_own_and_nothing_else(
@@ -312,17 +299,17 @@ def test_only_the_root_form_is_in_the_document(document: dict[str, Any]) -> None
     assert not [path for path in document["paths"] if path.startswith("/api")]
 
 
-def test_every_operation_has_its_words_its_door_and_its_problems(document: dict[str, Any]) -> None:
+def test_every_operation_has_a_summary_its_security_and_its_problems(document: dict[str, Any]) -> None:
     for key, operation in each(document):
         assert operation["summary"], key
         assert operation["description"], key
         assert operation["tags"], key
-        door = OPERATIONS[key].door
+        audience = OPERATIONS[key].audience
         schemes = {name for requirement in operation.get("security", []) for name in requirement}
-        assert ("n8nKey" in schemes) is (door == "n8n"), key
-        assert ("accessToken" in schemes) is (door != "open"), key
+        assert ("n8nKey" in schemes) is (audience == "n8n"), key
+        assert ("accessToken" in schemes) is (audience != "open"), key
         statuses = set(operation["responses"])
-        if door != "open":
+        if audience != "open":
             assert {"401", "403", "404", "422", "503"} <= statuses, key
         if "requestBody" in operation:
             assert {"400", "413", "415"} <= statuses, key
@@ -340,7 +327,7 @@ def test_operation_ids_differ(document: dict[str, Any]) -> None:
 def test_every_body_and_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for key, operation in each(document):
-        if OPERATIONS[key].door == "open":
+        if OPERATIONS[key].audience == "open":
             continue
         contents = [answer.get("content", {}) for answer in operation["responses"].values()]
         contents.append(operation.get("requestBody", {}).get("content", {}))

@@ -14,19 +14,16 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+from support.api import ROOT, Api
 from support.problems import assert_problem, snapshot
+from support.rows import ContentRow, list_secret_reads
 from support.servers import free_port, serve_app
 from support.service import running, settings
-from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant, make_content, make_tenant
+from support.tenants import SERVICE_HEADERS, Tenant, make_content, make_tenant
 
 pytestmark = pytest.mark.anyio
 
-ROOT = "/integrations/ai-avatar"
 CANARY = "sandbox-canary-integrations"
-
-
-async def connect(client: httpx.AsyncClient, tenant: Tenant, **body: Any) -> httpx.Response:
-    return await client.post(ROOT, json={"api_key": "sandbox-key", **body}, headers=tenant.headers)
 
 
 async def stored_secret(admin_connection: asyncpg.Connection, tenant: Tenant) -> str:
@@ -38,23 +35,15 @@ async def stored_secret(admin_connection: asyncpg.Connection, tenant: Tenant) ->
     return secret
 
 
-@pytest.fixture
-def own(connected: Tenant) -> str:
-    """The path of the connected business's integration."""
-    return f"{ROOT}/{connected.business_id}"
-
-
 # Connecting ----------------------------------------------------------------------------------------------------------
 
 
-async def test_first_save_is_201_with_location_and_without_the_key(
-    client: httpx.AsyncClient, tenant: Tenant
-) -> None:
-    response = await connect(
-        client, tenant, api_key=CANARY, avatar_id="a", voice_id="v", provider_config={"resolution": "720p"}
+async def test_first_save_is_201_with_location_and_without_the_key(unconnected_api: Api) -> None:
+    response = await unconnected_api.connect(
+        CANARY, avatar_id="a", voice_id="v", provider_config={"resolution": "720p"}
     )
     assert response.status_code == 201
-    assert response.headers["location"] == f"{ROOT}/{tenant.business_id}?provider=heygen"
+    assert response.headers["location"] == f"{unconnected_api.path}?provider=heygen"
     integration = response.json()
     assert set(integration) == {
         "id",
@@ -76,51 +65,42 @@ async def test_first_save_is_201_with_location_and_without_the_key(
     assert integration["last_synced_at"] is None
     assert integration["provider_config"] == {"resolution": "720p"}
     assert CANARY not in response.text
-    followed = await client.get(response.headers["location"], headers=tenant.headers)
+    followed = await unconnected_api.request("GET", response.headers["location"])
     assert followed.json() == integration
 
 
-async def test_second_save_is_200_and_keeps_what_is_absent_or_null(
-    client: httpx.AsyncClient, tenant: Tenant
-) -> None:
-    first = await connect(client, tenant, avatar_id="a", voice_id="v", provider_config={"resolution": "720p"})
-    again = await connect(client, tenant, api_key="sandbox-other", avatar_id=None, voice_id="w")
+async def test_second_save_is_200_and_keeps_what_is_absent_or_null(unconnected_api: Api) -> None:
+    first = await unconnected_api.connect(avatar_id="a", voice_id="v", provider_config={"resolution": "720p"})
+    again = await unconnected_api.connect(api_key="sandbox-other", avatar_id=None, voice_id="w")
     assert again.status_code == 200
     assert "location" not in again.headers
     assert again.json()["id"] == first.json()["id"]
     assert again.json()["avatar_id"] == "a"
     assert again.json()["voice_id"] == "w"
     assert again.json()["provider_config"] == {"resolution": "720p"}
-    emptied = await connect(client, tenant, provider_config={})
+    emptied = await unconnected_api.connect(provider_config={})
     assert emptied.json()["provider_config"] == {}
 
 
-async def test_back_end_connects_any_business_that_it_names(
-    client: httpx.AsyncClient, tenant: Tenant
-) -> None:
-    body = {"api_key": "sandbox-key", "business_id": str(tenant.business_id)}
-    response = await client.post(ROOT, json=body, headers=SERVICE_HEADERS)
-    assert (response.status_code, response.json()["business_id"]) == (201, str(tenant.business_id))
+async def test_back_end_connects_any_business_that_it_names(unconnected_api: Api) -> None:
+    response = await unconnected_api.as_service().connect(expect=201)
+    assert response.json()["business_id"] == str(unconnected_api.tenant.business_id)
 
 
-async def test_pasted_key_may_end_with_a_newline(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    assert (await connect(client, tenant, api_key=" sandbox-key\n")).status_code == 201
+async def test_pasted_key_may_end_with_a_newline(unconnected_api: Api) -> None:
+    await unconnected_api.connect(" sandbox-key\n", expect=201)
 
 
 async def test_key_that_the_provider_rejects_is_422_and_nothing_is_stored(
-    client: httpx.AsyncClient,
-    tenant: Tenant,
-    connected: Tenant,
-    admin_connection: asyncpg.Connection,
-    own: str,
+    api: Api, other_tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     before = await snapshot(admin_connection)
-    assert_problem(await connect(client, tenant, api_key="wrong-canary"), 422, "api_key_rejected")
-    refused = await connect(client, connected, api_key="wrong-canary", avatar_id="other")
+    assert_problem(await api.of(other_tenant).connect("wrong-canary"), 422, "api_key_rejected")
+    refused = await api.connect("wrong-canary", avatar_id="other")
     problem = assert_problem(refused, 422, "api_key_rejected")
     assert "canary" not in str(problem)
-    patch = {"api_key": "wrong-canary", "avatar_id": "other"}
-    assert_problem(await client.patch(own, json=patch, headers=connected.headers), 422, "api_key_rejected")
+    refused = await api.update(api_key="wrong-canary", avatar_id="other")
+    assert_problem(refused, 422, "api_key_rejected")
     assert await snapshot(admin_connection) == before
 
 
@@ -151,35 +131,30 @@ async def limited(_: Request) -> Response:
     ],
 )
 async def test_provider_that_cannot_say_stores_nothing(
-    database_url: str,
-    admin_connection: asyncpg.Connection,
-    connected: Tenant,
-    own: str,
-    endpoint: Any,
-    status: int,
-    code: str,
+    api: Api, database_url: str, admin_connection: asyncpg.Connection, endpoint: Any, status: int, code: str
 ) -> None:
     with serve_app(Starlette(routes=[Route("/v3/{rest:path}", endpoint)] if endpoint else [])) as url:
         api_url = url if endpoint else f"http://127.0.0.1:{free_port()}"
         async with running(settings(database_url, providers={"heygen": {"api_url": api_url}})) as (_, client):
+            api = api.through(client)
             before = await snapshot(admin_connection)
-            assert_problem(await connect(client, connected), status, code)
-            patch = await client.patch(own, json={"api_key": "sandbox-n"}, headers=connected.headers)
+            assert_problem(await api.connect(), status, code)
+            patch = await api.update(api_key="sandbox-n")
             assert_problem(patch, status, code)
             assert await snapshot(admin_connection) == before
-            # A fault of the provider's says nothing of the key.
-            validate = await client.post(f"{own}/validate", headers=connected.headers)
+            # A fault at the provider does not mean that the key is wrong.
+            validate = await api.validate()
             assert_problem(validate, status, code)
-            assert (await client.get(own, headers=connected.headers)).json()["status"] == "active"
+            assert (await api.get_integration()).json()["status"] == "active"
             if status != 502:
                 assert int(patch.headers["retry-after"]) >= 1
 
 
 async def test_64_first_saves_at_once_make_one_row_and_one_secret(
-    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
+    unconnected_api: Api, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     responses = await asyncio.gather(
-        *(connect(client, tenant, api_key=f"sandbox-key-{n}", avatar_id=f"a{n}") for n in range(64))
+        *(unconnected_api.connect(f"sandbox-key-{n}", avatar_id=f"a{n}") for n in range(64))
     )
     assert sorted(response.status_code for response in responses) == [200] * 63 + [201]
     assert len({response.json()["id"] for response in responses}) == 1
@@ -195,21 +170,17 @@ async def test_64_first_saves_at_once_make_one_row_and_one_secret(
         )
         == 1
     )
-    # Whichever came last: its key and its avatar are of one save.
-    credentials = await client.post(
-        "/n8n/heygen-credentials", json={"business_id": str(tenant.business_id)}, headers=N8N_HEADERS
-    )
+    # Whichever came last: key and avatar are those of one request.
+    credentials = await unconnected_api.issue_credentials()
     assert credentials.json()["api_key"].removeprefix("sandbox-key-") == credentials.json()["avatar_id"][1:]
 
 
 async def test_key_is_sealed_wherever_it_is_stored(
-    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
+    unconnected_api: Api, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
-    await connect(client, tenant, api_key=CANARY)
-    await connect(client, tenant, api_key=CANARY + "-2")
-    await client.patch(
-        f"{ROOT}/{tenant.business_id}", json={"api_key": CANARY + "-3"}, headers=tenant.headers
-    )
+    await unconnected_api.connect(CANARY)
+    await unconnected_api.connect(CANARY + "-2")
+    await unconnected_api.update(api_key=CANARY + "-3")
     assert (await stored_secret(admin_connection, tenant)).startswith("sealed:v1:test:")
     tables = await admin_connection.fetch(
         "select format('%I.%I', schemaname, tablename) from pg_tables "
@@ -223,11 +194,9 @@ async def test_key_is_sealed_wherever_it_is_stored(
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-async def test_get_shows_an_integration_whatever_its_status(
-    client: httpx.AsyncClient, connected: Tenant, own: str
-) -> None:
-    await client.patch(own, json={"status": "inactive"}, headers=connected.headers)
-    response = await client.get(own, headers=connected.headers)
+async def test_get_shows_an_integration_whatever_its_status(api: Api) -> None:
+    await api.update(status="inactive")
+    response = await api.get_integration()
     assert (response.status_code, response.json()["status"]) == (200, "inactive")
 
 
@@ -237,10 +206,11 @@ async def test_list_pages_are_stable_while_others_connect(
     providers = {"heygen": {"api_url": heygen_url}}
     async with running(settings(database_url, providers=providers)) as (_, client):
         await admin_connection.execute("delete from public.ai_avatar_integrations")
+        api = Api(client, tenant)
         made = []
         for _ in range(7):
             made.append(await make_tenant(admin_connection))
-            assert (await connect(client, made[-1])).status_code == 201
+            await api.of(made[-1]).connect(expect=201)
         # One moment for three of them: the id decides between equals.
         await admin_connection.execute(
             "update public.ai_avatar_integrations set created_at = '2026-01-01Z' where business_id = any($1)",
@@ -249,15 +219,11 @@ async def test_list_pages_are_stable_while_others_connect(
         seen: list[str] = []
         cursor = None
         for _ in range(10):
-            page = (
-                await client.get(
-                    ROOT,
-                    params={"limit": 2} | ({"cursor": cursor} if cursor else {}),
-                    headers=SERVICE_HEADERS,
-                )
-            ).json()
+            params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+            page = (await client.get(ROOT, params=params, headers=SERVICE_HEADERS)).json()
             seen += [item["business_id"] for item in page["items"]]
-            await connect(client, await make_tenant(admin_connection))  # newer than all: on no later page
+            newer = await make_tenant(admin_connection)
+            await api.of(newer).connect(expect=201)  # newer than all: on no later page
             if (cursor := page["next_cursor"]) is None:
                 break
         assert len(seen) == 7
@@ -265,14 +231,17 @@ async def test_list_pages_are_stable_while_others_connect(
         assert seen[:4] == [str(tenant.business_id) for tenant in reversed(made[3:])]
 
 
-async def test_list_is_filtered_by_status_and_provider(
-    client: httpx.AsyncClient, connected: Tenant, own: str
-) -> None:
-    for query, count in {"": 1, "?status=active": 1, "?status=error": 0, "?provider=heygen": 1}.items():
-        page = (await client.get(ROOT + query, headers=connected.headers)).json()
+async def test_list_is_filtered_by_status_and_provider(api: Api) -> None:
+    for query, count in (
+        ({}, 1),
+        ({"status": "active"}, 1),
+        ({"status": "error"}, 0),
+        ({"provider": "heygen"}, 1),
+    ):
+        page = (await api.list_integrations(**query)).json()
         assert (len(page["items"]), page["next_cursor"]) == (count, None), query
-    await client.patch(own, json={"status": "inactive"}, headers=connected.headers)
-    page = (await client.get(f"{ROOT}?status=inactive", headers=connected.headers)).json()
+    await api.update(status="inactive")
+    page = (await api.list_integrations(status="inactive")).json()
     assert len(page["items"]) == 1
 
 
@@ -280,16 +249,13 @@ async def test_list_is_filtered_by_status_and_provider(
 
 
 async def test_patch_changes_what_is_sent_and_null_clears(
-    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
+    unconnected_api: Api, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
-    await connect(client, tenant, avatar_id="a", voice_id="v", provider_config={"a": 1, "b": 2})
-    path = f"{ROOT}/{tenant.business_id}"
+    await unconnected_api.connect(avatar_id="a", voice_id="v", provider_config={"a": 1, "b": 2})
     secret = await stored_secret(admin_connection, tenant)
 
     async def patch(**body: Any) -> dict[str, Any]:
-        response = await client.patch(path, json=body, headers=tenant.headers)
-        assert response.status_code == 200, response.text
-        found: dict[str, Any] = response.json()
+        found: dict[str, Any] = (await unconnected_api.update(**body, expect=200)).json()
         return found
 
     unchanged = await patch()
@@ -299,59 +265,51 @@ async def test_patch_changes_what_is_sent_and_null_clears(
     assert (changed["avatar_id"], changed["provider_config"]) == ("b", {"c": 3}), "replaced whole"
     assert (await patch(provider_config=None))["provider_config"] == {}
     assert (await patch(avatar_id=None))["avatar_id"] is None
-    assert await stored_secret(admin_connection, tenant) == secret, "and the key is what it was"
+    assert await stored_secret(admin_connection, tenant) == secret, "the key is unchanged"
 
 
-async def test_patch_of_what_is_not_there_is_404_and_the_provider_is_not_asked(
-    client: httpx.AsyncClient, tenant: Tenant
-) -> None:
+async def test_patch_of_what_is_not_there_is_404_and_the_provider_is_not_asked(unconnected_api: Api) -> None:
     for body in ({}, {"voice_id": "v"}, {"status": "active"}, {"status": "inactive"}, {"api_key": "wrong"}):
-        response = await client.patch(f"{ROOT}/{tenant.business_id}", json=body, headers=tenant.headers)
+        response = await unconnected_api.update(**body)
         assert_problem(response, 404, "integration_not_found")
 
 
 async def test_new_key_by_patch_is_checked_stored_and_dated(
-    client: httpx.AsyncClient, connected: Tenant, own: str, admin_connection: asyncpg.Connection
+    api: Api, connected: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
-    before = (await client.get(own, headers=connected.headers)).json()
+    before = (await api.get_integration()).json()
     secret = await stored_secret(admin_connection, connected)
-    response = await client.patch(own, json={"api_key": "sandbox-new"}, headers=connected.headers)
+    response = await api.update(api_key="sandbox-new")
     assert response.json()["validated_at"] > before["validated_at"]
     assert await stored_secret(admin_connection, connected) != secret
 
 
 async def test_switching_on_checks_the_stored_key(
-    client: httpx.AsyncClient, tenant: Tenant, admin_connection: asyncpg.Connection
+    unconnected_api: Api, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
-    await connect(client, tenant)
-    path = f"{ROOT}/{tenant.business_id}"
-    await client.patch(path, json={"status": "inactive"}, headers=tenant.headers)
-    on = await client.patch(path, json={"status": "active"}, headers=tenant.headers)
+    await unconnected_api.connect()
+    await unconnected_api.update(status="inactive")
+    on = await unconnected_api.update(status="active")
     assert (on.status_code, on.json()["status"]) == (200, "active")
-    [read] = await admin_connection.fetch(
-        "select * from ai_avatar.secret_reads where business_id = $1 order by id", tenant.business_id
-    )
+    [read] = await list_secret_reads(admin_connection, tenant.business_id)
     assert (read["purpose"], read["caller"]) == ("activate", f"user:{tenant.user_id}")
 
 
 # Removing ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("query", ["", "?provider=heygen"])
+@pytest.mark.parametrize("query", [{}, {"provider": "heygen"}], ids=str)
 async def test_delete_removes_row_and_secret(
-    client: httpx.AsyncClient, connected: Tenant, admin_connection: asyncpg.Connection, own: str, query: str
+    api: Api, admin_connection: asyncpg.Connection, query: dict[str, str]
 ) -> None:
-    response = await client.delete(own + query, headers=connected.headers)
+    response = await api.delete(**query)
     assert (response.status_code, response.content) == (204, b"")
     assert not await admin_connection.fetchval(
-        "select count(*) from vault.secrets where name like '%' || $1", str(connected.business_id)
+        "select count(*) from vault.secrets where name like '%' || $1", str(api.tenant.business_id)
     )
-    for again in (
-        await client.delete(own + query, headers=connected.headers),
-        await client.get(own, headers=SERVICE_HEADERS),
-    ):
+    for again in (await api.delete(**query), await api.as_service().get_integration()):
         assert_problem(again, 404, "integration_not_found")
-    assert (await connect(client, connected)).status_code == 201
+    await api.connect(expect=201)
 
 
 # Checking ------------------------------------------------------------------------------------------------------------
@@ -382,76 +340,75 @@ async def revocable_client(
         yield client
 
 
-async def test_validate_moves_between_active_and_error(
+@pytest.fixture
+async def revocable_key(
     revocable_client: httpx.AsyncClient, revocable: tuple[str, set[str]], tenant: Tenant
-) -> None:
-    client, key = revocable_client, f"key-{tenant.business_id}"
-    first = (await connect(client, tenant, api_key=key)).json()
-    path = f"{ROOT}/{tenant.business_id}/validate"
+) -> tuple[Api, str, set[str]]:
+    """A business that has connected that HeyGen, its key, and the set of revoked keys."""
+    api, key = Api(revocable_client, tenant), f"key-{tenant.business_id}"
+    await api.connect(key, expect=201)
+    return api, key, revocable[1]
 
-    revocable[1].add(key)
-    rejected = await client.post(path, headers=tenant.headers)
+
+async def test_validate_moves_between_active_and_error(revocable_key: tuple[Api, str, set[str]]) -> None:
+    api, key, revoked = revocable_key
+    first = (await api.get_integration()).json()
+
+    revoked.add(key)
+    rejected = await api.validate()
     assert (rejected.status_code, rejected.json()["status"]) == (200, "error")
-    assert rejected.json()["validated_at"] == first["validated_at"], "when the key was last found good"
+    assert rejected.json()["validated_at"] == first["validated_at"], "when the key was last accepted"
 
-    on = await client.patch(f"{ROOT}/{tenant.business_id}", json={"status": "active"}, headers=tenant.headers)
-    assert_problem(on, 422, "api_key_rejected")
+    assert_problem(await api.update(status="active"), 422, "api_key_rejected")
 
-    revocable[1].remove(key)
-    good = await client.post(path, headers=tenant.headers)
+    revoked.remove(key)
+    good = await api.validate()
     assert (good.status_code, good.json()["status"]) == (200, "active")
     assert good.json()["validated_at"] > first["validated_at"]
 
 
 @pytest.mark.parametrize("good", [True, False])
 async def test_validate_leaves_inactive_as_it_is(
-    revocable_client: httpx.AsyncClient, revocable: tuple[str, set[str]], tenant: Tenant, good: bool
+    revocable_key: tuple[Api, str, set[str]], good: bool
 ) -> None:
-    client, key = revocable_client, f"key-{tenant.business_id}"
-    await connect(client, tenant, api_key=key)
-    path = f"{ROOT}/{tenant.business_id}"
-    await client.patch(path, json={"status": "inactive"}, headers=tenant.headers)
+    api, key, revoked = revocable_key
+    await api.update(status="inactive")
     if not good:
-        revocable[1].add(key)
-    response = await client.post(f"{path}/validate", headers=tenant.headers)
+        revoked.add(key)
+    response = await api.validate()
     assert (response.status_code, response.json()["status"]) == (200, "inactive")
 
 
-async def test_401_at_any_later_moment_sets_error_and_a_new_key_mends_it(
-    revocable_client: httpx.AsyncClient, revocable: tuple[str, set[str]], tenant: Tenant
+async def test_401_at_any_later_moment_sets_error_and_a_new_key_repairs_it(
+    revocable_key: tuple[Api, str, set[str]],
 ) -> None:
-    client, key = revocable_client, f"key-{tenant.business_id}"
-    await connect(client, tenant, api_key=key)
-    path = f"{ROOT}/{tenant.business_id}"
-    revocable[1].add(key)
-    assert_problem(await client.get(f"{path}/avatars", headers=tenant.headers), 422, "api_key_rejected")
-    assert (await client.get(path, headers=tenant.headers)).json()["status"] == "error"
-    mended = await client.patch(path, json={"api_key": key + "-new"}, headers=tenant.headers)
-    assert mended.json()["status"] == "active"
+    api, key, revoked = revocable_key
+    revoked.add(key)
+    assert_problem(await api.list_avatars(), 422, "api_key_rejected")
+    assert (await api.get_integration()).json()["status"] == "error"
+    repaired = await api.update(api_key=key + "-new")
+    assert repaired.json()["status"] == "active"
 
 
 async def test_verdict_on_an_older_key_does_not_touch_the_new_one(
-    service: tuple[FastAPI, httpx.AsyncClient], connected: Tenant, own: str
+    api: Api, service: tuple[FastAPI, httpx.AsyncClient]
 ) -> None:
-    """The answer about the old key comes while the new one is being saved."""
+    """The provider rejects the old key while the new one is being saved."""
     app, _ = service
     repository = app.state.integrations.repository
     old = datetime.now(UTC) - timedelta(days=1)
-    after = await repository.record_key_check(connected.business_id, "heygen", old, accepted=False)
+    after = await repository.record_key_check(api.tenant.business_id, "heygen", old, accepted=False)
     assert after.status == "active"
 
 
-async def test_key_checks_are_limited_for_each_business(
-    service: tuple[FastAPI, httpx.AsyncClient], connected: Tenant, other_tenant: Tenant, own: str
-) -> None:
-    _, client = service
+async def test_key_checks_are_limited_for_each_business(api: Api, other_tenant: Tenant) -> None:
     for _ in range(260):  # twice the limit: the test may begin at the end of a minute
-        response = await client.post(f"{own}/validate", headers=connected.headers)
+        response = await api.validate()
         if response.status_code != 200:
             break
     assert_problem(response, 429, "rate_limited")
     assert 1 <= int(response.headers["retry-after"]) <= 60
-    assert (await connect(client, other_tenant)).status_code == 201
+    await api.of(other_tenant).connect(expect=201)
 
 
 # The catalogue -------------------------------------------------------------------------------------------------------
@@ -481,7 +438,7 @@ class Counting:
 
 
 @pytest.fixture
-async def counting(database_url: str) -> AsyncIterator[tuple[Counting, httpx.AsyncClient]]:
+async def counting(database_url: str, tenant: Tenant) -> AsyncIterator[tuple[Counting, Api]]:
     heygen = Counting()
 
     async def answer(request: Request) -> Response:
@@ -489,114 +446,91 @@ async def counting(database_url: str) -> AsyncIterator[tuple[Counting, httpx.Asy
 
     with serve_app(Starlette(routes=[Route("/v3/{rest:path}", answer)])) as url:
         async with running(settings(database_url, providers={"heygen": {"api_url": url}})) as (_, client):
-            yield heygen, client
+            api = Api(client, tenant)
+            await api.connect("k", expect=201)
+            yield heygen, api
 
 
 @pytest.mark.parametrize(("kind", "path"), [("avatars", "avatars/looks"), ("voices", "voices")])
 async def test_50_concurrent_reads_of_a_catalogue_ask_the_provider_once(
-    counting: tuple[Counting, httpx.AsyncClient],
-    tenant: Tenant,
-    admin_connection: asyncpg.Connection,
-    kind: str,
-    path: str,
+    counting: tuple[Counting, Api], admin_connection: asyncpg.Connection, kind: str, path: str
 ) -> None:
-    heygen, client = counting
-    await connect(client, tenant, api_key="k")
-    own = f"{ROOT}/{tenant.business_id}"
-    responses = await asyncio.gather(
-        *(client.get(f"{own}/{kind}?limit=2", headers=tenant.headers) for _ in range(50))
-    )
+    heygen, api = counting
+    read = api.list_avatars if kind == "avatars" else api.list_voices
+    responses = await asyncio.gather(*(read(limit=2) for _ in range(50)))
     assert {response.status_code for response in responses} == {200}
     assert heygen.asked == [("k", path, "")]
     page = responses[0].json()
     assert [item["id"] for item in page["items"]] == ["k-0", "k-1"]
-    assert (await client.get(own, headers=tenant.headers)).json()["last_synced_at"] is not None
-    reads = await admin_connection.fetch(
-        "select purpose from ai_avatar.secret_reads where business_id = $1", tenant.business_id
-    )
+    assert (await api.get_integration()).json()["last_synced_at"] is not None
+    reads = await list_secret_reads(admin_connection, api.tenant.business_id)
     assert [row["purpose"] for row in reads] == [kind], "one read of the key, recorded"
 
-    second = await client.get(
-        f"{own}/{kind}", params={"limit": 2, "cursor": page["next_cursor"]}, headers=tenant.headers
-    )
+    second = await read(limit=2, cursor=page["next_cursor"])
     assert [item["id"] for item in second.json()["items"]] == ["k-2", "k-3"]
     assert len(heygen.asked) == 2
-    again = await client.get(f"{own}/{kind}?limit=2", headers=tenant.headers)
+    again = await read(limit=2)
     assert again.json() == page
     assert len(heygen.asked) == 2, "from the cache"
 
 
-async def test_new_key_has_pages_of_its_own(
-    counting: tuple[Counting, httpx.AsyncClient], tenant: Tenant
-) -> None:
-    _, client = counting
-    await connect(client, tenant, api_key="k")
-    path = f"{ROOT}/{tenant.business_id}/avatars?limit=1"
-    assert (await client.get(path, headers=tenant.headers)).json()["items"][0]["id"] == "k-0"
-    await connect(client, tenant, api_key="l")
-    assert (await client.get(path, headers=tenant.headers)).json()["items"][0]["id"] == "l-0"
+async def test_new_key_has_pages_of_its_own(counting: tuple[Counting, Api]) -> None:
+    _, api = counting
+    assert (await api.list_avatars(limit=1)).json()["items"][0]["id"] == "k-0"
+    await api.connect("l")
+    assert (await api.list_avatars(limit=1)).json()["items"][0]["id"] == "l-0"
 
 
-async def test_cached_catalogue_is_gone_with_the_integration(
-    counting: tuple[Counting, httpx.AsyncClient], tenant: Tenant
-) -> None:
-    _, client = counting
-    await connect(client, tenant, api_key="k")
-    path = f"{ROOT}/{tenant.business_id}"
-    assert (await client.get(f"{path}/voices", headers=tenant.headers)).status_code == 200
-    await client.delete(path, headers=tenant.headers)
-    assert_problem(await client.get(f"{path}/voices", headers=tenant.headers), 404, "integration_not_found")
+async def test_cached_catalogue_is_gone_with_the_integration(counting: tuple[Counting, Api]) -> None:
+    _, api = counting
+    await api.list_voices(expect=200)
+    await api.delete()
+    assert_problem(await api.list_voices(), 404, "integration_not_found")
 
 
-async def test_caller_who_hangs_up_takes_the_answer_from_nobody(
-    counting: tuple[Counting, httpx.AsyncClient], tenant: Tenant
-) -> None:
-    heygen, client = counting
-    await connect(client, tenant, api_key="k")
-    path = f"{ROOT}/{tenant.business_id}/avatars"
-    first = asyncio.create_task(client.get(path, headers=tenant.headers))
-    second = asyncio.create_task(client.get(path, headers=tenant.headers))
+async def test_disconnect_does_not_cancel_the_read_that_others_share(counting: tuple[Counting, Api]) -> None:
+    heygen, api = counting
+    first = asyncio.create_task(api.list_avatars())
+    second = asyncio.create_task(api.list_avatars())
     await asyncio.sleep(0.02)
     first.cancel()
     assert (await second).status_code == 200
     assert len(heygen.asked) == 1
 
 
-# The audit trail -----------------------------------------------------------------------------------------------------
+# The audit log -------------------------------------------------------------------------------------------------------
 
 
-async def test_every_read_of_a_key_says_who_why_and_from_where(
-    client: httpx.AsyncClient, connected: Tenant, own: str, admin_connection: asyncpg.Connection
+async def test_every_read_of_a_key_records_caller_purpose_and_address(
+    api: Api, admin_connection: asyncpg.Connection
 ) -> None:
-    await client.post(f"{own}/validate", headers=connected.headers | {"X-Request-ID": "r-1"})
-    await client.get(f"{own}/voices", headers=SERVICE_HEADERS | {"X-Request-ID": "r-2"})
-    rows = await admin_connection.fetch(
-        "select * from ai_avatar.secret_reads where business_id = $1 order by id", connected.business_id
-    )
+    await api.validate(headers={"X-Request-ID": "r-1"})
+    await api.as_service().list_voices(headers={"X-Request-ID": "r-2"})
+    rows = await list_secret_reads(admin_connection, api.tenant.business_id)
     assert [(row["caller"], row["purpose"], row["request_id"], row["address"]) for row in rows] == [
-        (f"user:{connected.user_id}", "validate", "r-1", "127.0.0.1"),
+        (f"user:{api.tenant.user_id}", "validate", "r-1", "127.0.0.1"),
         ("service", "voices", "r-2", "127.0.0.1"),
     ]
 
 
-async def test_integration_without_a_key_is_told_so(
-    client: httpx.AsyncClient, connected: Tenant, own: str, admin_connection: asyncpg.Connection
+async def test_integration_without_a_key_is_422_until_it_has_one(
+    api: Api, admin_connection: asyncpg.Connection
 ) -> None:
     await admin_connection.execute(
         "update public.ai_avatar_integrations set secret_id = null where business_id = $1",
-        connected.business_id,
+        api.tenant.business_id,
     )
-    assert (await client.get(own, headers=connected.headers)).json()["has_api_key"] is False
-    assert_problem(await client.post(f"{own}/validate", headers=connected.headers), 422, "invalid_request")
-    mended = await client.patch(own, json={"api_key": "sandbox-x"}, headers=connected.headers)
-    assert mended.json()["has_api_key"] is True
+    assert (await api.get_integration()).json()["has_api_key"] is False
+    assert_problem(await api.validate(), 422, "invalid_request")
+    repaired = await api.update(api_key="sandbox-x")
+    assert repaired.json()["has_api_key"] is True
 
 
-# Links that die ------------------------------------------------------------------------------------------------------
+# Expiring URLs -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("days", "asked"), [(5, False), (7, True)])
-async def test_video_url_older_than_6_days_is_asked_for_again(
+async def test_video_url_older_than_6_days_is_refreshed(
     database_url: str, admin_connection: asyncpg.Connection, days: int, asked: bool
 ) -> None:
     questions: list[str] = []
@@ -612,7 +546,8 @@ async def test_video_url_older_than_6_days_is_asked_for_again(
     content_id = await make_content(admin_connection, tenant.business_id, uuid4())
     with serve_app(Starlette(routes=[Route("/v3/{rest:path}", answer)])) as url:
         async with running(settings(database_url, providers={"heygen": {"api_url": url}})) as (_, client):
-            await connect(client, tenant, api_key="k")
+            api = Api(client, tenant)
+            await api.connect("k")
             await admin_connection.execute(
                 "insert into ai_avatar.generations (id, business_id, content_id, provider, script, status, ended_by, "
                 "video_id, video_url, video_url_at, deadline, completed_at) values (gen_random_uuid(), $1, $2, "
@@ -627,15 +562,11 @@ async def test_video_url_older_than_6_days_is_asked_for_again(
                 "heygen_url = 'https://example.com/old.mp4' where id = $1",
                 content_id,
             )
-            response = await client.get(f"{ROOT}/videos/{content_id}", headers=tenant.headers)
+            response = await api.get_generation(content_id)
             name = "fresh" if asked else "old"
             assert response.json()["video_url"] == f"https://example.com/{name}.mp4"
             assert questions == (["/v3/videos/v1"] if asked else [])
-            assert (
-                await admin_connection.fetchval(
-                    "select heygen_url from public.content where id = $1", content_id
-                )
-                == f"https://example.com/{name}.mp4"
-            )
-            await client.get(f"{ROOT}/videos/{content_id}", headers=tenant.headers)
-            assert len(questions) == int(asked), "a fresh one is not asked for again"
+            shown = await ContentRow(admin_connection, content_id).read()
+            assert shown[2] == f"https://example.com/{name}.mp4"
+            await api.get_generation(content_id)
+            assert len(questions) == int(asked), "a fresh URL is not refreshed"

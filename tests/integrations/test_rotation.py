@@ -1,4 +1,4 @@
-"""`ai-avatar secrets rotate`: every stored key sealed anew, while keys are being saved."""
+"""`ai-avatar secrets rotate`: every stored key is sealed again, while keys are being saved."""
 
 import asyncio
 import base64
@@ -12,8 +12,9 @@ import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
+from support.api import Api
 from support.service import running, settings
-from support.tenants import N8N_HEADERS, SECRETS_KEYS, Tenant, make_tenant
+from support.tenants import SECRETS_KEYS, Tenant, make_tenant
 
 from app.db import Database
 from app.integrations import rotation
@@ -23,7 +24,6 @@ from app.sealing import KeyRing
 
 pytestmark = pytest.mark.anyio
 
-ROOT = "/integrations/ai-avatar"
 NEW = f"newest:{base64.b64encode(b'n' * 32).decode()}"
 BOTH = f"{NEW},{SECRETS_KEYS}"
 
@@ -40,18 +40,14 @@ async def repository(
     await db.close()
 
 
-async def connect(client: httpx.AsyncClient, tenant: Tenant, api_key: str) -> None:
-    response = await client.post(ROOT, json={"api_key": api_key}, headers=tenant.headers)
-    assert response.is_success, response.text
-
-
 async def connect_many(
     client: httpx.AsyncClient, admin_connection: asyncpg.Connection, number: int
-) -> list[Tenant]:
-    tenants = [await make_tenant(admin_connection) for _ in range(number)]
-    for tenant in tenants:
-        await connect(client, tenant, f"sandbox-{tenant.business_id}")
-    return tenants
+) -> list[Api]:
+    """Connect so many businesses, each with the key `sandbox-<its id>`."""
+    apis = [Api(client, await make_tenant(admin_connection)) for _ in range(number)]
+    for api in apis:
+        await api.connect(f"sandbox-{api.tenant.business_id}", expect=201)
+    return apis
 
 
 async def secrets(admin_connection: asyncpg.Connection) -> dict[str, str]:
@@ -74,21 +70,20 @@ async def test_every_key_is_sealed_with_the_newest_and_opens_as_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rotation, "_BATCH", 3)
-    tenants = await connect_many(client, admin_connection, 7)
-    turns: list[int] = []
-    result = await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=lambda: turns.append(1))
-    assert (result.rotated, result.current, result.left, len(turns)) == (7, 0, [], 7)
+    apis = await connect_many(client, admin_connection, 7)
+    steps: list[int] = []
+    result = await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=lambda: steps.append(1))
+    assert (result.rotated, result.current, result.left, len(steps)) == (7, 0, [], 7)
     assert all(
         secret.startswith("sealed:v1:newest:") for secret in (await secrets(admin_connection)).values()
     )
     async with running(settings(database_url, secrets_keys=NEW)) as (_, later):
-        for tenant in tenants:
-            body = {"business_id": str(tenant.business_id)}
-            answer = await later.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
-            assert answer.json()["api_key"] == f"sandbox-{tenant.business_id}"
+        for api in apis:
+            answer = await api.through(later).issue_credentials()
+            assert answer.json()["api_key"] == f"sandbox-{api.tenant.business_id}"
 
 
-async def test_interrupted_run_goes_on_where_it_was(
+async def test_interrupted_run_continues_where_it_stopped(
     client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
 ) -> None:
     await connect_many(client, admin_connection, 5)
@@ -109,30 +104,29 @@ async def test_interrupted_run_goes_on_where_it_was(
     assert (again.rotated, again.current) == (0, 5)
 
 
-async def test_keys_saved_meanwhile_are_not_lost(
+async def test_keys_saved_during_a_rotation_are_kept(
     client: httpx.AsyncClient,
     repository: IntegrationRepository,
     admin_connection: asyncpg.Connection,
     database_url: str,
 ) -> None:
-    """Two rotations and a service that saves, all at once: each business has the key that it saved last."""
-    tenants = await connect_many(client, admin_connection, 6)
+    """Two rotations and a service that saves run at once: each business keeps the key that it saved last."""
+    apis = await connect_many(client, admin_connection, 6)
     ring = KeyRing.parse(BOTH)
     async with running(settings(database_url, secrets_keys=BOTH)) as (app, saver):
         app.state.integrations._providers = {"heygen": _Believer()}
 
-        async def save(tenant: Tenant) -> None:
+        async def save(api: Api) -> None:
             for n in range(8):
-                await connect(saver, tenant, f"sandbox-{tenant.business_id}-{n}")
+                await api.through(saver).connect(f"sandbox-{api.tenant.business_id}-{n}", expect=200)
 
         await asyncio.gather(
-            *(save(tenant) for tenant in tenants[:3]),
+            *(save(api) for api in apis[:3]),
             *(rotate(repository, ring, from_vault=False, progress=nothing) for _ in range(2)),
         )
-        for tenant in tenants:
-            saved = f"sandbox-{tenant.business_id}" + ("-7" if tenant in tenants[:3] else "")
-            body = {"business_id": str(tenant.business_id)}
-            answer = await saver.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
+        for api in apis:
+            saved = f"sandbox-{api.tenant.business_id}" + ("-7" if api in apis[:3] else "")
+            answer = await api.through(saver).issue_credentials()
             assert answer.json()["api_key"] == saved
     assert all(
         secret.startswith("sealed:v1:newest:") for secret in (await secrets(admin_connection)).values()
@@ -140,21 +134,21 @@ async def test_keys_saved_meanwhile_are_not_lost(
 
 
 class _Believer:
-    """A provider to whom every key is good."""
+    """A provider that accepts every key."""
 
     async def verify_key(self, api_key: str) -> None:
         pass
 
 
 async def test_compare_and_set_leaves_a_key_that_was_saved_a_moment_ago(
-    client: httpx.AsyncClient,
+    unconnected_api: Api,
     repository: IntegrationRepository,
     admin_connection: asyncpg.Connection,
     tenant: Tenant,
 ) -> None:
-    await connect(client, tenant, "sandbox-1")
+    await unconnected_api.connect("sandbox-1", expect=201)
     [row] = await repository.list_secrets(None, 10)
-    await connect(client, tenant, "sandbox-2")
+    await unconnected_api.connect("sandbox-2", expect=200)
     assert not await repository.replace_secret(row.secret_id, row.secret, "sealed:v1:newest:stale")
     assert "stale" not in (await secrets(admin_connection))[str(tenant.business_id)]
     assert row.secret not in repr(row)
@@ -167,25 +161,25 @@ async def test_keys_that_do_not_open_are_listed_and_left(
     await admin_connection.execute(
         "update vault.secrets set secret = 'sealed:v1:lost:AAAA' where id = "
         "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
-        first.business_id,
+        first.tenant.business_id,
     )
     result = await rotate(repository, KeyRing.parse(BOTH), from_vault=True, progress=nothing)
     assert result.rotated == 1
     assert result.left == [
-        f"business {first.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost'"
+        f"business {first.tenant.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost'"
     ]
     stored = await secrets(admin_connection)
-    assert stored[str(first.business_id)] == "sealed:v1:lost:AAAA"
-    assert stored[str(second.business_id)].startswith("sealed:v1:newest:")
+    assert stored[str(first.tenant.business_id)] == "sealed:v1:lost:AAAA"
+    assert stored[str(second.tenant.business_id)].startswith("sealed:v1:newest:")
 
 
 async def test_plain_keys_of_a_real_vault_are_counted_and_sealed_when_asked(
-    client: httpx.AsyncClient,
+    unconnected_api: Api,
     repository: IntegrationRepository,
     admin_connection: asyncpg.Connection,
     tenant: Tenant,
 ) -> None:
-    await connect(client, tenant, "sandbox-1")
+    await unconnected_api.connect("sandbox-1", expect=201)
     # The stand-in refuses plain keys; a real vault has them from before.
     await admin_connection.execute("alter table vault.secrets disable trigger user")
     checks = await admin_connection.fetch(
@@ -197,10 +191,9 @@ async def test_plain_keys_of_a_real_vault_are_counted_and_sealed_when_asked(
     ring = KeyRing.parse(BOTH)
     untouched = await rotate(repository, ring, from_vault=False, progress=nothing)
     assert (untouched.rotated, untouched.plain) == (0, 1)
-    body = {"business_id": str(tenant.business_id)}
-    answer = await client.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
+    answer = await unconnected_api.issue_credentials()
     assert answer.json()["api_key"] == "sandbox-plain", "a plain one is read"
-    metrics = (await client.get("/metrics")).text
+    metrics = (await unconnected_api.client.get("/metrics")).text
     assert "ai_avatar_plain_secrets_read_total 0.0" not in metrics, "and counted"
     sealed = await rotate(repository, ring, from_vault=True, progress=nothing)
     assert (sealed.rotated, sealed.plain) == (1, 0)
@@ -235,9 +228,12 @@ async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
     await admin_connection.execute(
         "update vault.secrets set secret = 'sealed:v1:lost:AAAA' where id = "
         "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
-        first.business_id,
+        first.tenant.business_id,
     )
     left = await run(BOTH)
     assert left.returncode == 1
-    assert f"business {first.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost'" in left.stderr
+    assert (
+        f"business {first.tenant.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost'"
+        in left.stderr
+    )
     assert "bnNu" not in left.stderr + left.stdout

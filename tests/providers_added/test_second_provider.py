@@ -11,18 +11,17 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from support.api import Api
 from support.postgres import Server
 from support.problems import assert_problem
 from support.servers import serve_app
 from support.service import running, settings
-from support.tenants import N8N_HEADERS, Tenant, make_content
+from support.tenants import Tenant, make_content
 from support.webhook_receiver import WebhookReceiver
 
 from app.providers import PROVIDERS
 
 pytestmark = pytest.mark.anyio
-
-ROOT = "/integrations/ai-avatar"
 
 # The one migration.
 MIGRATION = """
@@ -96,109 +95,93 @@ async def client(
 
 
 @pytest.fixture
-async def both(client: httpx.AsyncClient, tenant: Tenant) -> Tenant:
+async def both(unconnected_api: Api) -> Api:
     """A business with an integration at each of the two."""
-    for body in (
-        {"provider": "heygen", "api_key": "sandbox-two", "avatar_id": "sandbox-ada"},
-        {"provider": "chatty", "api_key": "chatty-two", "avatar_id": "presenter-1"},
+    for provider, key, avatar in (
+        ("heygen", "sandbox-two", "sandbox-ada"),
+        ("chatty", "chatty-two", "presenter-1"),
     ):
-        response = await client.post(ROOT, json=body, headers=tenant.headers)
-        assert response.status_code == 201, response.text
-        assert response.headers["location"].endswith(f"?provider={body['provider']}")
-    return tenant
+        response = await unconnected_api.connect(key, provider=provider, avatar_id=avatar, expect=201)
+        assert response.headers["location"].endswith(f"?provider={provider}")
+    return unconnected_api
 
 
 async def test_two_integrations_are_read_and_changed_apart(
-    client: httpx.AsyncClient, both: Tenant, admin_connection: asyncpg.Connection
+    both: Api, admin_connection: asyncpg.Connection
 ) -> None:
-    own = f"{ROOT}/{both.business_id}"
-    listed = (await client.get(ROOT, headers=both.headers)).json()["items"]
+    listed = (await both.list_integrations()).json()["items"]
     assert {item["provider"] for item in listed} == {"heygen", "chatty"}
-    only = (await client.get(f"{ROOT}?provider=chatty", headers=both.headers)).json()["items"]
+    only = (await both.list_integrations(provider="chatty")).json()["items"]
     assert [item["avatar_id"] for item in only] == ["presenter-1"]
 
-    changed = await client.patch(f"{own}?provider=chatty", json={"voice_id": "v"}, headers=both.headers)
+    changed = await both.request("PATCH", f"{both.path}?provider=chatty", json={"voice_id": "v"})
     assert (changed.json()["provider"], changed.json()["voice_id"]) == ("chatty", "v")
-    heygen = (await client.get(own, headers=both.headers)).json()
+    heygen = (await both.get_integration()).json()
     assert (heygen["provider"], heygen["voice_id"]) == ("heygen", None)
-    avatars = await client.get(f"{own}/avatars?provider=chatty", headers=both.headers)
+    avatars = await both.list_avatars(provider="chatty")
     assert [avatar["id"] for avatar in avatars.json()["items"]] == ["presenter-1"]
     assert (
         await admin_connection.fetchval(
-            "select count(*) from vault.secrets where name like '%' || $1", str(both.business_id)
+            "select count(*) from vault.secrets where name like '%' || $1", str(both.tenant.business_id)
         )
         == 2
     )
 
 
-async def test_each_has_its_own_key(client: httpx.AsyncClient, both: Tenant) -> None:
+async def test_each_has_its_own_key(both: Api) -> None:
     for provider, api_key in (("heygen", "sandbox-two"), ("chatty", "chatty-two")):
-        body = {"business_id": str(both.business_id)}
-        answer = await client.post(f"/n8n/{provider}-credentials", json=body, headers=N8N_HEADERS)
+        answer = await both.at(provider).issue_credentials()
         assert (answer.json()["provider"], answer.json()["api_key"]) == (provider, api_key)
-    rejected = await client.patch(
-        f"{ROOT}/{both.business_id}?provider=chatty", json={"api_key": "sandbox-two"}, headers=both.headers
-    )
+    rejected = await both.request("PATCH", f"{both.path}?provider=chatty", json={"api_key": "sandbox-two"})
     assert_problem(rejected, 422, "api_key_rejected")
 
 
 @pytest.mark.parametrize("gone", ["heygen", "chatty"])
 async def test_one_is_deleted_and_the_other_stays(
-    client: httpx.AsyncClient, both: Tenant, admin_connection: asyncpg.Connection, gone: str
+    both: Api, admin_connection: asyncpg.Connection, gone: str
 ) -> None:
-    own = f"{ROOT}/{both.business_id}"
-    assert (await client.delete(f"{own}?provider={gone}", headers=both.headers)).status_code == 204
-    [kept] = (await client.get(ROOT, headers=both.headers)).json()["items"]
+    await both.delete(provider=gone, expect=204)
+    [kept] = (await both.list_integrations()).json()["items"]
     assert kept["provider"] != gone
     names = await admin_connection.fetch(
-        "select name from vault.secrets where name like '%' || $1", str(both.business_id)
+        "select name from vault.secrets where name like '%' || $1", str(both.tenant.business_id)
     )
     assert [gone in row["name"] for row in names] == [False]
 
 
 async def test_without_a_provider_both_are_deleted_with_their_secrets(
-    client: httpx.AsyncClient, both: Tenant, admin_connection: asyncpg.Connection
+    both: Api, admin_connection: asyncpg.Connection
 ) -> None:
-    assert (await client.delete(f"{ROOT}/{both.business_id}", headers=both.headers)).status_code == 204
+    await both.delete(expect=204)
     assert not await admin_connection.fetchval(
-        "select count(*) from vault.secrets where name like '%' || $1", str(both.business_id)
+        "select count(*) from vault.secrets where name like '%' || $1", str(both.tenant.business_id)
     )
 
 
 async def test_whole_job_with_each_beside_the_other(
-    client: httpx.AsyncClient,
-    both: Tenant,
+    both: Api,
     admin_connection: asyncpg.Connection,
     webhook: WebhookReceiver,
     studio: tuple[Studio, str],
 ) -> None:
     contents = {
-        "heygen": both.content_id,
-        "chatty": await make_content(admin_connection, both.business_id, script="In Chatty's words"),
+        "heygen": both.tenant.content_id,
+        "chatty": await make_content(admin_connection, both.tenant.business_id, script="In Chatty's words"),
     }
     generations = {}
     for provider, content_id in contents.items():
-        body = {"content_id": str(content_id), "provider": provider}
-        response = await client.post(f"{ROOT}/generate-video", json=body, headers=both.headers)
-        assert response.status_code == 202, response.text
+        response = await both.generate(content_id, provider=provider, expect=202)
         assert response.json()["provider"] == provider
         generations[provider] = response.json()["id"]
     assert [delivery.json["generation_id"] for delivery in webhook.deliveries] == list(generations.values())
 
-    # One provider's paths know nothing of the other's generations.
-    mixed = {
-        "business_id": str(both.business_id),
-        "generation_id": generations["chatty"],
-        "execution_id": "1",
-    }
-    refused = await client.post("/n8n/heygen-credentials", json=mixed, headers=N8N_HEADERS)
-    assert_problem(refused, 404, "generation_not_found")
-    status = {"generation_id": generations["heygen"], "status": "processing", "execution_id": "1"}
-    refused = await client.post("/n8n/chatty-status", json=status, headers=N8N_HEADERS)
+    # One provider's paths do not find the other's generations.
+    heygen, chatty = both.at("heygen"), both.at("chatty")
+    assert_problem(await heygen.claim(generations["chatty"]), 404, "generation_not_found")
+    refused = await chatty.report(generations["heygen"], "processing", execution_id="1")
     assert_problem(refused, 404, "generation_not_found")
 
-    claim = {"generation_id": generations["chatty"], "execution_id": "1"}
-    made = await client.post("/n8n/chatty/videos", json=claim, headers=N8N_HEADERS)
+    made = await chatty.create_video(generations["chatty"])
     assert (made.status_code, made.json()["video_id"]) == (200, "clip-1")
     assert studio[0].clips == [
         {
@@ -209,24 +192,18 @@ async def test_whole_job_with_each_beside_the_other(
         }
     ]
     studio[0].ready = True
-    done = await client.get(f"/n8n/chatty/videos/{generations['chatty']}", headers=N8N_HEADERS)
+    done = await chatty.poll_video(generations["chatty"])
     assert (done.json()["status"], done.json()["video_url"]) == (
         "completed",
         "https://chatty.example/clip.mp4",
     )
-    other = await client.get(f"{ROOT}/videos/{contents['heygen']}", headers=both.headers)
+    other = await both.get_generation(contents["heygen"])
     assert other.json()["status"] == "processing"
 
 
-async def test_not_configured_is_told_in_the_provider_s_own_name(
-    client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body = {"content_id": str(tenant.content_id), "provider": "chatty"}
-    problem = assert_problem(
-        await client.post(f"{ROOT}/generate-video", json=body, headers=tenant.headers),
-        409,
-        "integration_not_configured",
-    )
+async def test_not_configured_names_the_provider(unconnected_api: Api) -> None:
+    response = await unconnected_api.generate(provider="chatty")
+    problem = assert_problem(response, 409, "integration_not_configured")
     assert problem["detail"].startswith("Chatty AI avatar integration not configured.")
 
 
@@ -235,6 +212,5 @@ async def test_provider_without_a_webhook_is_503(
 ) -> None:
     monkeypatch.setitem(PROVIDERS, CHATTY.name, CHATTY)
     async with running(settings(database_url)) as (_, client):
-        body = {"content_id": str(tenant.content_id), "provider": "chatty"}
-        response = await client.post(f"{ROOT}/generate-video", json=body, headers=tenant.headers)
+        response = await Api(client, tenant).generate(provider="chatty")
         assert_problem(response, 503, "webhook_not_configured")

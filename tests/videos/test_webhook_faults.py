@@ -7,7 +7,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from support.api import Api
 from support.problems import assert_problem
+from support.rows import ContentRow
 from support.servers import free_port, serve_raw
 from support.service import running, settings
 from support.tenants import make_content, make_tenant
@@ -70,25 +72,16 @@ async def test_content_is_what_it_was_when_n8n(
     with broken_n8n(kind) as webhook:
         providers: dict[str, Any] = {"heygen": {"api_url": heygen_url, **webhook}}
         async with running(settings(database_url, providers=providers)) as (_, client):
-            body = {"api_key": "sandbox-faults", "avatar_id": "sandbox-ada"}
-            assert (
-                await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
-            ).status_code == 201
-            response = await client.post(
-                "/integrations/ai-avatar/generate-video",
-                json={"content_id": str(content_id)},
-                headers=tenant.headers,
-            )
+            api = Api(client, tenant)
+            await api.connect("sandbox-faults", avatar_id="sandbox-ada", expect=201)
+            response = await api.generate(content_id)
     problem = assert_problem(response, status, code)
     if kind == "not configured":
         assert problem["detail"] == "Webhook URL is not configured."
     else:
         assert problem["detail"].startswith("Failed to trigger video generation: ")
     assert len(requests_read) == asked, "a job that n8n may have read is not sent again"
-    now = await admin_connection.fetchval(
-        "select heygen_status from public.content where id = $1", content_id
-    )
-    assert now == before
+    assert await ContentRow(admin_connection, content_id).status() == before
     live = await admin_connection.fetchval(
         "select count(*) from ai_avatar.generations where content_id = $1 "
         "and status in ('dispatching', 'processing')",
