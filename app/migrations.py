@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,10 +28,10 @@ def _directory() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "alembic"
 
 
-def config(url: SecretStr | None = None) -> Config:
-    """Alembic's configuration; `url` is only needed online."""
+def config(url: SecretStr | None = None, directory: Path | None = None) -> Config:
+    """Return Alembic's configuration; `url` is only needed online. `directory`: another copy of the migrations."""
     result = Config()
-    result.set_main_option("script_location", str(_directory()).replace("%", "%%"))
+    result.set_main_option("script_location", str(directory or _directory()).replace("%", "%%"))
     result.attributes["database_url"] = url
     return result
 
@@ -42,13 +43,19 @@ def head() -> str:
     return revision
 
 
-def migrate(url: SecretStr, to: str = "head") -> None:
-    """Migrates up or down to a revision, in one transaction; safe when several start at once."""
+def is_known(revision: str) -> bool:
+    """Whether this build has that revision."""
+    scripts = ScriptDirectory.from_config(config()).walk_revisions()
+    return any(script.revision == revision for script in scripts)
+
+
+def migrate(url: SecretStr, to: str = "head", directory: Path | None = None) -> None:
+    """Migrate up or down to a revision, in one transaction; safe when several processes start at once."""
     current = current_revision(url)
     if to == "base" or (current is not None and to < current and to != "head"):
-        command.downgrade(config(url), to)
+        command.downgrade(config(url, directory), to)
     else:
-        command.upgrade(config(url), to)
+        command.upgrade(config(url, directory), to)
 
 
 def current_revision(url: SecretStr) -> str | None:
@@ -90,7 +97,7 @@ def migration_sql(to: str = "head") -> str:
     configuration.output_buffer = output = io.StringIO()
     start, colon, end = to.partition(":")
     if to == "base":
-        raise CommandError("the way down needs its start: --to 20261122201400:base, for example")
+        raise CommandError(f"the way down needs its start: --to {head()}:base, for example")
     if colon and (end == "base" or (start not in ("", "base") and end != "head" and end < start)):
         command.downgrade(configuration, to, sql=True)
     else:
@@ -98,20 +105,29 @@ def migration_sql(to: str = "head") -> str:
     return output.getvalue()
 
 
+_INCLUDE: Final = re.compile(r"^[ ]*--! include (\S+)\n", re.MULTILINE)
+
+
+def read_sql(folder: Path, file: str) -> str:
+    """Return a file of alembic/sql, with the files in place that its lines `--! include <path>` name."""
+    return _INCLUDE.sub(lambda include: (folder / include[1]).read_text(), (folder / file).read_text())
+
+
 def run_sql(file: str) -> None:
-    """Runs one file of alembic/sql as a whole, in the migration's transaction; for the revisions.
+    """Run one file of alembic/sql as a whole, in the migration's transaction; for the revisions.
 
     asyncpg prepares what SQLAlchemy executes, and a prepared statement is one statement; op.execute would also
     read `:name` as a parameter. So the file goes to the driver's own connection.
     """
-    sql = (_directory() / "sql" / file).read_text()
+    folder = context.config.get_main_option("script_location")
+    assert folder
+    sql = read_sql(Path(folder) / "sql", file)
     if context.is_offline_mode():
         context.get_context().impl.static_output(sql)
         return
     bind = op.get_bind()
-    bind.exec_driver_sql(
-        "select 1"
-    )  # SQLAlchemy begins lazily: without this the file would not be in its transaction
+    # SQLAlchemy begins lazily: without this the file would not be in its transaction.
+    bind.exec_driver_sql("select 1")
     driver_connection = bind.connection.dbapi_connection
     assert driver_connection
     driver_connection.run_async(lambda connection: connection.execute(sql))

@@ -5,10 +5,10 @@ set local lock_timeout = '10s';
 set local search_path = '';
 set local check_function_bodies = off;  -- those that come back were written for another search_path
 
-drop function public.get_ai_avatar_integration(uuid, text);
-drop function public.get_ai_avatar_secret(uuid, text);
-drop function public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb);
-drop function public.delete_ai_avatar_integration(uuid, text);
+drop function public.get_ai_avatar_integration;
+drop function public.get_ai_avatar_secret;
+drop function public.set_ai_avatar_integration;
+drop function public.delete_ai_avatar_integration;
 
 drop trigger ai_avatar_integrations_secret_deleted on public.ai_avatar_integrations;
 drop trigger ai_avatar_integrations_secret_replaced on public.ai_avatar_integrations;
@@ -19,36 +19,37 @@ drop policy ai_avatar_integrations_update_own on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_own_only on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_service_role on public.ai_avatar_integrations;
 
-drop function ai_avatar.migration_warnings();
-drop function ai_avatar.schema_revision();
-drop function ai_avatar.get_membership(uuid);
-drop function ai_avatar.replace_secret(uuid, text, text);
-drop function ai_avatar.count_secrets();
-drop function ai_avatar.list_secrets(uuid, integer);
-drop function ai_avatar.purge_secret_reads(interval, integer);
-drop function ai_avatar.record_sync(uuid, text);
-drop function ai_avatar.record_key_check(uuid, text, timestamptz, boolean);
-drop function ai_avatar.read_secret(uuid, text, text, text, text, text);
+drop function ai_avatar.migration_warnings;
+drop function ai_avatar.schema_revision;
+drop function ai_avatar.get_membership;
+drop function ai_avatar.replace_secret;
+drop function ai_avatar.count_secrets;
+drop function ai_avatar.list_secrets;
+drop function ai_avatar.purge_secret_reads;
+drop function ai_avatar.record_sync;
+drop function ai_avatar.record_key_check;
+drop function ai_avatar.read_secret;
 drop table ai_avatar.secret_reads;
-drop function ai_avatar.delete_integrations(uuid, text);
-drop function ai_avatar.update_integration(uuid, text, jsonb, text, boolean);
-drop function ai_avatar.set_integration(uuid, uuid, text, text, text, text, jsonb, boolean);
-drop function ai_avatar.store_secret(uuid, text);
-drop function ai_avatar.list_integrations(uuid, text, text, timestamptz, uuid, integer);
-drop function ai_avatar.get_integration(uuid, text);
+drop function ai_avatar.delete_integrations;
+drop function ai_avatar.update_integration;
+drop function ai_avatar.set_integration;
+drop function ai_avatar.store_secret;
+drop function ai_avatar.list_integrations;
+drop function ai_avatar.get_integration;
 drop view ai_avatar.integrations;
-drop function ai_avatar.vault_encrypts();
-drop function ai_avatar.providers();
-drop function ai_avatar.check_caller(uuid);
-drop function ai_avatar.own_business_id();
-drop function ai_avatar.delete_before_truncate();
-drop function ai_avatar.normalise_integration();
-drop function ai_avatar.delete_orphaned_secret();
+drop function ai_avatar.vault_encrypts;
+drop function ai_avatar.providers;
+drop function ai_avatar.check_caller;
+drop function ai_avatar.own_business_id;
+drop function ai_avatar.delete_before_truncate;
+drop function ai_avatar.normalise_integration;
+drop function ai_avatar.delete_orphaned_secret;
+
+--! include shared/saved_definitions.sql
 
 do $$
 declare
     v_secret_ids uuid[];
-    v_statement text;
 begin
     if exists (select from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_integrations') then
         select array_agg(ai.secret_id) into v_secret_ids
@@ -72,12 +73,7 @@ begin
         drop index public.idx_ai_avatar_integrations_secret_id;
         drop index public.idx_ai_avatar_integrations_page;
         revoke all on table public.ai_avatar_integrations from public, anon, authenticated, service_role;
-        for v_statement in
-            select r.statement from ai_avatar.saved_definitions as r
-            where r.revision = '20261122201100' order by r.position
-        loop
-            execute v_statement;
-        end loop;
+        perform pg_temp.restore_definitions('20261122201100');
     end if;
     delete from ai_avatar.saved_definitions as r where r.revision = '20261122201100';
 end;

@@ -9,15 +9,7 @@ add constraint ai_avatar_integrations_secret_id_fkey foreign key (secret_id) ref
 
 drop index if exists public.ai_avatar_legacy_secret_id;
 
-create or replace function ai_avatar.delete_orphaned_secret()
-returns trigger language plpgsql security definer set search_path = '' as $$
-begin
-    delete from vault.secrets as s
-    where s.id = old.secret_id
-        and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id);
-    return null;
-end;
-$$;
+--! include functions/orphaned_secrets.sql
 
 -- What was saved or changed here since the copy goes back to where the old application looks for it, unless that has
 -- changed it too. A table that was taken over stays, and keeps its own.

@@ -4,48 +4,13 @@
 set local lock_timeout = '10s';
 set local search_path = '';
 
--- The functions, with who may call them, kept as statements for the way back.
-insert into ai_avatar.saved_definitions (revision, statement)
-select '20261122201400', statement
-from (
-    select p.oid, 1 as step, pg_get_functiondef(p.oid) as statement
-    from pg_catalog.pg_proc as p
-    where p.oid in (
-        to_regprocedure('public.set_heygen_key(uuid, text)'),
-        to_regprocedure('public.delete_heygen_key(uuid)'),
-        to_regprocedure('public.get_heygen_secret(uuid)')
-    )
-    union all
-    select p.oid, 2, format(
-        'revoke all on function %s from public, anon, authenticated, service_role', p.oid::regprocedure
-    )
-    from pg_catalog.pg_proc as p
-    where p.oid in (
-        to_regprocedure('public.set_heygen_key(uuid, text)'),
-        to_regprocedure('public.delete_heygen_key(uuid)'),
-        to_regprocedure('public.get_heygen_secret(uuid)')
-    )
-    union all
-    select p.oid, 3, format(
-        'grant execute on function %s to %s', p.oid::regprocedure,
-        case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
-    )
-    from pg_catalog.pg_proc as p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as acl
-    where p.oid in (
-        to_regprocedure('public.set_heygen_key(uuid, text)'),
-        to_regprocedure('public.delete_heygen_key(uuid)'),
-        to_regprocedure('public.get_heygen_secret(uuid)')
-    )
-    union all
-    select p.oid, 4, format('comment on function %s is %L', p.oid::regprocedure, obj_description(p.oid, 'pg_proc'))
-    from pg_catalog.pg_proc as p
-    where obj_description(p.oid, 'pg_proc') is not null and p.oid in (
-        to_regprocedure('public.set_heygen_key(uuid, text)'),
-        to_regprocedure('public.delete_heygen_key(uuid)'),
-        to_regprocedure('public.get_heygen_secret(uuid)')
-    )
-) as found
-order by step, oid;
+--! include shared/saved_definitions.sql
+
+select pg_temp.save_functions('20261122201400', array[
+    to_regprocedure('public.set_heygen_key(uuid, text)')::oid,
+    to_regprocedure('public.delete_heygen_key(uuid)')::oid,
+    to_regprocedure('public.get_heygen_secret(uuid)')::oid
+]);
 
 do $migration$
 begin
@@ -126,17 +91,10 @@ begin
     alter table public.ai_avatar_integrations
     drop constraint ai_avatar_integrations_secret_id_fkey,
     add constraint ai_avatar_integrations_secret_id_fkey foreign key (secret_id) references vault.secrets (id);
-    create or replace function ai_avatar.delete_orphaned_secret()
-    returns trigger language plpgsql security definer set search_path = '' as $$
-    begin
-        delete from vault.secrets as s
-        where s.id = old.secret_id
-            and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id);
-        return null;
-    end;
-    $$;
 end;
 $migration$;
+
+--! include functions/orphaned_secrets.sql
 
 delete from ai_avatar.legacy_copies;
 drop function if exists public.set_heygen_key(uuid, text);

@@ -53,13 +53,15 @@ class Server:
     def migrated_template(self) -> str:
         """A database at the newest revision, made once for each state of the migrations."""
         digest = hashlib.sha256()
-        for path in sorted((ROOT / "alembic" / "sql").glob("*.up.sql")):
-            digest.update(path.read_bytes())
+        for path in sorted((ROOT / "alembic" / "sql").rglob("*.sql")):
+            if path.name != "schema.sql":
+                digest.update(path.read_bytes())
         name = f"template_{digest.hexdigest()[:12]}"
         with lock("template"):
             if not asyncio.run(
                 _fetchval(self.admin_url, "select 1 from pg_database where datname = $1", name)
             ):
+                self.run(f"drop database if exists {name}_draft")  # left by a migration that failed
                 self.run(f"create database {name}_draft")
                 migrations.migrate(SecretStr(self.url(f"{name}_draft")))
                 self.run(f"alter database {name}_draft rename to {name}")

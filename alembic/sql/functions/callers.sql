@@ -1,0 +1,52 @@
+-- Who calls, and the business that a user works for.
+
+create or replace function ai_avatar.own_business_id()
+returns uuid language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_business_id uuid;
+begin
+    select p.business_id into v_business_id from public.profiles as p where p.id = auth.uid();
+    return v_business_id;
+exception when invalid_text_representation then
+    return null;  -- a `sub` that is no UUID belongs to no profile
+end;
+$$;
+
+create or replace function ai_avatar.check_caller(p_business_id uuid)
+returns void language plpgsql stable set search_path = '' as $$
+begin
+    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims
+    -- are not asked: anybody who can run SQL can set them.
+    if not has_schema_privilege(
+        case current_setting('role') when 'none' then session_user else current_setting('role')::name end,
+        'ai_avatar', 'usage'
+    ) and (p_business_id = ai_avatar.own_business_id()) is not true then
+        raise exception 'Not your business' using errcode = '42501';
+    end if;
+end;
+$$;
+
+create or replace function ai_avatar.get_membership(p_user_id uuid)
+returns uuid language plpgsql stable security definer set search_path = '' as $$
+begin
+    return (select p.business_id from public.profiles as p where p.id = p_user_id);
+end;
+$$;
+
+revoke all on function
+ai_avatar.own_business_id,
+ai_avatar.check_caller,
+ai_avatar.get_membership
+from public, anon, authenticated, service_role, ai_avatar_service;
+grant execute on function
+ai_avatar.own_business_id
+to authenticated, service_role, ai_avatar_service;
+grant execute on function
+ai_avatar.get_membership
+to service_role, ai_avatar_service;
+
+comment on function ai_avatar.own_business_id is
+'The business of the signed-in caller (profiles.business_id of auth.uid()), or NULL';
+comment on function ai_avatar.check_caller is
+'Raises 42501 unless the caller may use the schema ai_avatar or is signed in as a user of that business';
+comment on function ai_avatar.get_membership is 'The business of a user (profiles.business_id), or NULL';

@@ -1,0 +1,250 @@
+-- The life of a generation, from its start to the end that the service gives it (docs/generation.md).
+
+create or replace function ai_avatar.get_generation(p_generation_id uuid)
+returns setof ai_avatar.generation_states language plpgsql stable security definer set search_path = '' as $$
+begin
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+create or replace function ai_avatar.start_generation(
+    p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval,
+    p_idempotency_key text, p_request_hash bytea
+)
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+declare
+    v_content public.content;
+    v_content_found boolean;
+    v_integration public.ai_avatar_integrations;
+    v_live ai_avatar.generations;
+    v_earlier ai_avatar.generations;
+    v_script text;
+begin
+    select c.* into v_content from public.content as c
+    where c.id = p_content_id and c.business_id = p_business_id
+    for no key update;
+    v_content_found := found;
+
+    -- A replay comes before every check: it answers with what was accepted, whatever has changed since.
+    if p_idempotency_key is not null then
+        update ai_avatar.generations as g set idempotency_key = null
+        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key
+            and g.requested_at < now() - interval '24 hours';
+        select g.* into v_earlier from ai_avatar.generations as g
+        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        if found then
+            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
+            return;
+        end if;
+    end if;
+
+    select ai.* into v_integration from public.ai_avatar_integrations as ai
+    where ai.business_id = p_business_id and ai.provider = p_provider
+        and ai.status = 'active' and ai.secret_id is not null;
+    if not found then
+        raise exception 'Integration not configured' using errcode = 'AV004';
+    end if;
+    if v_integration.avatar_id is null then
+        raise exception 'No avatar configured' using errcode = 'AV005';
+    end if;
+    if not v_content_found then
+        raise exception 'No such content' using errcode = 'AV002';
+    end if;
+    v_script := coalesce(p_script, v_content.video_script);
+    if coalesce(v_script, '') !~ '\S' then
+        raise exception 'No script' using errcode = 'AV006';
+    end if;
+    if char_length(v_script) > 5000 then
+        raise exception 'Script too long' using errcode = 'AV007';
+    end if;
+
+    select g.* into v_live from ai_avatar.generations as g
+    where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+    for update;
+    if found then
+        if v_content.heygen_status is not distinct from 'processing' then
+            raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
+        end if;
+        -- Somebody else has moved the content on: what lives here is over for it.
+        update ai_avatar.generations as g
+        set status = 'expired', ended_by = 'superseded', error = 'superseded',
+            idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
+        where g.id = v_live.id;
+    end if;
+
+    loop
+        insert into ai_avatar.generations (
+            id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
+            deadline, idempotency_key, request_hash
+        ) values (
+            p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
+            v_content.heygen_video_id, clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
+        )
+        on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
+        exit when found;
+        -- The same key came with another content a moment ago, and holds another content's lock.
+        select g.* into v_earlier from ai_avatar.generations as g
+        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        if found then
+            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
+            return;
+        end if;
+        -- It has been rolled back since, and the key is free again.
+    end loop;
+    update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
+
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
+end;
+$$;
+
+create or replace function ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea)
+returns setof ai_avatar.generation_states language plpgsql stable set search_path = '' as $$
+begin
+    if not exists (
+        select from ai_avatar.generations as g
+        where g.id = p_generation_id and g.request_hash = p_request_hash
+    ) then
+        raise exception 'Idempotency key reused' using errcode = 'AV012';
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+create or replace function ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval)
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+begin
+    update ai_avatar.generations as g
+    set status = case when g.status = 'dispatching' then 'processing' else g.status end,
+        dispatched_at = coalesce(g.dispatched_at, now()),
+        deadline = case
+            when g.status = 'dispatching' then ai_avatar.next_deadline(g.requested_at, p_timeout)
+            else g.deadline
+        end
+    where g.id = p_generation_id;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+create or replace function ai_avatar.next_deadline(p_requested_at timestamptz, p_timeout interval)
+returns timestamptz language sql stable set search_path = '' as $$
+    select least(now() + p_timeout, p_requested_at + interval '24 hours')
+$$;
+
+create or replace function ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text)
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    perform from public.content as c
+    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
+    for no key update;
+    -- The claim decides: once n8n has asked for the key, the job runs, whatever became of the webhook's answer.
+    -- The key is freed, because the retry that it exists for must work.
+    update ai_avatar.generations as g
+    set status = 'failed', ended_by = 'webhook', error = p_error, idempotency_key = null
+    where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
+    returning g.* into v_generation;
+    if found then
+        perform ai_avatar.restore_content(v_generation, null);
+    else
+        -- Cancelled or expired before n8n said no: it was never accepted either.
+        update ai_avatar.generations as g set idempotency_key = null
+        where g.id = p_generation_id and g.claimed_at is null and g.status not in ('dispatching', 'processing');
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+create or replace function ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid)
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    perform from public.content as c
+    where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
+    for no key update;
+    if found then
+        update ai_avatar.generations as g
+        set status = 'failed', ended_by = 'cancel', error = 'cancelled'
+        where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+        returning g.* into v_generation;
+    end if;
+    if v_generation.id is null then
+        raise exception 'No live generation' using errcode = 'AV003';
+    end if;
+    perform ai_avatar.restore_content(v_generation, null);
+    return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
+end;
+$$;
+
+create or replace function ai_avatar.expire_generations(p_limit integer)
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+declare
+    v_generation ai_avatar.generations;
+    v_message text;
+begin
+    -- Any number of instances may call this at once: each skips what another holds.
+    for v_generation in
+        select g.*
+        from ai_avatar.generations as g
+        join public.content as c on c.id = g.content_id
+        where g.status in ('dispatching', 'processing') and g.deadline < now()
+        order by g.deadline
+        limit p_limit
+        for no key update of c, g skip locked
+    loop
+        v_message := case v_generation.status
+            when 'dispatching' then 'The video generation could not be started. Please try again.'
+            else 'The video generation did not report back in time.'
+        end;
+        -- Still dispatching, it was never accepted: its key is free for the retry that it exists for.
+        update ai_avatar.generations as g
+        set status = 'expired', ended_by = 'deadline', error = v_message,
+            idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
+        where g.id = v_generation.id;
+        perform ai_avatar.restore_content(v_generation, v_message);
+        return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
+    end loop;
+end;
+$$;
+
+-- Puts the content back where it was, unless something newer has moved it on. The caller holds the content's lock.
+create or replace function ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text)
+returns void language plpgsql set search_path = '' as $$
+begin
+    update public.content as c
+    set heygen_status = p_generation.previous_heygen_status,
+        heygen_video_id = p_generation.previous_heygen_video_id,
+        error_message = coalesce(p_error_message, c.error_message)
+    where c.id = p_generation.content_id and c.heygen_status = 'processing';
+end;
+$$;
+
+revoke all on function
+ai_avatar.get_generation,
+ai_avatar.start_generation,
+ai_avatar.replay_generation,
+ai_avatar.confirm_dispatch,
+ai_avatar.next_deadline,
+ai_avatar.roll_back_dispatch,
+ai_avatar.cancel_generation,
+ai_avatar.expire_generations,
+ai_avatar.restore_content
+from public, anon, authenticated, service_role, ai_avatar_service;
+grant execute on function
+ai_avatar.get_generation,
+ai_avatar.start_generation,
+ai_avatar.confirm_dispatch,
+ai_avatar.roll_back_dispatch,
+ai_avatar.cancel_generation,
+ai_avatar.expire_generations
+to service_role, ai_avatar_service;
+
+comment on function ai_avatar.start_generation is
+'Starts a generation and marks its content, or replays an earlier one: the answer then has another id than p_id';
+comment on function ai_avatar.confirm_dispatch is
+'n8n said yes: dispatching becomes processing; anything that has happened meanwhile stands';
+comment on function ai_avatar.roll_back_dispatch is
+'n8n did not take the job: dispatching and unclaimed becomes failed, and the content what it was; else a no-op';
+comment on function ai_avatar.expire_generations is
+'Ends what lives past its deadline and puts the contents back; SKIP LOCKED, so that any number may call it';

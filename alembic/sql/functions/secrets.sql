@@ -1,0 +1,141 @@
+-- Stored keys: writing, reading with an audit row, and sealing again.
+
+create or replace function ai_avatar.vault_encrypts()
+returns boolean language sql stable set search_path = '' as $$
+    select exists (select from pg_catalog.pg_extension as e where e.extname = 'supabase_vault')
+$$;
+
+create or replace function ai_avatar.store_secret(p_integration_id uuid, p_secret text)
+returns void language plpgsql set search_path = '' as $$
+declare
+    v_integration public.ai_avatar_integrations;
+    v_secret_id uuid;
+    v_name text;
+begin
+    select ai.* into v_integration from public.ai_avatar_integrations as ai where ai.id = p_integration_id;
+    v_secret_id := v_integration.secret_id;
+    if v_secret_id is null then
+        v_name := format('ai_avatar_%s_key_for_business_%s', v_integration.provider, v_integration.business_id);
+        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
+        select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
+        if v_secret_id is null then
+            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
+            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
+            v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
+        end if;
+        update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
+    end if;
+    perform vault.update_secret(v_secret_id, p_secret);
+end;
+$$;
+
+create or replace function ai_avatar.read_secret(
+    p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text
+)
+returns table (secret text, secret_updated_at timestamptz)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query
+    select s.decrypted_secret::text, s.updated_at
+    from public.ai_avatar_integrations as ai
+    join vault.decrypted_secrets as s on s.id = ai.secret_id
+    where ai.business_id = p_business_id and ai.provider = p_provider;
+    if found then
+        insert into ai_avatar.secret_reads (business_id, provider, caller, purpose, request_id, address)
+        values (p_business_id, p_provider, p_caller, p_purpose, p_request_id, p_address);
+    end if;
+end;
+$$;
+
+create or replace function ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer)
+returns integer language plpgsql security definer set search_path = '' as $$
+declare
+    v_deleted integer;
+begin
+    delete from ai_avatar.secret_reads as r
+    where r.id in (
+        select old.id from ai_avatar.secret_reads as old
+        where old.read_at < now() - p_older_than
+        order by old.read_at
+        limit p_limit
+        for update skip locked
+    );
+    get diagnostics v_deleted = row_count;
+    return v_deleted;
+end;
+$$;
+
+-- Sealing anew: a page of the stored keys, and one of them replaced unless it has changed meanwhile.
+create or replace function ai_avatar.list_secrets(p_after uuid, p_limit integer)
+returns table (secret_id uuid, business_id uuid, provider text, secret text)
+language plpgsql stable security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query
+    select ai.secret_id, ai.business_id, ai.provider, s.decrypted_secret::text
+    from public.ai_avatar_integrations as ai
+    join vault.decrypted_secrets as s on s.id = ai.secret_id
+    where p_after is null or ai.secret_id > p_after
+    order by ai.secret_id
+    limit p_limit;
+end;
+$$;
+
+create or replace function ai_avatar.count_secrets()
+returns bigint language plpgsql stable security definer set search_path = '' as $$
+begin
+    return (select count(*) from public.ai_avatar_integrations as ai where ai.secret_id is not null);
+end;
+$$;
+
+create or replace function ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
+returns boolean language plpgsql security definer set search_path = '' as $$
+begin
+    -- The row's lock keeps a save of a new key out while old and new are compared.
+    perform from public.ai_avatar_integrations as ai where ai.secret_id = p_secret_id for update;
+    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_secret;
+    if not found then
+        return false;
+    end if;
+    perform vault.update_secret(p_secret_id, p_new_secret);
+    return true;
+end;
+$$;
+
+-- TRUNCATE fires no row trigger: turn it into the DELETE that does.
+create or replace function ai_avatar.delete_before_truncate()
+returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+    delete from public.ai_avatar_integrations;
+    return null;
+end;
+$$;
+
+revoke all on function
+ai_avatar.vault_encrypts,
+ai_avatar.store_secret,
+ai_avatar.read_secret,
+ai_avatar.purge_secret_reads,
+ai_avatar.list_secrets,
+ai_avatar.count_secrets,
+ai_avatar.replace_secret,
+ai_avatar.delete_before_truncate
+from public, anon, authenticated, service_role, ai_avatar_service;
+grant execute on function
+ai_avatar.vault_encrypts,
+ai_avatar.read_secret,
+ai_avatar.purge_secret_reads,
+ai_avatar.list_secrets,
+ai_avatar.count_secrets,
+ai_avatar.replace_secret
+to service_role, ai_avatar_service;
+
+comment on function ai_avatar.vault_encrypts is
+'Whether the vault is Supabase''s own extension; the stand-in encrypts nothing';
+comment on function ai_avatar.store_secret is
+'Puts a key into the vault for an integration whose row the caller holds locked';
+comment on function ai_avatar.read_secret is
+'The stored key of an integration, whatever its status, for the service''s own calls to the provider; recorded';
+comment on function ai_avatar.replace_secret is
+'Compare-and-set of a stored key; false when it is no longer the old one';

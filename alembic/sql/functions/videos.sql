@@ -1,0 +1,97 @@
+-- Reading content items with their generations, and refreshing a video's link.
+
+create or replace function ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid)
+returns setof ai_avatar.generation_states language plpgsql stable security definer set search_path = '' as $$
+begin
+    return query
+    select s.* from ai_avatar.generation_states as s
+    where s.content_id = p_content_id and (p_business_id is null or s.business_id = p_business_id)
+    order by s.requested_at desc, s.id desc
+    limit 1;
+end;
+$$;
+
+create or replace function ai_avatar.get_latest_generations(p_content_ids uuid[])
+returns setof ai_avatar.generation_states language plpgsql stable security definer set search_path = '' as $$
+begin
+    return query
+    select latest.*
+    from unnest(p_content_ids) as wanted (content_id)
+    cross join lateral (
+        select s.* from ai_avatar.generation_states as s
+        where s.content_id = wanted.content_id
+        order by s.requested_at desc, s.id desc
+        limit 1
+    ) as latest;
+end;
+$$;
+
+create or replace function ai_avatar.list_videos(
+    p_business_id uuid, p_heygen_status text, p_before_created_at timestamptz, p_before_id uuid, p_limit integer
+)
+returns table (
+    content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text,
+    created_at timestamptz, generation jsonb
+)
+language plpgsql stable security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query
+    select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
+        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
+    from public.content as c
+    left join lateral (
+        select s.* from ai_avatar.generation_states as s
+        where s.content_id = c.id
+        order by s.requested_at desc, s.id desc
+        limit 1
+    ) as latest on true
+    where c.business_id = p_business_id
+        and (p_heygen_status is null or c.heygen_status = p_heygen_status)
+        and (
+            p_before_id is null
+            or (coalesce(c.created_at, to_timestamp(0)), c.id) < (p_before_created_at, p_before_id)
+        )
+    order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
+    limit p_limit;
+end;
+$$;
+
+create or replace function ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    perform from public.content as c
+    where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
+    for no key update;
+    update ai_avatar.generations as g set video_url = p_video_url, video_url_at = now()
+    where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
+    returning g.* into v_generation;
+    if found then
+        update public.content as c set heygen_url = p_video_url
+        where c.id = v_generation.content_id and c.heygen_video_id = p_video_id;
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
+end;
+$$;
+
+revoke all on function
+ai_avatar.get_latest_generation,
+ai_avatar.get_latest_generations,
+ai_avatar.list_videos,
+ai_avatar.refresh_video_url
+from public, anon, authenticated, service_role, ai_avatar_service;
+grant execute on function
+ai_avatar.get_latest_generation,
+ai_avatar.get_latest_generations,
+ai_avatar.list_videos,
+ai_avatar.refresh_video_url
+to service_role, ai_avatar_service;
+
+comment on function ai_avatar.get_latest_generations is
+'The latest generation of each content: one call for all the event streams of a process';
+comment on function ai_avatar.list_videos is
+'A page of the contents of a business, newest first, each with its latest generation or NULL';
+comment on function ai_avatar.refresh_video_url is
+'The provider''s links die: a fresh one for the same video, in the generation and where the content shows it';

@@ -1,0 +1,232 @@
+-- What n8n's workflows do with a generation: claim it, create its video, report on it.
+
+-- Raises what keeps p_execution_id from going on with a generation that lives; the caller holds its lock.
+create or replace function ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text)
+returns void language plpgsql set search_path = '' as $$
+begin
+    if p_generation.status not in ('dispatching', 'processing') then
+        raise exception 'Generation closed' using errcode = 'AV011';
+    end if;
+    -- n8n is known to run one webhook twice: only one of the two may go on. An execution without an id cannot
+    -- show that it is the same one.
+    if p_generation.claimed_at is not null and (p_generation.claimed_by = p_execution_id) is not true then
+        raise exception 'Generation already claimed' using errcode = 'AV009';
+    end if;
+end;
+$$;
+
+create or replace function ai_avatar.claim_credentials(
+    p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval,
+    p_caller text, p_purpose text, p_request_id text, p_address text
+)
+returns table (
+    business_id uuid, provider text, secret text, secret_updated_at timestamptz, avatar_id text, voice_id text,
+    provider_config jsonb, script text, video_id text
+)
+language plpgsql security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_generation ai_avatar.generations;
+    v_business_id uuid := p_business_id;
+begin
+    if p_generation_id is not null then
+        select g.* into v_generation from ai_avatar.generations as g
+        where g.id = p_generation_id and g.provider = p_provider
+            and (p_business_id is null or g.business_id = p_business_id)
+        for update;
+        if not found then
+            raise exception 'No such generation' using errcode = 'AV003';
+        end if;
+        perform ai_avatar.check_claim(v_generation, p_execution_id);
+        v_business_id := v_generation.business_id;
+        if v_generation.claimed_at is null then
+            update ai_avatar.generations as g
+            set status = 'processing', claimed_at = now(), claimed_by = p_execution_id,
+                deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
+            where g.id = p_generation_id;
+        end if;
+    end if;
+
+    return query
+    select ai.business_id, ai.provider, s.decrypted_secret::text, s.updated_at, ai.avatar_id, ai.voice_id,
+        case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end,
+        v_generation.script, v_generation.video_id
+    from public.ai_avatar_integrations as ai
+    join vault.decrypted_secrets as s on s.id = ai.secret_id
+    where ai.business_id = v_business_id and ai.provider = p_provider and ai.status = 'active';
+    if not found then
+        raise exception 'No such integration' using errcode = 'AV001';
+    end if;
+    insert into ai_avatar.secret_reads (
+        business_id, provider, caller, purpose, generation_id, request_id, address
+    ) values (v_business_id, p_provider, p_caller, p_purpose, p_generation_id, p_request_id, p_address);
+end;
+$$;
+
+create or replace function ai_avatar.reserve_create(p_generation_id uuid, p_lease interval)
+returns text language plpgsql security definer set search_path = '' as $$
+declare
+    v_generation ai_avatar.generations;
+begin
+    select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
+    if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
+        return 'settled';
+    end if;
+    if v_generation.video_requested_at is null then
+        update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
+        return 'granted';
+    end if;
+    return case when v_generation.video_requested_at > now() - p_lease then 'pending' else 'unknown' end;
+end;
+$$;
+
+create or replace function ai_avatar.release_create(p_generation_id uuid)
+returns void language plpgsql security definer set search_path = '' as $$
+begin
+    update ai_avatar.generations as g set video_requested_at = null
+    where g.id = p_generation_id and g.video_id is null;
+end;
+$$;
+
+create or replace function ai_avatar.report_generation(
+    p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
+    p_video_url text, p_error text, p_timeout interval
+)
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+declare
+    v_generation ai_avatar.generations;
+    v_id uuid := p_generation_id;
+begin
+    perform from public.content as c
+    where c.id = coalesce(
+            (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
+        )
+    for no key update;
+    if v_id is null then
+        -- The live one; where another execution has claimed that, the one that this execution had claimed before
+        -- it; else the latest, whose last report may come twice, or late.
+        select g.id into v_id from ai_avatar.generations as g
+        where g.content_id = p_content_id and g.provider = p_provider
+        order by
+            g.status in ('dispatching', 'processing') and (g.claimed_by <> p_execution_id) is not true desc,
+            (g.claimed_by = p_execution_id) is true desc,
+            g.requested_at desc, g.id desc
+        limit 1;
+    end if;
+    select g.* into v_generation from ai_avatar.generations as g
+    where g.id = v_id and g.provider = p_provider
+    for update;
+    if not found then
+        raise exception 'No such generation' using errcode = 'AV003';
+    end if;
+    if v_generation.claimed_by <> p_execution_id then
+        raise exception 'Generation already claimed' using errcode = 'AV009';
+    end if;
+
+    if v_generation.status in ('dispatching', 'processing') then
+        perform ai_avatar.move_live_generation(
+            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
+        );
+    elsif v_generation.ended_by = 'cancel' then
+        -- Closed, and the caller says so; not by an exception, which would lose what a paid video is found by.
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
+    elsif v_generation.ended_by = 'report' then
+        -- Completed never changes; after a reported failure, a completion contradicts it.
+        if v_generation.status = 'failed' and p_status = 'completed' then
+            raise exception 'Generation closed' using errcode = 'AV011';
+        end if;
+    else
+        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url);
+    end if;
+    return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
+end;
+$$;
+
+-- Both are called with the locks of the content and the generation held.
+create or replace function ai_avatar.move_live_generation(
+    p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text,
+    p_error text, p_timeout interval
+)
+returns void language plpgsql set search_path = '' as $$
+begin
+    -- A report is a claim too: it says that this execution runs the job.
+    update ai_avatar.generations as g
+    set status = p_status,
+        ended_by = case when p_status <> 'processing' then 'report' end,
+        claimed_at = coalesce(g.claimed_at, now()),
+        claimed_by = case when g.claimed_at is null then p_execution_id else g.claimed_by end,
+        video_id = coalesce(p_video_id, g.video_id),
+        video_url = case when p_status = 'completed' then p_video_url end,
+        video_url_at = case when p_status = 'completed' then now() end,
+        error = case when p_status = 'failed' then p_error end,
+        completed_at = case when p_status = 'completed' then now() end,
+        deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
+    where g.id = p_generation.id;
+
+    if p_status = 'completed' then
+        -- Also when another application has moved the content on: a paid video is kept where it is looked for.
+        update public.content as c
+        set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
+            heygen_url = p_video_url, error_message = null
+        where c.id = p_generation.content_id;
+    else
+        update public.content as c
+        set heygen_status = p_status,
+            heygen_video_id = coalesce(p_video_id, c.heygen_video_id),
+            error_message = case when p_status = 'failed' then p_error else c.error_message end
+        where c.id = p_generation.content_id and c.heygen_status = 'processing';
+    end if;
+end;
+$$;
+
+create or replace function ai_avatar.move_late_generation(
+    p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text
+)
+returns void language plpgsql set search_path = '' as $$
+begin
+    if p_status <> 'completed' then
+        -- It stays ended; but what the provider calls the video is what a paid one is found again by.
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id)
+        where g.id = p_generation.id;
+        return;
+    end if;
+    update ai_avatar.generations as g
+    set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
+        video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
+    where g.id = p_generation.id;
+    update public.content as c
+    set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
+        heygen_url = p_video_url, error_message = null
+    where c.id = p_generation.content_id
+        and not exists (
+            select from ai_avatar.generations as newer
+            where newer.content_id = c.id
+                and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
+        );
+end;
+$$;
+
+revoke all on function
+ai_avatar.check_claim,
+ai_avatar.claim_credentials,
+ai_avatar.reserve_create,
+ai_avatar.release_create,
+ai_avatar.report_generation,
+ai_avatar.move_live_generation,
+ai_avatar.move_late_generation
+from public, anon, authenticated, service_role, ai_avatar_service;
+grant execute on function
+ai_avatar.claim_credentials,
+ai_avatar.reserve_create,
+ai_avatar.release_create,
+ai_avatar.report_generation
+to service_role, ai_avatar_service;
+
+comment on function ai_avatar.claim_credentials is
+'The active integration with its key, recorded; with a generation, the claim of it by an execution';
+comment on function ai_avatar.reserve_create is
+'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
+asked, more than p_lease ago, and nobody knows what came of it; decided: there is a video, or it is over';
+comment on function ai_avatar.release_create is 'The provider certainly made no video: another call may ask';
+comment on function ai_avatar.report_generation is
+'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';

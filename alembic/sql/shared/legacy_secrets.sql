@@ -1,0 +1,22 @@
+-- While both applications work on the same secrets. Only where businesses.heygen_secret_id exists.
+
+-- The old application's removal of a key deletes the secret that both now refer to.
+alter table public.ai_avatar_integrations
+drop constraint ai_avatar_integrations_secret_id_fkey,
+add constraint ai_avatar_integrations_secret_id_fkey
+foreign key (secret_id) references vault.secrets (id) on delete set null;
+
+-- And ours has to let go of the old column first.
+create index ai_avatar_legacy_secret_id on public.businesses (heygen_secret_id);
+create or replace function ai_avatar.delete_orphaned_secret()
+returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+    update public.businesses as b set heygen_secret_id = null
+    where b.id = old.business_id and b.heygen_secret_id = old.secret_id;
+    delete from vault.secrets as s
+    where s.id = old.secret_id
+        and not exists (select from public.ai_avatar_integrations as ai where ai.secret_id = s.id)
+        and not exists (select from public.businesses as b where b.heygen_secret_id = s.id);
+    return null;
+end;
+$$;
