@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format test-pg15 test-n8n bench lock schema clean
+.PHONY: help run test test-fast check format test-pg15 test-n8n bench lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -51,6 +51,13 @@ bench: .venv/ready ## Measure CPU time per request, as ratios within one run
 
 schema: .venv/ready ## Write alembic/sql/schema.sql, the result of all migrations
 	PYTHONPATH=tests $(BIN)/python -m support.schema
+
+revision: .venv/ready ## Write a revision with the SQL functions that changed: make revision m="what it does"
+	@test -n "$(m)" || { echo 'Say what it does: make revision m="…"'; exit 1; }
+	PYTHONPATH=tests $(BIN)/python -m support.revisions revision "$(m)"
+
+freeze: .venv/ready ## At a release: put the included SQL into the revisions, which are final from then on
+	PYTHONPATH=tests $(BIN)/python -m support.revisions freeze
 
 lock: ## Update the lock files: names, versions and hashes, no addresses
 	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv

@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from support import postgres
 from support.legacy_databases import run_legacy, run_original_plan
+from support.revisions import CLEAN_UP
 from support.sql import dump, psql, query, script, value
 from support.supabase import Project, supabase_project
 
@@ -65,7 +66,11 @@ def test_revisions_are_one_line_named_by_brisbane_time() -> None:
         assert re.fullmatch(rf"{revision.revision}_[a-z0-9_]+", path.stem)
         for direction in ("up", "down"):
             assert (path.parent.parent / "sql" / f"{path.stem}.{direction}.sql").is_file()
-    assert migrations.REQUIRED_REVISION in REVISIONS
+
+
+def test_required_revision_is_the_one_before_the_clean_up() -> None:
+    assert REVISIONS[-2] == migrations.REQUIRED_REVISION
+    assert list((postgres.ROOT / "alembic" / "versions").glob(f"{REVISIONS[-1]}_{CLEAN_UP}.py"))
 
 
 def test_new_revision_gets_its_id_and_name_by_brisbane_time(tmp_path: Path) -> None:
@@ -270,7 +275,7 @@ def test_failing_migration_leaves_nothing_behind(supabase: Project) -> None:
         "create function public.get_ai_avatar_integration(uuid, text) returns int language sql return 1",
     )
     before = dump(supabase.superuser_url)
-    with pytest.raises(Exception, match="already exists"):
+    with pytest.raises(Exception, match="cannot change return type"):
         migrate(supabase.owner_url)
     assert dump(supabase.superuser_url) == before
 
