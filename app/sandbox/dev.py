@@ -53,6 +53,7 @@ def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
     server = start_postgres(data_dir / "pg")
     owner_url = database_url(server, _DATABASE)
     asyncio.run(_create_database(database_url(server, "postgres")))
+    _refuse_unknown_revision(owner_url, data_dir)
     migrations.migrate(SecretStr(owner_url))
     asyncio.run(_seed(owner_url))
 
@@ -119,6 +120,15 @@ def _check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise ConfigError(f"Port {port} is in use. Choose another one with --port.") from None
+
+
+def _refuse_unknown_revision(owner_url: str, data_dir: Path) -> None:
+    revision = migrations.current_revision(SecretStr(owner_url))
+    if revision is not None and not migrations.is_known(revision):
+        raise ConfigError(
+            f"The database in {data_dir} is at revision {revision}, which this version does not have. "
+            f"It was made by another version: delete the folder {data_dir} and start again."
+        )
 
 
 async def _create_database(admin_url: str) -> None:

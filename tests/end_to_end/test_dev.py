@@ -18,9 +18,14 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from standardwebhooks import Webhook
 from support.postgres import DATA
 from support.servers import free_port
+from support.sql import script
+
+from app import migrations
+from app.sandbox.embedded import database_url, start_postgres
 
 pytestmark = pytest.mark.slow
 
@@ -318,3 +323,26 @@ def test_busy_port_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"Port {port} is in use. Choose another one with --port." in done.stderr
     assert not (tmp_path / ".data").exists()
+
+
+def test_refuses_a_data_folder_whose_revision_it_does_not_have(folder: Path, tmp_path: Path) -> None:
+    server = start_postgres(folder / "pg")
+    script(database_url(server, "postgres"), "create database ai_avatar")
+    url = database_url(server, "ai_avatar")
+    migrations.migrate(SecretStr(url))
+    script(url, "update ai_avatar.alembic_version set version_num = '20260101000000'")
+
+    result = subprocess.run(
+        [Path(sys.executable).parent / "ai-avatar", "dev", "--data-dir", folder, "--port", str(free_port())],
+        env={name: value for name, value in os.environ.items() if not SECRET_NAMES.match(name)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert result.returncode == 2
+    assert "at revision 20260101000000" in result.stderr
+    assert f"delete the folder {folder} and start again" in result.stderr
+    assert "Traceback" not in result.stderr
