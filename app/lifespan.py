@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from app.background import ShieldedTasks
 from app.config import ConfigError, Settings
 from app.db import Database
+from app.dependencies import Services, install_services
 from app.errors import AppError
 from app.http import create_client
 from app.integrations.catalogue import Catalogue
@@ -49,13 +50,14 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             client = await stack.enter_async_context(create_client(keep_alive=True))
             # docs/decisions/0004-webhook-connections-are-not-reused.md
             webhook_client = await stack.enter_async_context(create_client(keep_alive=False))
-            _wire(app, settings, db, client, webhook_client)
+            services = _wire(settings, db, client, webhook_client)
+            install_services(app, services)
 
-            maintenance = asyncio.create_task(app.state.maintenance.run())
+            maintenance = asyncio.create_task(services[Maintenance].run())
             stack.push_async_callback(_cancel, maintenance)
             # Webhook calls and creates in flight finish here; maintenance repairs those that do not.
-            stack.push_async_callback(app.state.tasks.drain, _drain_seconds(settings))
-            _close_on_signal(app.state.events)
+            stack.push_async_callback(services[ShieldedTasks].drain, _drain_seconds(settings))
+            _close_on_signal(services[EventHub])
             # docs/decisions/0007-database-driver-http-transport-and-gc.md
             gc.collect()
             gc.freeze()
@@ -63,7 +65,7 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             log.info("started")
             yield
             log.info("stopping")
-            app.state.events.close()
+            services[EventHub].close()
 
     return lifespan
 
@@ -74,20 +76,13 @@ def _drain_seconds(settings: Settings) -> float:
 
 
 def _wire(
-    app: FastAPI,
-    settings: Settings,
-    db: Database,
-    client: httpx.AsyncClient,
-    webhook_client: httpx.AsyncClient,
-) -> None:
-    state: Any = app.state
+    settings: Settings, db: Database, client: httpx.AsyncClient, webhook_client: httpx.AsyncClient
+) -> Services:
+    keys = KeyCipher(settings.key_ring)
+    tasks = ShieldedTasks()
     providers = {
         name: spec.create(client, settings.providers[name].api_url) for name, spec in PROVIDERS.items()
     }
-    integration_rows = IntegrationRepository(db)
-    generation_rows = GenerationRepository(
-        db, dispatch_timeout=settings.dispatch_timeout, generation_timeout=settings.generation_timeout
-    )
     token = settings.n8n_webhook_token
     webhook = WebhookClient(
         webhook_client,
@@ -95,23 +90,31 @@ def _wire(
         token=token.get_secret_value() if token else None,
         budget=settings.webhook_timeout_seconds,
     )
-    state.db = db
-    state.tasks = ShieldedTasks()
-    state.authenticator = Authenticator(settings, db, client)
-    state.integrations = IntegrationService(integration_rows, providers, KeyCipher(settings.key_ring))
-    state.catalogue = Catalogue(state.integrations)
-    state.videos = VideoService(
-        generation_rows,
-        state.integrations,
-        webhook,
-        {name: provider.webhook_url for name, provider in settings.providers.items() if provider.webhook_url},
-        state.tasks,
+    webhook_urls = {
+        name: provider.webhook_url for name, provider in settings.providers.items() if provider.webhook_url
+    }
+    claims = ClaimRepository(db, generation_timeout=settings.generation_timeout)
+    generations = GenerationRepository(
+        db, dispatch_timeout=settings.dispatch_timeout, generation_timeout=settings.generation_timeout
     )
-    state.events = EventHub(generation_rows)
-    state.claims = ClaimRepository(db, generation_timeout=settings.generation_timeout)
-    state.broker = Broker(state.claims, generation_rows, state.integrations, state.tasks)
-    state.maintenance = Maintenance(
-        generation_rows, integration_rows, timedelta(days=settings.secret_reads_retention_days)
+    integration_repository = IntegrationRepository(db)
+    integrations = IntegrationService(integration_repository, providers, keys)
+    return Services(
+        db,
+        keys,
+        tasks,
+        claims,
+        generations,
+        integration_repository,
+        integrations,
+        Authenticator(settings, db, client),
+        Broker(claims, generations, integrations, tasks),
+        Catalogue(integrations),
+        EventHub(generations),
+        Maintenance(
+            generations, integration_repository, timedelta(days=settings.secret_reads_retention_days)
+        ),
+        VideoService(generations, integrations, webhook, webhook_urls, tasks),
     )
 
 

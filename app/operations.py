@@ -1,17 +1,20 @@
 """Health and metrics routes, for operators and orchestrators."""
 
 import os
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from app.db import Database, SqlFunction
+from app.dependencies import provided
 from app.errors import NotReady
 from app.migrations import REQUIRED_REVISION
 from app.openapi import problems
 
 SCHEMA_REVISION: Final = SqlFunction("ai_avatar.schema_revision", {})
+
+DatabaseDep = Annotated[Database, provided(Database)]
 
 router = APIRouter(tags=["operations"])
 
@@ -23,9 +26,8 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/health/ready", responses=problems(503))
-async def ready(request: Request) -> dict[str, str]:
+async def ready(db: DatabaseDep) -> dict[str, str]:
     """The database is reachable and has at least the revision that this build needs."""
-    db: Database = request.app.state.db
     try:
         revision = await db.call_value(SCHEMA_REVISION)
     except NotReady:

@@ -1,32 +1,32 @@
-"""How a body gets to an operation: nobody learns what is wrong with one before he has said who he is."""
+"""Request bodies: JSON only, at most 1 MiB. Authentication and access errors take precedence over body errors."""
 
 from collections.abc import Callable, Coroutine
 from email.message import Message as Headers
 from typing import Any, Final
 
 from fastapi import HTTPException, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import solve_dependencies
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive
 
 from app.errors import BodyTooLarge, UnsupportedMediaType
-from app.security import DOORS
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 
 class JsonRoute(APIRoute):
-    """An operation whose body, where it takes one, is JSON (else 415) of at most 1 MiB (else 413).
+    """An operation whose body, if it takes one, is JSON (else 415) of at most 1 MiB (else 413).
 
-    FastAPI's own `max_body_size` answers in plain text, outside of every layer.
+    FastAPI's own `max_body_size` responds in plain text, outside every layer.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, which solves the dependencies, with the body watched on its way there."""
+        """Return FastAPI's handler, which solves the dependencies, with the body checked on its way there."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
-        calls = {dependency.call for dependency in self.dependant.dependencies}
-        doors = [door for door in DOORS if door in calls]
+        dependencies = Dependant(dependencies=self.dependant.dependencies, path=self.path_format)
 
         async def handle_with_body(request: Request) -> Response:
             try:
@@ -35,12 +35,25 @@ class JsonRoute(APIRoute):
                     _check_media_type(request)
                 return await handle(Request(request.scope, _limit(request.receive)))
             except (BodyTooLarge, UnsupportedMediaType, HTTPException, RequestValidationError):
-                # FastAPI reads the body before it solves the dependencies: 401 and 403 go before what is wrong with it.
-                for door in doors:
-                    await door(request)
+                # FastAPI reads the body before it solves the dependencies, whose errors (401, 403, 404) go first.
+                await _solve(dependencies, request)
                 raise
 
         return handle_with_body
+
+
+async def _solve(dependencies: Dependant, request: Request) -> None:
+    await solve_dependencies(
+        request=Request(request.scope, _receive_null),
+        dependant=dependencies,
+        async_exit_stack=request.scope["fastapi_inner_astack"],
+        embed_body_fields=False,
+    )
+
+
+async def _receive_null() -> Message:
+    """Stand in for a body that is invalid, or has been read already."""
+    return {"type": "http.request", "body": b"null"}
 
 
 def _check_length(request: Request) -> None:
@@ -51,7 +64,7 @@ def _check_length(request: Request) -> None:
 
 def _check_media_type(request: Request) -> None:
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
-        return  # no body: what is missing in it is the schema's to say
+        return  # no body: the schema says what is missing
     headers = Headers()
     headers["content-type"] = request.headers.get("content-type", "")
     if headers.get_content_maintype() != "application" or not (
@@ -61,7 +74,7 @@ def _check_media_type(request: Request) -> None:
 
 
 def _limit(receive: Receive) -> Receive:
-    """Counts what comes in chunks, whose number no header says."""
+    """Count the bytes of chunks, whose sum no header states."""
     size = 0
 
     async def receive_some() -> Message:
@@ -69,7 +82,9 @@ def _limit(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
-            raise HTTPException(413)  # not BodyTooLarge: FastAPI lets nothing else through while it reads
+            raise HTTPException(
+                413
+            )  # not BodyTooLarge: while it reads, FastAPI lets only HTTPException through
         return message
 
     return receive_some

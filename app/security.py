@@ -1,44 +1,36 @@
-"""Who is calling: tokens and keys in, a `Caller` out, and one `Annotated` dependency for each kind of door."""
+"""Authentication and access: a request's credentials -> Caller, and the businesses that the caller may access."""
 
-import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 from uuid import UUID
 
-import aiohttp
 import httpx
 import jwt
-import structlog
 from cachetools import TTLCache
-from fastapi import Depends, Request
-from pydantic import BaseModel
+from fastapi import Depends, Path, Request
+from fastapi.params import Depends as Dependency
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import TypeAdapter
 
 from app.config import Settings
 from app.db import UUID_, Database, SqlFunction
-from app.errors import AppError, Forbidden, InvalidRequest, NoBusiness, NotReady, Unauthenticated
-
-log = structlog.get_logger(__name__)
+from app.dependencies import provided
+from app.errors import AppError, Forbidden, IntegrationNotFound, InvalidRequest, NoBusiness, Unauthenticated
+from app.jwks import JWK_ALGORITHMS, JwksKeys
 
 _LEEWAY_SECONDS: Final = 30
-_JWKS_FRESH_SECONDS: Final = 600
-_JWKS_REFETCH_SECONDS: Final = 30
-_JWKS_FIRST_SECONDS: Final = 2
 _VERIFIED_SECONDS: Final = 60
-
-# The algorithm goes with the key's type: a token cannot choose how it is checked.
-_JWK_ALGORITHMS: Final = {"EC": "ES256", "RSA": "RS256"}
 
 GET_MEMBERSHIP = SqlFunction("ai_avatar.get_membership", {"p_user_id": UUID_})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who has proved who he is, in one request."""
+    """The authenticated caller of one request."""
 
     kind: Literal["user", "service", "n8n"]
     user_id: UUID | None = None
@@ -49,11 +41,11 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """As the audit trail names him."""
+        """Return the caller as the audit log names it."""
         return f"user:{self.user_id}" if self.kind == "user" else self.kind
 
-    def scope(self, requested: UUID | None, not_found: type[AppError]) -> UUID | None:
-        """The business to look in: a user's own, the back end's as requested, None for any.
+    def select_business(self, requested: UUID | None, not_found: type[AppError]) -> UUID | None:
+        """Return the business to look in: a user's own; for a back end, `requested`, where None is any.
 
         Another business than the user's raises `not_found`, exactly as one that does not exist.
         """
@@ -63,81 +55,12 @@ class Caller:
             raise not_found
         return self.own_business_id
 
-    def business(self, requested: UUID | None, not_found: type[AppError], field: str) -> UUID:
-        """As `scope`, where one business is needed; raises InvalidRequest on `field` when none is named."""
-        business_id = self.scope(requested, not_found)
-        if business_id is None:
-            raise InvalidRequest.of(field, "is required of a back end: it works for every business")
-        return business_id
-
 
 @dataclass(frozen=True, slots=True)
 class _Claims:
     role: Literal["user", "service"]
     user_id: UUID | None
     expires_at: float
-
-
-class JwksKeys:
-    """The project's public keys, by `kid`; fetched when first needed, kept 10 minutes."""
-
-    def __init__(
-        self, client: httpx.AsyncClient, url: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`clock` in seconds."""
-        self._client = client
-        self._url = url
-        self._clock = clock
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = self._tried_at = -float("inf")
-        self._lock = asyncio.Lock()
-
-    async def get(self, kid: str) -> jwt.PyJWK | None:
-        """The key, or None. Raises NotReady when the keys were never had and cannot be fetched now."""
-        if not self._is_known(kid):
-            async with self._lock:
-                # Unknown kids come from anybody: they may ask the project's server once in 30 s, no more.
-                wait = _JWKS_REFETCH_SECONDS if self._were_had else _JWKS_FIRST_SECONDS
-                if not self._is_known(kid) and self._clock() - self._tried_at > wait:
-                    await self._fetch()
-        if not self._were_had:
-            raise NotReady("The public keys that access tokens are checked with cannot be fetched.")
-        return self._keys.get(kid)
-
-    @property
-    def _were_had(self) -> bool:
-        return self._fetched_at > -float("inf")
-
-    def _is_known(self, kid: str) -> bool:
-        return kid in self._keys and self._clock() - self._fetched_at < _JWKS_FRESH_SECONDS
-
-    async def _fetch(self) -> None:
-        self._tried_at = self._clock()
-        try:
-            async with asyncio.timeout(5):
-                response = await self._client.get(self._url)
-            response.raise_for_status()
-            found = dict(_read_jwks(response.content))
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:
-            # Keys that were good ten minutes ago are better than turning every user away.
-            log.warning("jwks_fetch_failed", url=self._url, error=type(error).__name__)
-            return
-        self._keys, self._fetched_at = found, self._clock()
-
-
-class _Jwks(BaseModel):
-    keys: list[Any]  # none, where a project signs with its secret alone
-
-
-def _read_jwks(body: bytes) -> Iterator[tuple[str, jwt.PyJWK]]:
-    """The keys that this service can use; one that it cannot is no reason to do without the others."""
-    for key in _Jwks.model_validate_json(body).keys:
-        match key:
-            case {"kid": str(kid), "kty": str(kind)} if kind in _JWK_ALGORITHMS:
-                try:
-                    yield kid, jwt.PyJWK(key, algorithm=_JWK_ALGORITHMS[kind])
-                except (jwt.PyJWTError, ValueError, TypeError):
-                    log.warning("jwk_not_usable", kid=kid)
 
 
 class Authenticator:
@@ -159,24 +82,26 @@ class Authenticator:
         if settings.membership_cache_seconds:
             self._businesses = TTLCache(10_000, settings.membership_cache_seconds)
 
-    async def authenticate(self, request: Request) -> Caller:
-        """Raises Unauthenticated, NoBusiness, NotReady (no public keys) or the database's errors."""
+    async def authenticate(self, request: Request, token: str | None, api_key: str | None) -> Caller:
+        """Return the caller that a bearer token or, without one, an API key identifies.
+
+        Raises Unauthenticated, NoBusiness, NotReady (no public keys) or the database's errors.
+        """
         request_id = request.scope.get("request_id", "")
         address = request.client.host if request.client else None
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token:
+        if token:
             claims = await self._verify(token.strip())
             business_id = None
             if claims.user_id is not None:
                 business_id = await self._business_of(claims.user_id)
             return Caller(claims.role, claims.user_id, business_id, claims.expires_at, request_id, address)
-        if api_key := request.headers.get("x-api-key"):
+        if api_key:
             return Caller(self._check_api_key(api_key), request_id=request_id, address=address)
         raise Unauthenticated
 
     def _check_api_key(self, given: str) -> Literal["service", "n8n"]:
         found = None
-        for key, kind in self._api_keys:  # all of them, whichever fits: time tells nothing
+        for key, kind in self._api_keys:  # compare against every key, so that timing leaks nothing
             if hmac.compare_digest(key, given.encode()):
                 found = kind
         if found is None:
@@ -223,7 +148,7 @@ class Authenticator:
         algorithm, kid = header.get("alg"), header.get("kid")
         if algorithm == "HS256" and self._jwt_secret:
             return self._jwt_secret, "HS256"
-        if algorithm in _JWK_ALGORITHMS.values() and self._jwks and isinstance(kid, str):
+        if algorithm in JWK_ALGORITHMS.values() and self._jwks and isinstance(kid, str):
             key = await self._jwks.get(kid)
             if key is not None and key.algorithm_name == algorithm:
                 return key.key, key.algorithm_name
@@ -245,27 +170,112 @@ def _read_claims(payload: dict[str, Any]) -> _Claims:
     raise Unauthenticated("The access token is not one that this service takes.")
 
 
-async def _current_caller(request: Request) -> Caller:
-    caller: Caller = await request.app.state.authenticator.authenticate(request)
+_access_token = HTTPBearer(
+    scheme_name="accessToken",
+    bearerFormat="JWT",
+    description="A Supabase access token of a user, or a JWT with role=service_role",
+    auto_error=False,
+)
+_service_key = APIKeyHeader(
+    name="X-API-Key", scheme_name="serviceKey", description="SERVICE_API_KEY", auto_error=False
+)
+_n8n_key = APIKeyHeader(name="X-API-Key", scheme_name="n8nKey", description="N8N_API_KEY", auto_error=False)
+
+_AuthenticatorDep = Annotated[Authenticator, provided(Authenticator)]
+_AccessToken = Annotated[HTTPAuthorizationCredentials | None, Depends(_access_token)]
+_ServiceKey = Annotated[str | None, Depends(_service_key)]
+_N8nKey = Annotated[str | None, Depends(_n8n_key)]
+
+
+async def _current_caller(
+    request: Request, authenticator: _AuthenticatorDep, token: _AccessToken, api_key: _ServiceKey
+) -> Caller:
+    caller = await authenticator.authenticate(request, token.credentials if token else None, api_key)
     if caller.kind == "n8n":
-        raise Forbidden("n8n's key opens /n8n/* only.")
+        raise Forbidden("n8n's key gives access to /n8n/* only.")
     return caller
 
 
-async def _n8n_caller(request: Request) -> Caller:
-    caller: Caller = await request.app.state.authenticator.authenticate(request)
+async def _n8n_caller(
+    request: Request,
+    authenticator: _AuthenticatorDep,
+    api_key: _N8nKey,
+    token: _AccessToken,
+    _service_key: _ServiceKey,  # the same header; here for the OpenAPI document
+) -> Caller:
+    caller = await authenticator.authenticate(request, token.credentials if token else None, api_key)
     if caller.kind == "user":
-        raise Forbidden("This is for n8n; a user's access token does not open it.")
+        raise Forbidden("This path is for n8n; users' access tokens give no access to it.")
     return caller
 
 
-DOORS: Final = (_current_caller, _n8n_caller)
 CurrentCaller = Annotated[Caller, Depends(_current_caller)]
 N8nCaller = Annotated[Caller, Depends(_n8n_caller)]
 
+# Which business: each of these answers 404 for another business than the user's, before anything else is validated.
+
+
+async def _own_business(caller: CurrentCaller, business_id: Annotated[UUID, Path()]) -> UUID:
+    caller.select_business(business_id, IntegrationNotFound)
+    return business_id
+
+
+async def _visible_business(caller: CurrentCaller) -> UUID | None:
+    return caller.own_business_id
+
+
+OwnBusiness = Annotated[UUID, Depends(_own_business)]
+"""The business in the path."""
+
+VisibleBusiness = Annotated[UUID | None, Depends(_visible_business)]
+"""Where no business is named: the user's own, or None (any) for a back end."""
+
+
+def business_filter(not_found: type[AppError]) -> Dependency:
+    """Return the dependency for the query's `business_id`: the user's own; for a back end, None is any."""
+
+    async def select(caller: CurrentCaller, business_id: UUID | None = None) -> UUID | None:
+        return caller.select_business(business_id, not_found)
+
+    return cast(Dependency, Depends(select))
+
+
+def business_in_query(not_found: type[AppError]) -> Dependency:
+    """Return the dependency for the query's `business_id`, which a user may omit and a back end must name."""
+
+    async def select(caller: CurrentCaller, business_id: UUID | None = None) -> UUID:
+        return _require(caller.select_business(business_id, not_found), "query.business_id")
+
+    return cast(Dependency, Depends(select))
+
+
+def business_in_body(not_found: type[AppError]) -> Dependency:
+    """Return the dependency for the body's `business_id`, which a user may omit and a back end must name."""
+
+    async def select(request: Request, caller: CurrentCaller) -> UUID:
+        try:
+            body = await request.json()
+            requested = _optional_uuid.validate_python(body.get("business_id"))
+        except (ValueError, AttributeError):  # pydantic's ValidationError is a ValueError
+            return _INVALID_BODY
+        return _require(caller.select_business(requested, not_found), "body.business_id")
+
+    return cast(Dependency, Depends(select))
+
+
+_optional_uuid: Final = TypeAdapter(UUID | None)
+# No route sees it: the body's schema rejects what cannot be read here, and names everything that is wrong with it.
+_INVALID_BODY: Final = UUID(int=0)
+
+
+def _require(business_id: UUID | None, field: str) -> UUID:
+    if business_id is None:
+        raise InvalidRequest.of(field, "is required of a back end: it works for every business")
+    return business_id
+
 
 def mint_token(jwt_secret: str, *, user_id: UUID | None, ttl: timedelta) -> str:
-    """A token as Supabase would make it, of a user or, without `user_id`, of the back end; for development."""
+    """Return a token as Supabase issues it, for a user or, without `user_id`, for the back end. For development."""
     now = datetime.now(UTC)
     claims: dict[str, Any] = {"iss": "ai-avatar", "iat": now, "exp": now + ttl, "role": "service_role"}
     if user_id is not None:

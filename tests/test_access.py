@@ -248,6 +248,33 @@ async def test_n8n_cannot_ask_for_one_business_s_generation_as_another_business(
         assert_problem(response, 404, "generation_not_found")
 
 
+ANOTHER_BUSINESS_FIRST: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", f"{ROOT}/{{other}}?provider=none", {}),
+    ("GET", f"{ROOT}?business_id={{other}}&limit=0", {}),
+    ("GET", f"{ROOT}/{{other}}/avatars?limit=many", {}),
+    ("DELETE", f"{ROOT}/{{other}}?provider=none", {}),
+    ("PATCH", f"{ROOT}/{{other}}", {"json": {"surprise": 1}}),
+    ("PATCH", f"{ROOT}/{{other}}", {"content": b"{", "headers": {"Content-Type": "application/json"}}),
+    ("PATCH", f"{ROOT}/{{other}}", {"content": b"a=1", "headers": {"Content-Type": "text/plain"}}),
+    ("GET", f"{ROOT}/videos?business_id={{other}}&limit=0", {}),
+    ("POST", ROOT, {"json": {"business_id": "{other}", "surprise": 1}}),
+    ("POST", f"{ROOT}/generate-video", {"json": {"business_id": "{other}"}}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "request_"), ANOTHER_BUSINESS_FIRST)
+async def test_another_business_is_404_before_anything_else_is_validated(
+    client: httpx.AsyncClient, tenant: Tenant, method: str, path: str, request_: dict[str, Any]
+) -> None:
+    other = str(uuid4())
+    request_ = dict(request_)
+    if "json" in request_:
+        request_["json"] = json.loads(json.dumps(request_["json"]).replace("{other}", other))
+    headers = request_.pop("headers", {}) | tenant.headers
+    response = await client.request(method, path.format(other=other), headers=headers, **request_)
+    assert response.status_code == 404, response.text
+
+
 async def test_lists_hold_a_user_s_own_and_nothing_else(
     client: httpx.AsyncClient, victim: Ids, callers: dict[str, dict[str, str]]
 ) -> None:

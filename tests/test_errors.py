@@ -276,14 +276,15 @@ async def test_limit_outside_1_to_100_is_422(
         ("GET", "?provider=nobody"),
         ("GET", "?status=fine"),
         ("GET", "/videos?heygen_status=%00"),
-        ("GET", f"/{ID}?provider=%00"),
+        ("GET", "/{business_id}?provider=%00"),
     ],
 )
 async def test_path_or_query_that_cannot_be_is_422(
     client: httpx.AsyncClient, tenant: Tenant, method: str, path: str
 ) -> None:
     body: dict[str, str] | None = {} if method == "PATCH" else None
-    response = await client.request(method, ROOT + path, headers=tenant.headers, json=body)
+    url = ROOT + path.format(business_id=tenant.business_id)
+    response = await client.request(method, url, headers=tenant.headers, json=body)
     assert_problem(response, 422, "invalid_request")
 
 

@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
+from app.dependencies import provided
 from app.errors import IntegrationNotFound
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
@@ -24,7 +25,7 @@ from app.integrations.service import IntegrationService
 from app.openapi import responses
 from app.routing import JsonRoute
 from app.schemas import Cursor, CursorText, Limit, ProviderName
-from app.security import CurrentCaller
+from app.security import CurrentCaller, OwnBusiness, business_filter, business_in_body
 
 
 class _BusinessConvertor(Convertor[str]):
@@ -44,24 +45,12 @@ register_url_convertor("business", _BusinessConvertor())
 router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"], route_class=JsonRoute)
 
 
-async def _service(request: Request) -> IntegrationService:
-    service: IntegrationService = request.app.state.integrations
-    return service
+CatalogueDep = Annotated[Catalogue, provided(Catalogue)]
+IntegrationRepositoryDep = Annotated[IntegrationRepository, provided(IntegrationRepository)]
+IntegrationServiceDep = Annotated[IntegrationService, provided(IntegrationService)]
 
-
-async def _repository(request: Request) -> IntegrationRepository:
-    repository: IntegrationRepository = request.app.state.integrations.repository
-    return repository
-
-
-async def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.catalogue
-    return catalogue
-
-
-Integrations = Annotated[IntegrationService, Depends(_service)]
-IntegrationRows = Annotated[IntegrationRepository, Depends(_repository)]
-ProviderCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+OwnBusinessFilter = Annotated[UUID | None, business_filter(IntegrationNotFound)]
+OwnBusinessInBody = Annotated[UUID, business_in_body(IntegrationNotFound)]
 ProviderQuery = Annotated[ProviderName, Query(description="Which provider's integration")]
 
 
@@ -71,14 +60,16 @@ ProviderQuery = Annotated[ProviderName, Query(description="Which provider's inte
     responses=responses(404, 429, 502, ok={200: {"model": Integration, "description": "Replaced"}}),
 )
 async def connect_provider(
-    body: IntegrationCreate, caller: CurrentCaller, integrations: Integrations, response: Response
+    business_id: OwnBusinessInBody,
+    body: IntegrationCreate,
+    integrations: IntegrationServiceDep,
+    response: Response,
 ) -> Integration:
     """Check an API key with the provider and store it, write-only, with a default avatar and voice.
 
     201 when the integration is new, 200 when it replaced one; nothing is stored when the provider refuses the key
     or cannot be asked.
     """
-    business_id = caller.business(body.business_id, IntegrationNotFound, "body.business_id")
     integration, is_new = await integrations.connect(business_id, body)
     if is_new:
         response.headers["Location"] = (
@@ -91,17 +82,16 @@ async def connect_provider(
 
 @router.get("", responses=responses(404))
 async def list_integrations(
-    caller: CurrentCaller,
-    integrations: IntegrationRows,
+    business_id: OwnBusinessFilter,
+    integrations: IntegrationRepositoryDep,
     provider: Annotated[ProviderName | None, Query()] = None,
     status: Annotated[IntegrationStatus | None, Query()] = None,
-    business_id: UUID | None = None,
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> IntegrationPage:
     """A user's own integrations, or, for a back end, those of any business; newest first."""
     items = await integrations.list_integrations(
-        caller.scope(business_id, IntegrationNotFound),
+        business_id,
         provider,
         status,
         Cursor.decode(cursor) if cursor else None,
@@ -116,64 +106,60 @@ async def list_integrations(
 
 @router.get("/{business_id:business}", responses=responses(404))
 async def get_integration(
-    business_id: UUID,
-    caller: CurrentCaller,
-    integrations: IntegrationRows,
+    business_id: OwnBusiness,
+    integrations: IntegrationRepositoryDep,
     provider: ProviderQuery = "heygen",
 ) -> Integration:
     """One integration, whatever its status; never its key."""
-    caller.scope(business_id, IntegrationNotFound)
     return await integrations.get_integration(business_id, provider)
 
 
 @router.patch("/{business_id:business}", responses=responses(404, 429, 502))
 async def update_integration(
-    business_id: UUID,
+    business_id: OwnBusiness,
     body: IntegrationUpdate,
     caller: CurrentCaller,
-    integrations: Integrations,
+    integrations: IntegrationServiceDep,
     provider: ProviderQuery = "heygen",
 ) -> Integration:
     """Change what is sent; null clears.
 
     A new key, and `status: active`, are checked with the provider first, and a refusal changes nothing.
     """
-    caller.scope(business_id, IntegrationNotFound)
     return await integrations.update(caller, business_id, provider, body)
 
 
 @router.delete("/{business_id:business}", status_code=204, responses=responses(404))
 async def delete_integration(
-    business_id: UUID,
-    caller: CurrentCaller,
-    integrations: IntegrationRows,
+    business_id: OwnBusiness,
+    integrations: IntegrationRepositoryDep,
     provider: Annotated[ProviderName | None, Query()] = None,
 ) -> None:
     """Remove an integration and its key; without `provider`, all of the business's."""
-    caller.scope(business_id, IntegrationNotFound)
     await integrations.delete_integrations(business_id, provider)
 
 
 @router.post("/{business_id:business}/validate", responses=responses(404, 429, 502))
 async def validate_integration(
-    business_id: UUID, caller: CurrentCaller, integrations: Integrations, provider: ProviderQuery = "heygen"
+    business_id: OwnBusiness,
+    caller: CurrentCaller,
+    integrations: IntegrationServiceDep,
+    provider: ProviderQuery = "heygen",
 ) -> Integration:
     """Ask the provider whether the stored key still works: `active` or `error`; `inactive` stays as it is."""
-    caller.scope(business_id, IntegrationNotFound)
     return await integrations.validate(caller, business_id, provider)
 
 
 @router.get("/{business_id:business}/avatars", responses=responses(404, 429, 502))
 async def list_avatars(
-    business_id: UUID,
+    business_id: OwnBusiness,
     caller: CurrentCaller,
-    catalogue: ProviderCatalogue,
+    catalogue: CatalogueDep,
     provider: ProviderQuery = "heygen",
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> AvatarPage:
     """The avatars that the stored key may use."""
-    caller.scope(business_id, IntegrationNotFound)
     page = await catalogue.get_page(caller, business_id, provider, "avatars", limit, cursor)
     return AvatarPage(
         items=[Avatar.model_validate(item, from_attributes=True) for item in page.items],
@@ -183,15 +169,14 @@ async def list_avatars(
 
 @router.get("/{business_id:business}/voices", responses=responses(404, 429, 502))
 async def list_voices(
-    business_id: UUID,
+    business_id: OwnBusiness,
     caller: CurrentCaller,
-    catalogue: ProviderCatalogue,
+    catalogue: CatalogueDep,
     provider: ProviderQuery = "heygen",
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> VoicePage:
     """The voices that the stored key may use."""
-    caller.scope(business_id, IntegrationNotFound)
     page = await catalogue.get_page(caller, business_id, provider, "voices", limit, cursor)
     return VoicePage(
         items=[Voice.model_validate(item, from_attributes=True) for item in page.items],

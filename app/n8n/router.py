@@ -1,11 +1,13 @@
 """`/n8n/*`: what workflows ask for, and what they report."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Response
 
+from app.dependencies import provided
 from app.errors import NotFound
+from app.integrations.service import KeyCipher
 from app.n8n.broker import Broker
 from app.n8n.repository import ClaimRepository
 from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
@@ -27,25 +29,12 @@ async def _provider(
     return provider
 
 
-async def _broker(request: Request) -> Broker:
-    broker: Broker = request.app.state.broker
-    return broker
-
-
-async def _generations(request: Request) -> GenerationRepository:
-    repository: GenerationRepository = request.app.state.videos.repository
-    return repository
-
-
-async def _claims(request: Request) -> ClaimRepository:
-    repository: ClaimRepository = request.app.state.claims
-    return repository
-
-
 ProviderInPath = Annotated[str, Depends(_provider)]
-VideoBroker = Annotated[Broker, Depends(_broker)]
-Claims = Annotated[ClaimRepository, Depends(_claims)]
-Generations = Annotated[GenerationRepository, Depends(_generations)]
+
+BrokerDep = Annotated[Broker, provided(Broker)]
+ClaimRepositoryDep = Annotated[ClaimRepository, provided(ClaimRepository)]
+GenerationRepositoryDep = Annotated[GenerationRepository, provided(GenerationRepository)]
+KeyCipherDep = Annotated[KeyCipher, provided(KeyCipher)]
 
 
 @router.post("/{provider}-credentials", responses=responses(404, 409, 410))
@@ -53,8 +42,8 @@ async def issue_credentials(
     caller: N8nCaller,
     provider: ProviderInPath,
     body: CredentialsRequest,
-    claims: Claims,
-    request: Request,
+    claims: ClaimRepositoryDep,
+    keys: KeyCipherDep,
     response: Response,
 ) -> Credentials:
     """Hand out the active integration with its key, and claim the generation for this execution.
@@ -71,7 +60,6 @@ async def issue_credentials(
         execution_id=body.execution_id,
     )
     response.headers["Cache-Control"] = "no-store"
-    keys: Any = request.app.state.integrations.keys
     return Credentials(
         business_id=claimed.business_id,
         provider=claimed.provider,
@@ -84,7 +72,7 @@ async def issue_credentials(
 
 @router.post("/{provider}-status", response_model=Generation, responses=responses(404, 409, 410))
 async def report_status(
-    _caller: N8nCaller, provider: ProviderInPath, body: StatusReport, generations: Generations
+    _caller: N8nCaller, provider: ProviderInPath, body: StatusReport, generations: GenerationRepositoryDep
 ) -> Generation:
     """Report how a generation goes: `processing` with `video_id`, then `completed` with `video_url` or `failed`.
 
@@ -97,7 +85,7 @@ async def report_status(
 
 @router.post("/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 429, 502))
 async def create_video(
-    caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: VideoBroker
+    caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: BrokerDep
 ) -> Generation:
     """Broker mode: have the service call the provider, so that the key never enters n8n.
 
@@ -110,7 +98,7 @@ async def create_video(
     "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502)
 )
 async def get_video(
-    caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: VideoBroker
+    caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: BrokerDep
 ) -> Generation:
     """Broker mode: ask the provider how the video is, and move the generation on."""
     return await broker.get_video(caller, provider, generation_id)

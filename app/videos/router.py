@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 
-from app.errors import ContentNotFound, GenerationNotFound
+from app.dependencies import provided
+from app.errors import ContentNotFound
 from app.openapi import responses
 from app.routing import JsonRoute
 from app.schemas import Cursor, CursorText, Limit
-from app.security import CurrentCaller
+from app.security import CurrentCaller, VisibleBusiness, business_in_body, business_in_query
 from app.videos.events import EventHub, EventStreamResponse
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import GenerateVideo, Generation, VideoPage
@@ -18,24 +19,12 @@ from app.videos.service import VideoService
 router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=JsonRoute)
 
 
-async def _service(request: Request) -> VideoService:
-    service: VideoService = request.app.state.videos
-    return service
+EventHubDep = Annotated[EventHub, provided(EventHub)]
+GenerationRepositoryDep = Annotated[GenerationRepository, provided(GenerationRepository)]
+VideoServiceDep = Annotated[VideoService, provided(VideoService)]
 
-
-async def _repository(request: Request) -> GenerationRepository:
-    repository: GenerationRepository = request.app.state.videos.repository
-    return repository
-
-
-async def _events(request: Request) -> EventHub:
-    hub: EventHub = request.app.state.events
-    return hub
-
-
-Videos = Annotated[VideoService, Depends(_service)]
-Generations = Annotated[GenerationRepository, Depends(_repository)]
-Events = Annotated[EventHub, Depends(_events)]
+OwnBusinessInBody = Annotated[UUID, business_in_body(ContentNotFound)]
+OwnBusinessInQuery = Annotated[UUID, business_in_query(ContentNotFound)]
 
 
 @router.post(
@@ -45,9 +34,9 @@ Events = Annotated[EventHub, Depends(_events)]
     responses=responses(404, 409, 502, 504),
 )
 async def generate_video(
+    business_id: OwnBusinessInBody,
     body: GenerateVideo,
-    caller: CurrentCaller,
-    videos: Videos,
+    videos: VideoServiceDep,
     response: Response,
     idempotency_key: Annotated[
         str | None,
@@ -63,7 +52,6 @@ async def generate_video(
 
     202 when n8n has taken the job. One generation lives per content: a second request gets 409.
     """
-    business_id = caller.business(body.business_id, ContentNotFound, "body.business_id")
     generation, replayed = await videos.generate(business_id, body, idempotency_key)
     response.headers["Location"] = f"/integrations/ai-avatar/videos/{generation.content_id}"
     if replayed:
@@ -73,16 +61,15 @@ async def generate_video(
 
 @router.get("/videos", responses=responses(404))
 async def list_videos(
-    caller: CurrentCaller,
-    generations: Generations,
-    business_id: UUID | None = None,
+    business_id: OwnBusinessInQuery,
+    generations: GenerationRepositoryDep,
     heygen_status: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$")] = None,
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> VideoPage:
     """The business's contents, newest first, each with its latest generation or null."""
     items = await generations.list_videos(
-        caller.business(business_id, ContentNotFound, "query.business_id"),
+        business_id,
         heygen_status,
         Cursor.decode(cursor) if cursor else None,
         limit + 1,
@@ -95,15 +82,19 @@ async def list_videos(
 
 
 @router.get("/videos/{content_id}", response_model=Generation, responses=responses(404))
-async def get_video(content_id: UUID, caller: CurrentCaller, videos: Videos) -> Generation:
+async def get_video(
+    content_id: UUID, business_id: VisibleBusiness, caller: CurrentCaller, videos: VideoServiceDep
+) -> Generation:
     """The latest generation of a content, with a link to the video that still works."""
-    return await videos.get_latest(caller, caller.scope(None, GenerationNotFound), content_id)
+    return await videos.get_latest(caller, business_id, content_id)
 
 
 @router.post("/videos/{content_id}/cancel", response_model=Generation, responses=responses(404))
-async def cancel_video(content_id: UUID, caller: CurrentCaller, generations: Generations) -> Generation:
+async def cancel_video(
+    content_id: UUID, business_id: VisibleBusiness, generations: GenerationRepositoryDep
+) -> Generation:
     """End the live generation: the content gets its status back, and a workflow that asks later gets 410."""
-    return await generations.cancel_generation(caller.scope(None, GenerationNotFound), content_id)
+    return await generations.cancel_generation(business_id, content_id)
 
 
 @router.get(
@@ -122,14 +113,18 @@ async def cancel_video(content_id: UUID, caller: CurrentCaller, generations: Gen
     ),
 )
 async def follow_video(
-    content_id: UUID, caller: CurrentCaller, generations: Generations, events: Events
+    content_id: UUID,
+    business_id: VisibleBusiness,
+    caller: CurrentCaller,
+    generations: GenerationRepositoryDep,
+    events: EventHubDep,
 ) -> Response:
     """Follow a generation to its end as server-sent events.
 
     Read it with `fetch`, so that the token stays in its header. Ends after a final state, or with
     `event: expired_token` when the token does. A comment every 15 s keeps proxies from closing it.
     """
-    generation = await generations.get_latest_generation(caller.scope(None, GenerationNotFound), content_id)
+    generation = await generations.get_latest_generation(business_id, content_id)
     return EventStreamResponse(
         events.follow(generation, caller.token_expires_at), events.timing.read_timeout_seconds
     )

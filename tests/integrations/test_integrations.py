@@ -21,6 +21,9 @@ from support.servers import free_port, serve_app
 from support.service import running, settings
 from support.tenants import SERVICE_HEADERS, Tenant, make_content, make_tenant
 
+from app.dependencies import services_of
+from app.integrations.repository import IntegrationRepository
+
 pytestmark = pytest.mark.anyio
 
 CANARY = "sandbox-canary-integrations"
@@ -395,7 +398,7 @@ async def test_verdict_on_an_older_key_does_not_touch_the_new_one(
 ) -> None:
     """The provider rejects the old key while the new one is being saved."""
     app, _ = service
-    repository = app.state.integrations.repository
+    repository = services_of(app)[IntegrationRepository]
     old = datetime.now(UTC) - timedelta(days=1)
     after = await repository.record_key_check(api.tenant.business_id, "heygen", old, accepted=False)
     assert after.status == "active"

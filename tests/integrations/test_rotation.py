@@ -17,9 +17,11 @@ from support.service import running, settings
 from support.tenants import SECRETS_KEYS, Tenant, make_tenant
 
 from app.db import Database
+from app.dependencies import services_of
 from app.integrations import rotation
 from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import rotate
+from app.integrations.service import IntegrationService
 from app.sealing import KeyRing
 
 pytestmark = pytest.mark.anyio
@@ -114,7 +116,7 @@ async def test_keys_saved_during_a_rotation_are_kept(
     apis = await connect_many(client, admin_connection, 6)
     ring = KeyRing.parse(BOTH)
     async with running(settings(database_url, secrets_keys=BOTH)) as (app, saver):
-        app.state.integrations._providers = {"heygen": _Believer()}
+        services_of(app)[IntegrationService]._providers = {"heygen": _Believer()}  # type: ignore[dict-item]
 
         async def save(api: Api) -> None:
             for n in range(8):

@@ -24,6 +24,7 @@ from support.tenants import JWT_SECRET, Tenant, make_content, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app.db import Database
+from app.dependencies import services_of
 from app.main import create_app
 from app.security import mint_token
 from app.videos.events import EventHub, EventTiming
@@ -57,8 +58,9 @@ def app_and_url(
     providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook_server.url}}
     app = create_app(settings(database_url, providers=providers))
     with serve_app(app) as url:
-        app.state.polls = Polls(app.state.videos.repository)
-        app.state.events = EventHub(app.state.polls, QUICK)
+        services = services_of(app)
+        app.state.polls = Polls(services[GenerationRepository])
+        services[EventHub] = EventHub(app.state.polls, QUICK)
         yield app, url
 
 
@@ -71,8 +73,7 @@ async def client(app_and_url: tuple[FastAPI, str]) -> AsyncIterator[httpx.AsyncC
 
 @pytest.fixture
 def hub(app_and_url: tuple[FastAPI, str]) -> EventHub:
-    hub: EventHub = app_and_url[0].state.events
-    return hub
+    return services_of(app_and_url[0])[EventHub]
 
 
 def events_path(tenant: Tenant) -> str:
