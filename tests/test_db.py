@@ -2,10 +2,10 @@
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -13,11 +13,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 from support import postgres
+from support.api import Api
 from support.problems import assert_problem
 from support.servers import free_port
 from support.service import running, settings
-from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant
-from support.webhook_receiver import WebhookReceiver
+from support.tenants import Tenant
 
 from app import db as database
 from app import errors
@@ -25,8 +25,6 @@ from app.db import INTEGER, TEXT, Database, SqlFunction, driver_dsn
 from app.security import GET_MEMBERSHIP
 
 pytestmark = pytest.mark.anyio
-
-ROOT = "/integrations/ai-avatar"
 
 RAISE = SqlFunction("public.tests_raise", {"p_state": TEXT, "p_detail": TEXT})
 SLEEP = SqlFunction("public.tests_sleep", {"p_ms": INTEGER})
@@ -134,12 +132,12 @@ async def test_call_that_takes_too_long_is_ended_at_the_server_too(
             break
         await asyncio.sleep(0.05)
     else:
-        pytest.fail("the server still works for a caller who has left")
+        pytest.fail("the server still works for a caller that has given up")
     await impatient.close()
 
 
 class Valve:
-    """TCP in front of the database, which can be shut and opened again."""
+    """A TCP proxy in front of the database, which can be shut and opened again."""
 
     def __init__(self, database_url: str) -> None:
         self._database = urlsplit(database_url)
@@ -199,41 +197,40 @@ async def test_database_that_goes_down_is_503_and_comes_back_without_a_restart(
 ) -> None:
     await valve.open()
     async with running(settings(valve.url)) as (_, client):
-        assert (await client.get(ROOT, headers=tenant.headers)).status_code == 200
+        api = Api(client, tenant)
+        await api.list_integrations(expect=200)
         await valve.shut()
         for _ in range(2):
-            down = await client.get(ROOT, headers=tenant.headers)
-            assert_problem(down, 503, "database_unavailable")
-            assert int(down.headers["retry-after"]) >= 1
+            assert_problem(await api.list_integrations(), 503, "database_unavailable")
         assert_problem(await client.get("/health/ready"), 503, "database_unavailable")
         assert (await client.get("/health/live")).status_code == 200
-        post = await client.post(f"{ROOT}", json={"api_key": "sandbox-x"}, headers=tenant.headers)
-        assert_problem(post, 503, "database_unavailable")
+        assert_problem(await api.connect(), 503, "database_unavailable")
         await valve.open()
-        assert (await client.get(ROOT, headers=tenant.headers)).status_code == 200
+        await api.list_integrations(expect=200)
         assert (await client.get("/health/ready")).status_code == 200
     await valve.shut()
 
 
 async def test_service_starts_before_its_database(valve: Valve, tenant: Tenant) -> None:
     async with running(settings(valve.url)) as (_, client):
-        assert_problem(await client.get(ROOT, headers=tenant.headers), 503, "database_unavailable")
+        api = Api(client, tenant)
+        assert_problem(await api.list_integrations(), 503, "database_unavailable")
         await valve.open()
-        assert (await client.get(ROOT, headers=tenant.headers)).status_code == 200
+        await api.list_integrations(expect=200)
         await valve.shut()
 
 
 async def test_connections_that_the_server_ended_are_replaced(
-    client: httpx.AsyncClient, admin_connection: asyncpg.Connection, tenant: Tenant
+    unconnected_api: Api, admin_connection: asyncpg.Connection
 ) -> None:
-    """A restart, a failover: each connection of the pool fails once at most, and none for ever."""
-    await asyncio.gather(*(client.get(ROOT, headers=tenant.headers) for _ in range(10)))
+    """A restart or failover: each connection of the pool fails at most once."""
+    await asyncio.gather(*(unconnected_api.list_integrations() for _ in range(10)))
     await admin_connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
     await asyncio.sleep(0.1)
-    statuses = [(await client.get(ROOT, headers=tenant.headers)).status_code for _ in range(30)]
+    statuses = [(await unconnected_api.list_integrations()).status_code for _ in range(30)]
     assert set(statuses) <= {200, 503}
     assert statuses[-5:] == [200] * 5
 
@@ -246,7 +243,7 @@ def empty_database_url(server: postgres.Server) -> Iterator[str]:
 
 async def test_database_that_is_not_migrated_is_not_ready(empty_database_url: str, tenant: Tenant) -> None:
     async with running(settings(empty_database_url)) as (_, client):
-        assert_problem(await client.get(ROOT, headers=tenant.headers), 503, "not_ready")
+        assert_problem(await Api(client, tenant).list_integrations(), 503, "not_ready")
 
 
 @pytest.mark.parametrize(
@@ -288,12 +285,9 @@ async def test_service_works_without_prepared_statements(
         database_url, database_pooler="transaction", providers={"heygen": {"api_url": heygen_url}}
     )
     async with running(configured) as (_, client):
-        made = await client.post(ROOT, json={"api_key": "sandbox-x"}, headers=tenant.headers)
-        assert made.status_code == 201
-        body = {"business_id": str(tenant.business_id)}
-        assert (
-            await client.post("/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)
-        ).status_code == 200
+        api = Api(client, tenant)
+        await api.connect(expect=201)
+        await api.issue_credentials(expect=200)
 
 
 # What a request costs ------------------------------------------------------------------------------------------------
@@ -301,14 +295,14 @@ async def test_service_works_without_prepared_statements(
 
 @pytest.fixture
 def calls(service: tuple[FastAPI, httpx.AsyncClient], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The SQL that the service's connections send, in order, but for what runs on its own in the background."""
+    """The SQL that the service's connections send, in order, without the background tasks' own."""
     sent: list[str] = []
     background = ("expire_generations", "purge_secret_reads", "get_latest_generations")
     for method in ("fetch", "fetchrow", "fetchval", "execute", "executemany", "prepare"):
         original = getattr(asyncpg.Connection, method)
 
         async def record(self: Any, sql: str, *args: Any, _original: Any = original, **options: Any) -> Any:
-            # Type introspection and the tests' own statements are none of a request's.
+            # Leave out type introspection and the tests' own statements.
             if "ai_avatar." in sql and not any(name in sql for name in background):
                 sent.append(sql)
             return await _original(self, sql, *args, **options)
@@ -321,59 +315,41 @@ def functions(calls: list[str]) -> list[str]:
     return [sql.partition("FROM ai_avatar.")[2].partition("(")[0] for sql in calls]
 
 
-async def test_each_hot_request_is_one_round_trip(
-    client: httpx.AsyncClient, connected: Tenant, webhook: WebhookReceiver, calls: list[str]
-) -> None:
-    own = f"{ROOT}/{connected.business_id}"
-    business = {"business_id": str(connected.business_id)}
-    content = {"content_id": str(connected.content_id)}
+async def test_each_hot_request_is_one_round_trip(api: Api, calls: list[str]) -> None:
+    api = api.as_service()
 
-    async def cost(method: str, path: str, headers: dict[str, str], **arguments: Any) -> list[str]:
+    async def cost(request: Awaitable[httpx.Response]) -> list[str]:
         calls.clear()
-        response = await client.request(method, path, headers=headers, **arguments)
+        response = await request
         assert response.is_success, response.text
         return functions(calls)
 
-    assert await cost("GET", own, SERVICE_HEADERS) == ["get_integration"]
-    assert await cost("GET", f"{ROOT}?business_id={connected.business_id}", SERVICE_HEADERS) == [
-        "list_integrations"
-    ]
-    assert await cost("PATCH", own, SERVICE_HEADERS, json={"voice_id": "v"}) == ["update_integration"]
-    assert await cost("GET", f"{ROOT}/videos?business_id={connected.business_id}", SERVICE_HEADERS) == [
-        "list_videos"
-    ]
-    assert await cost("POST", "/n8n/heygen-credentials", N8N_HEADERS, json=business) == ["claim_credentials"]
-    assert await cost("POST", ROOT, SERVICE_HEADERS, json=business | {"api_key": "sandbox-x"}) == [
-        "set_integration"
-    ]
-    generate = await cost("POST", f"{ROOT}/generate-video", SERVICE_HEADERS, json=business | content)
-    assert generate == ["start_generation", "confirm_dispatch"], "one before the webhook, one after it"
-    assert await cost("GET", f"{ROOT}/videos/{connected.content_id}", SERVICE_HEADERS) == [
-        "get_latest_generation"
-    ]
-    state = (await client.get(f"{ROOT}/videos/{connected.content_id}", headers=SERVICE_HEADERS)).json()
-    claim = {"generation_id": state["id"], "execution_id": "1"}
-    assert await cost("POST", "/n8n/heygen-credentials", N8N_HEADERS, json=business | claim) == [
-        "claim_credentials"
-    ]
-    report = claim | {"status": "processing", "video_id": "v"}
-    assert await cost("POST", "/n8n/heygen-status", N8N_HEADERS, json=report) == ["report_generation"]
-    assert await cost("POST", f"{ROOT}/videos/{connected.content_id}/cancel", SERVICE_HEADERS) == [
-        "cancel_generation"
-    ]
-    assert UUID(state["id"])
+    assert await cost(api.get_integration()) == ["get_integration"]
+    assert await cost(api.list_integrations()) == ["list_integrations"]
+    assert await cost(api.update(voice_id="v")) == ["update_integration"]
+    assert await cost(api.list_videos()) == ["list_videos"]
+    assert await cost(api.issue_credentials()) == ["claim_credentials"]
+    assert await cost(api.connect()) == ["set_integration"]
+    dispatched = ["start_generation", "confirm_dispatch"]
+    assert await cost(api.generate()) == dispatched, "one before the webhook, one after it"
+    assert await cost(api.get_generation()) == ["get_latest_generation"]
+    generation_id = (await api.get_generation()).json()["id"]
+    assert await cost(api.claim(generation_id)) == ["claim_credentials"]
+    report = api.report(generation_id, "processing", execution_id="1", video_id="v")
+    assert await cost(report) == ["report_generation"]
+    assert await cost(api.cancel()) == ["cancel_generation"]
 
 
-async def test_membership_costs_one_more_and_none_while_it_is_remembered(
+async def test_membership_costs_one_more_and_none_while_it_is_cached(
     database_url: str, connected: Tenant, calls: list[str]
 ) -> None:
-    path = f"{ROOT}/{connected.business_id}"
     async with running(settings(database_url, membership_cache_seconds=30)) as (_, client):
+        api = Api(client, connected)
         calls.clear()
-        await client.get(path, headers=connected.headers)
+        await api.get_integration()
         assert functions(calls) == ["get_membership", "get_integration"]
         calls.clear()
-        await client.get(path, headers=connected.headers)
+        await api.get_integration()
         assert functions(calls) == ["get_integration"]
 
 

@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from support.api import ROOT
 from support.problems import assert_problem, snapshot
 from support.servers import serve_app
 from support.service import settings
@@ -19,7 +20,6 @@ from app.main import create_app
 
 pytestmark = pytest.mark.anyio
 
-ROOT = "/integrations/ai-avatar"
 GENERATE = f"{ROOT}/generate-video"
 CREDENTIALS = "/n8n/heygen-credentials"
 STATUS = "/n8n/heygen-status"

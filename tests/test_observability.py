@@ -16,6 +16,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from pydantic import SecretStr
+from support.api import ROOT
 from support.postgres import Server
 from support.problems import assert_problem
 from support.servers import free_port
@@ -35,7 +36,6 @@ from app.migrations import REQUIRED_REVISION
 
 pytestmark = pytest.mark.anyio
 
-ROOT = "/integrations/ai-avatar"
 CANARY = "sandbox-canary-observed"
 
 

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from support.api import ROOT
 from support.problems import assert_problem
 from support.servers import free_port, serve_app
 from support.service import running, settings
@@ -41,8 +42,6 @@ from app.jwks import JwksKeys
 from app.security import Authenticator
 
 pytestmark = pytest.mark.anyio
-
-ROOT = "/integrations/ai-avatar"
 
 
 def claims(user_id: UUID | str | None = None, **changes: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from support.api import api_at
 from support.processes import ServiceProcess, environment, service_processes
 from support.servers import serve_app
 from support.tenants import N8N_HEADERS, SERVICE_HEADERS, make_content, make_tenant
@@ -37,7 +38,7 @@ SETTLE_SECONDS = 120
 BEHAVIOURS: dict[str, tuple[int, int, int]] = {
     "runs it": (200, 1, 55),
     "runs it twice": (200, 2, 12),
-    "says yes and does nothing": (200, 0, 8),
+    "accepts and does nothing": (200, 0, 8),
     "runs it and answers 500": (500, 1, 8),
     "answers 500": (500, 0, 4),
     "runs it and hangs": (0, 1, 5),
@@ -101,7 +102,7 @@ class UnreliableN8n:
                 self.counts["reports refused"] += 1
 
     async def call(self, client: httpx.AsyncClient, path: str, body: dict[str, str]) -> httpx.Response:
-        """Until a server answers: either of them may be dead, or die while it answers."""
+        """Retry until a server answers: either may be down, or be killed while it answers."""
         while True:
             service = self.rng.choice(self.services)
             try:
@@ -195,22 +196,16 @@ async def test_nothing_is_stuck_lost_or_run_twice_while_processes_are_killed(
 async def connect_businesses(
     admin_connection: asyncpg.Connection, service: ServiceProcess
 ) -> list[tuple[UUID, UUID]]:
-    """Contents to make videos of, in businesses that have connected HeyGen."""
+    """Content items to make videos of, in businesses that have connected HeyGen."""
     targets = []
-    async with httpx.AsyncClient(headers=SERVICE_HEADERS, trust_env=False, timeout=30) as client:
-        for _ in range(4):
-            tenant = await make_tenant(admin_connection)
-            body = {
-                "business_id": str(tenant.business_id),
-                "api_key": "sandbox-key",
-                "avatar_id": "sandbox-ada",
-            }
-            answer = await client.post(f"{service.url}/integrations/ai-avatar", json=body)
-            assert answer.status_code == 201, answer.text
-            targets += [
-                (tenant.business_id, await make_content(admin_connection, tenant.business_id))
-                for _ in range(CONTENTS // 4)
-            ]
+    for _ in range(4):
+        tenant = await make_tenant(admin_connection)
+        async with api_at(service.url, tenant) as api:
+            await api.connect(avatar_id="sandbox-ada", expect=201)
+        targets += [
+            (tenant.business_id, await make_content(admin_connection, tenant.business_id))
+            for _ in range(CONTENTS // 4)
+        ]
     return targets
 
 

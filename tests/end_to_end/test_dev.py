@@ -20,6 +20,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
+from support.api import ROOT
 from support.postgres import DATA
 from support.servers import free_port
 from support.sql import script
@@ -30,7 +31,6 @@ from app.sandbox.embedded import database_url, start_postgres
 pytestmark = pytest.mark.slow
 
 CANARY = "sandbox-canary-7f3a91"
-ROOT = "/integrations/ai-avatar"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 AVATAR = "sandbox-ada"
 SECRET_NAMES = re.compile(r"^(DATABASE|SUPABASE|N8N|SECRETS|SERVICE|HEYGEN|WEBHOOK|LOG|CORS|FRAME|MIGRATE)_")

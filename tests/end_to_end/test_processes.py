@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
 import pytest
 from pydantic import SecretStr
+from support.api import ROOT, Api, api_at
 from support.postgres import DATA, Server, lock
+from support.problems import assert_problem
 from support.processes import ServiceProcess, environment, service_processes
 from support.service import running, settings
-from support.tenants import SERVICE_HEADERS, Tenant, make_tenant
+from support.tenants import Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app.db import connect
@@ -28,12 +29,10 @@ from app.sandbox.embedded import start_postgres
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-GENERATE = "/integrations/ai-avatar/generate-video"
-
 
 @pytest.fixture(scope="module")
 def env(database_url: str, webhook_server: WebhookReceiver, heygen_url: str) -> dict[str, str]:
-    # A generous budget: whoever waits for it to run out is found out.
+    # A generous budget: a test that waits for it to run out takes too long.
     return environment(
         database_url,
         webhook_server.url,
@@ -51,35 +50,21 @@ def pair(env: dict[str, str]) -> Iterator[list[ServiceProcess]]:
 
 
 @pytest.fixture
-async def business(pair: list[ServiceProcess], admin_connection: asyncpg.Connection) -> Tenant:
-    """One that has connected HeyGen."""
-    tenant = await make_tenant(admin_connection)
-    await connect_heygen(pair[0].url, tenant)
-    return tenant
-
-
-async def connect_heygen(url: str, tenant: Tenant) -> None:
-    body = {"business_id": str(tenant.business_id), "api_key": "sandbox-key", "avatar_id": "sandbox-ada"}
-    async with httpx.AsyncClient(headers=SERVICE_HEADERS, trust_env=False, timeout=30) as client:
-        answer = await client.post(f"{url}/integrations/ai-avatar", json=body)
-    assert answer.status_code == 201, answer.text
-
-
-async def generate(url: str, tenant: Tenant) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-        return await client.post(
-            url + GENERATE, json={"content_id": str(tenant.content_id)}, headers=tenant.headers
-        )
+async def api(pair: list[ServiceProcess], tenant: Tenant) -> AsyncIterator[Api]:
+    """The first process, called by a business that has connected HeyGen."""
+    async with api_at(pair[0].url, tenant) as api:
+        await api.connect(avatar_id="sandbox-ada", expect=201)
+        yield api
 
 
 def hang_up_on_generate(url: str, tenant: Tenant, webhook: WebhookReceiver) -> None:
-    """Asks for a video and closes the connection while n8n has not answered yet."""
+    """Ask for a video and close the connection before n8n has answered."""
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
     body = json.dumps({"content_id": str(tenant.content_id)}).encode()
     head = (
-        f"POST {GENERATE} HTTP/1.1\r\nHost: service.test\r\nContent-Type: application/json\r\n"
+        f"POST {ROOT}/generate-video HTTP/1.1\r\nHost: service.test\r\nContent-Type: application/json\r\n"
         f"Authorization: {tenant.headers['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -108,29 +93,29 @@ async def until(admin_connection: asyncpg.Connection, content_id: UUID, wanted: 
 )
 async def test_what_n8n_answers_counts_although_the_client_has_hung_up(
     pair: list[ServiceProcess],
-    business: Tenant,
+    api: Api,
     webhook: WebhookReceiver,
     admin_connection: asyncpg.Connection,
     answer: int,
     wanted: tuple[Any, ...],
 ) -> None:
     webhook.answers, webhook.delay = [answer], 1
-    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, webhook)
-    await until(admin_connection, business.content_id, wanted)
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, api.tenant, webhook)
+    await until(admin_connection, api.tenant.content_id, wanted)
 
 
 async def test_sigterm_lets_webhook_calls_finish(
     pair: list[ServiceProcess],
-    business: Tenant,
+    api: Api,
     webhook: WebhookReceiver,
     admin_connection: asyncpg.Connection,
 ) -> None:
     """Of one client that waits and of one that has hung up."""
     hung_up = await make_tenant(admin_connection)
-    await connect_heygen(pair[0].url, hung_up)
+    await api.of(hung_up).connect(avatar_id="sandbox-ada", expect=201)
     webhook.delay = 2
     await asyncio.to_thread(hang_up_on_generate, pair[0].url, hung_up, webhook)
-    waiting = asyncio.create_task(generate(pair[0].url, business))
+    waiting = asyncio.create_task(api.generate())
     while len(webhook.deliveries) < 2:
         await asyncio.sleep(0.02)
 
@@ -138,7 +123,7 @@ async def test_sigterm_lets_webhook_calls_finish(
 
     assert (await waiting).status_code == 202
     await asyncio.to_thread(pair[0].wait)
-    for tenant in (business, hung_up):
+    for tenant in (api.tenant, hung_up):
         await until(admin_connection, tenant.content_id, ("processing", "processing", True))
     await start_again(pair[0])
 
@@ -149,14 +134,11 @@ async def start_again(service: ServiceProcess) -> None:
 
 
 async def test_sigterm_ends_event_streams_at_once(
-    pair: list[ServiceProcess], business: Tenant, webhook: WebhookReceiver
+    pair: list[ServiceProcess], api: Api, webhook: WebhookReceiver
 ) -> None:
-    assert (await generate(pair[0].url, business)).status_code == 202
-    path = f"{pair[0].url}/integrations/ai-avatar/videos/{business.content_id}/events"
-    async with (
-        httpx.AsyncClient(trust_env=False, timeout=60) as client,
-        client.stream("GET", path, headers=business.headers) as stream,
-    ):
+    await api.generate(expect=202)
+    path = f"{ROOT}/videos/{api.tenant.content_id}/events"
+    async with api.client.stream("GET", path, headers=api.tenant.headers) as stream:
         lines = stream.aiter_lines()
         assert await anext(lines) == "event: generation"
         started = time.monotonic()
@@ -172,36 +154,36 @@ async def test_sigterm_ends_event_streams_at_once(
 @pytest.mark.parametrize("repaired_by", ["another instance", "the next start"])
 async def test_what_a_killed_process_left_is_repaired(
     pair: list[ServiceProcess],
-    business: Tenant,
+    api: Api,
     webhook: WebhookReceiver,
     admin_connection: asyncpg.Connection,
     repaired_by: str,
 ) -> None:
     await admin_connection.execute(
-        "update public.content set heygen_status = 'completed' where id = $1", business.content_id
+        "update public.content set heygen_status = 'completed' where id = $1", api.tenant.content_id
     )
     webhook.delay = 30
-    await asyncio.to_thread(hang_up_on_generate, pair[0].url, business, webhook)
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, api.tenant, webhook)
     pair[0].kill()
     if repaired_by == "the next start":
         pair[1].kill()
-    await until(admin_connection, business.content_id, ("processing", "dispatching", False))
-    # 70 s are over.
+    await until(admin_connection, api.tenant.content_id, ("processing", "dispatching", False))
+    # As after 70 s.
     await admin_connection.execute(
         "update ai_avatar.generations set deadline = now() - interval '1 s' where content_id = $1",
-        business.content_id,
+        api.tenant.content_id,
     )
     if repaired_by == "the next start":
         await start_again(pair[1])
-    await until(admin_connection, business.content_id, ("completed", "expired", False))
+    await until(admin_connection, api.tenant.content_id, ("completed", "expired", False))
     await start_again(pair[0])
     webhook.delay = 0
-    assert (await generate(pair[0].url, business)).status_code == 202
+    await api.generate(expect=202)
 
 
 async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_needed(
     pair: list[ServiceProcess],
-    business: Tenant,
+    api: Api,
     webhook: WebhookReceiver,
     admin_connection: asyncpg.Connection,
     database_url: str,
@@ -209,8 +191,8 @@ async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_need
     holder = await connect(SecretStr(database_url))
     try:
         async with holder.transaction():
-            await holder.execute("select from public.content where id = $1 for update", business.content_id)
-            pending = asyncio.create_task(generate(pair[0].url, business))
+            await holder.execute("select from public.content where id = $1 for update", api.tenant.content_id)
+            pending = asyncio.create_task(api.generate())
             kill = (
                 "select count(pg_terminate_backend(pid)) from pg_stat_activity "
                 "where datname = current_database() and wait_event_type = 'Lock'"
@@ -220,20 +202,19 @@ async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_need
             broken = await pending
     finally:
         await holder.close()
-    assert (broken.status_code, broken.json()["code"]) == (503, "database_unavailable")
-    assert int(broken.headers["retry-after"]) > 0
+    assert_problem(broken, 503, "database_unavailable")
     await admin_connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid() and state = 'idle'"
     )
     assert webhook.deliveries == []
-    assert (await generate(pair[0].url, business)).status_code == 202
+    await api.generate(expect=202)
 
 
 @asynccontextmanager
 async def service_with_its_own_server(
     webhook_url: str, heygen_url: str
-) -> AsyncIterator[tuple[httpx.AsyncClient, Tenant, asyncpg.Connection, Any]]:
+) -> AsyncIterator[tuple[Api, asyncpg.Connection, Any]]:
     """A database server that may be stopped without harm to other tests."""
     folder = DATA / f"outage-{uuid4().hex[:8]}" / "pg"
     with lock("outage"):
@@ -245,11 +226,9 @@ async def service_with_its_own_server(
         providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook_url}}
         async with running(settings(url, providers=providers, webhook_timeout_seconds=30)) as (_, client):
             admin_connection = await connect(SecretStr(url))
-            tenant = await make_tenant(admin_connection)
-            body = {"api_key": "sandbox-key", "avatar_id": "sandbox-ada"}
-            answer = await client.post("/integrations/ai-avatar", json=body, headers=tenant.headers)
-            assert answer.status_code == 201, answer.text
-            yield client, tenant, admin_connection, server
+            api = Api(client, await make_tenant(admin_connection))
+            await api.connect(avatar_id="sandbox-ada", expect=201)
+            yield api, admin_connection, server
     finally:
         server.cleanup()
         shutil.rmtree(folder.parent)
@@ -259,25 +238,17 @@ async def service_with_its_own_server(
 async def test_what_n8n_answers_counts_although_the_database_is_away(
     webhook: WebhookReceiver, heygen_url: str, answer: int
 ) -> None:
-    """The database goes while n8n is asked, and comes back: the answer is still written down."""
+    """The database stops during the webhook call and comes back: the answer is still recorded."""
     webhook.delay, webhook.answers = 1, [answer]
-    async with service_with_its_own_server(webhook.url, heygen_url) as (
-        client,
-        tenant,
-        admin_connection,
-        server,
-    ):
-        body = {"content_id": str(tenant.content_id)}
-        pending = asyncio.create_task(client.post(GENERATE, json=body, headers=tenant.headers))
+    async with service_with_its_own_server(webhook.url, heygen_url) as (api, admin_connection, server):
+        pending = asyncio.create_task(api.generate())
         assert await asyncio.to_thread(webhook.arrived.wait, 30)
         await admin_connection.close()
         await asyncio.to_thread(server.stop)
         try:
-            away = await client.get("/integrations/ai-avatar", headers=tenant.headers)
-            assert (away.status_code, away.json()["code"]) == (503, "database_unavailable")
-            assert int(away.headers["retry-after"]) > 0
-            assert (await client.get("/health/ready")).status_code == 503
-            assert (await client.get("/health/live")).status_code == 200
+            assert_problem(await api.list_integrations(), 503, "database_unavailable")
+            assert (await api.client.get("/health/ready")).status_code == 503
+            assert (await api.client.get("/health/live")).status_code == 200
             await asyncio.sleep(1.5)  # n8n has answered by now
         finally:
             await asyncio.to_thread(server.ensure_postgres_running)
@@ -285,10 +256,7 @@ async def test_what_n8n_answers_counts_although_the_database_is_away(
         response = await pending
 
         assert response.status_code == (202 if answer == 200 else 502), response.text
-        latest = await client.get(
-            f"/integrations/ai-avatar/videos/{tenant.content_id}", headers=tenant.headers
-        )
-        state = latest.json()
+        state = (await api.get_generation()).json()
         assert (state["status"], state["heygen_status"], state["dispatched_at"] is not None) == (
             ("processing", "processing", True) if answer == 200 else ("failed", None, False)
         )
