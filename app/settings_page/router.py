@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -50,10 +51,10 @@ def create_router(*, frame_ancestors: Sequence[str] = (), media_sources: Sequenc
     async def settings_page(request: Request) -> Response:
         return respond(request, static[PAGE], page_headers)
 
-    @router.api_route("/static/{name}", methods=METHODS)
-    async def settings_static(name: str, request: Request) -> Response:
-        file = static.get(name)
-        if file is None or name == PAGE:
+    @router.api_route("/static/{path:path}", methods=METHODS)
+    async def settings_static(path: str, request: Request) -> Response:
+        file = static.get(path)
+        if file is None or path == PAGE:
             raise HTTPException(404)
         return respond(request, file, {})
 
@@ -68,14 +69,17 @@ def loopback_origins(urls: Iterable[str]) -> list[str]:
     )
 
 
-def read_static() -> dict[str, StaticFile]:
-    """Every file of `static/`, by name."""
+def read_static(folder: Traversable | None = None, prefix: str = "") -> dict[str, StaticFile]:
+    """Read every file of `static/` and its folders, by path. Only these paths are served."""
     found: dict[str, StaticFile] = {}
-    for entry in files(__package__).joinpath("static").iterdir():
+    for entry in (folder or files(__package__).joinpath("static")).iterdir():
+        path = prefix + entry.name
         media_type = MEDIA_TYPES.get(entry.name.rpartition(".")[2])
-        if media_type is not None:
+        if entry.is_dir():
+            found |= read_static(entry, f"{path}/")
+        elif media_type is not None:
             body = entry.read_bytes()
-            found[entry.name] = StaticFile(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
+            found[path] = StaticFile(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
     return found
 
 

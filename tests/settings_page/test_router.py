@@ -78,7 +78,8 @@ def test_source_that_would_change_the_policy_is_refused(source: str) -> None:
     ("name", "media_type"),
     [
         ("ai-avatar-settings.js", "text/javascript; charset=utf-8"),
-        ("element.css", "text/css; charset=utf-8"),
+        ("lib/session.js", "text/javascript; charset=utf-8"),
+        ("element/element.css", "text/css; charset=utf-8"),
         ("icon.svg", "image/svg+xml"),
     ],
 )
@@ -88,7 +89,7 @@ async def test_static_files_have_their_types(client: httpx.AsyncClient, name: st
     assert response.headers["Content-Type"] == media_type
 
 
-@pytest.mark.parametrize("path", [PAGE, "/settings/static/strings.js"])
+@pytest.mark.parametrize("path", [PAGE, "/settings/static/lib/strings.js"])
 async def test_every_answer_is_safe_and_asked_about_again(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -113,7 +114,12 @@ async def test_every_answer_is_safe_and_asked_about_again(client: httpx.AsyncCli
     [
         "/settings/static/page.html",
         "/settings/static/nothing.js",
+        "/settings/static/lib",
+        "/settings/static/lib/",
+        "/settings/static/lib/../page.html",
+        "/settings/static//lib/session.js",
         "/settings/static/%2e%2e%2frouter.py",
+        "/settings/static/lib/%2e%2e/%2e%2e/router.py",
         "/settings/static/..%2frouter.py",
         "/settings/static/",
         "/api/settings/integrations",

@@ -1,6 +1,6 @@
 // The page around the element: takes its token from the link and forgets where it came from.
-import { h } from "./dom.js";
-import { strings } from "./strings.js";
+import { h } from "./lib/dom.js";
+import { strings } from "./lib/strings.js";
 import "./ai-avatar-settings.js";
 
 const main = document.getElementById("main");

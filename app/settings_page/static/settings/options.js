@@ -1,7 +1,7 @@
 // What an avatar or a voice looks like in a list, and the sound of a voice.
-import { h, icon } from "./dom.js";
-import { strings } from "./strings.js";
-import { safeUrl } from "./url.js";
+import { h, icon } from "../lib/dom.js";
+import { strings } from "../lib/strings.js";
+import { safeUrl } from "../lib/url.js";
 
 /** An avatar's picture; its first letter where there is none or it does not load. */
 export function face(item) {

@@ -1,14 +1,14 @@
 // A picker's list: pictures, sound and search. (WAI-ARIA: editable combobox with a listbox. The keyboard's focus
 // stays in the input; aria-activedescendant says which option is meant.)
 import { Catalogue } from "./catalogue.js";
-import { button, h, icon } from "./dom.js";
+import { button, h, icon } from "../lib/dom.js";
 import { buildOption, face, Preview } from "./options.js";
-import { explain, strings } from "./strings.js";
-import { adopt, load } from "./styles.js";
+import { explain, strings } from "../lib/strings.js";
+import { adopt, load } from "../lib/styles.js";
 
 const ENOUGH = 8; // matches that a search is content with before it stops asking for further pages
 const LONGEST_SEARCH = 40; // pages
-const sheet = await load("picker.css");
+const sheet = await load(new URL("picker.css", import.meta.url));
 
 export class PickerList {
 	#picker; #input; #words; #provider; #say; #preview;

@@ -1,9 +1,9 @@
 // The element's style sheets, from real .css files: adopted, so that a strict Content-Security-Policy holds.
 
-/** A style sheet of this folder. */
-export async function load(name) {
-	const response = await fetch(new URL(name, import.meta.url));
-	if (!response.ok) throw new Error(`${name}: ${response.status}`);
+/** Fetch a style sheet. */
+export async function load(url) {
+	const response = await fetch(url);
+	if (!response.ok) throw new Error(`${url}: ${response.status}`);
 	const sheet = new CSSStyleSheet();
 	sheet.replaceSync(await response.text());
 	return sheet;

@@ -1,16 +1,16 @@
 // One content's video: its script, its start, its progress, the finished video.
-import { busy, button, h, isLive, notice } from "./dom.js";
-import { confirm } from "./confirm.js";
-import { follow } from "./events.js";
+import { busy, button, h, isLive, notice } from "../lib/dom.js";
+import { confirm } from "../lib/confirm.js";
+import { follow } from "./follow.js";
 import { Progress } from "./progress.js";
 import { Result } from "./result.js";
-import { explain, strings } from "./strings.js";
-import { adopt, load } from "./styles.js";
+import { explain, strings } from "../lib/strings.js";
+import { adopt, load } from "../lib/styles.js";
 import { VideoApi } from "./video-api.js";
 
 const LONGEST_SCRIPT = 5000; // code points
 
-const sheet = await load("video.css");
+const sheet = await load(new URL("video.css", import.meta.url));
 
 export class VideoPane {
 	#api; #session; #root; #provider; #say; #ongeneration;

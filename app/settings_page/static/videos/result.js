@@ -1,7 +1,7 @@
 // What became of the last generation: the video, playing in place, or what went wrong.
-import { button, h, isLive, notice } from "./dom.js";
-import { strings } from "./strings.js";
-import { safeUrl } from "./url.js";
+import { button, h, isLive, notice } from "../lib/dom.js";
+import { strings } from "../lib/strings.js";
+import { safeUrl } from "../lib/url.js";
 
 export class Result {
 	#provider; #refresh;

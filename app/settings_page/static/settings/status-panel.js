@@ -1,6 +1,6 @@
 // How the connection is: valid, refused by the provider, or switched off.
-import { ago, busy, button, h, icon, notice } from "./dom.js";
-import { strings } from "./strings.js";
+import { ago, busy, button, h, icon, notice } from "../lib/dom.js";
+import { strings } from "../lib/strings.js";
 
 export class StatusPanel {
 	#provider;

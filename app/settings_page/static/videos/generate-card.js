@@ -1,7 +1,7 @@
 // The card that makes videos: the business's content, each with its state; the chosen one opens in place.
-import { Card } from "./card.js";
-import { button, h, icon, isLive } from "./dom.js";
-import { explain, strings } from "./strings.js";
+import { Card } from "../lib/card.js";
+import { button, h, icon, isLive } from "../lib/dom.js";
+import { explain, strings } from "../lib/strings.js";
 
 const LOOK_AGAIN = 20_000; // ms, while a video other than the open one is in the making
 

@@ -1,5 +1,5 @@
 // A generation's event stream, read with fetch so that the token stays in a header.
-import { isLive } from "./dom.js";
+import { isLive } from "../lib/dom.js";
 
 const SILENCE = 40_000; // ms; the server says something every 15 s
 const LONGEST_WAIT = 15_000; // ms between two tries

@@ -1,6 +1,6 @@
 // The API key: write-only. Once it is stored, the page has dots in its place and nothing else.
-import { button, h } from "./dom.js";
-import { strings } from "./strings.js";
+import { button, h } from "../lib/dom.js";
+import { strings } from "../lib/strings.js";
 
 export class KeyField {
 	#provider;

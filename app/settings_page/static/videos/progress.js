@@ -1,6 +1,6 @@
 // How far a video is: its stage, the time it takes, and the way out.
-import { button, h, icon } from "./dom.js";
-import { strings } from "./strings.js";
+import { button, h, icon } from "../lib/dom.js";
+import { strings } from "../lib/strings.js";
 
 export class Progress {
 	#provider; #say;

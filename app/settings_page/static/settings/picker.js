@@ -1,6 +1,6 @@
 // The field of an avatar or a voice: what is chosen, or an id as typed. Its list is loaded when it is first wanted.
-import { h, icon } from "./dom.js";
-import { strings } from "./strings.js";
+import { h, icon } from "../lib/dom.js";
+import { strings } from "../lib/strings.js";
 
 const LONGEST_ID = 255; // characters
 

@@ -1,10 +1,10 @@
 // The card that connects a business with its provider.
-import { Card } from "./card.js";
-import { busy, h, icon, notice } from "./dom.js";
+import { Card } from "../lib/card.js";
+import { busy, h, icon, notice } from "../lib/dom.js";
 import { KeyField } from "./key-field.js";
 import { Picker } from "./picker.js";
 import { StatusPanel } from "./status-panel.js";
-import { explain, strings } from "./strings.js";
+import { explain, strings } from "../lib/strings.js";
 
 export class SettingsCard extends Card {
 	#api; #root; #say; #onchange;
@@ -184,7 +184,7 @@ export class SettingsCard extends Card {
 	}
 
 	async #remove() {
-		const { confirm } = await import("./confirm.js");
+		const { confirm } = await import("../lib/confirm.js");
 		const words = strings.removal;
 		const { provider } = this;
 		const removed = await confirm(this.#root, {

@@ -2,7 +2,7 @@
 import { busy, button, h, notice } from "./dom.js";
 import { adopt, load } from "./styles.js";
 
-const sheet = await load("confirm.css");
+const sheet = await load(new URL("confirm.css", import.meta.url));
 
 /**
  * Ask in a modal dialog inside `root`. `act` runs on yes, with the dialog open until it has worked; its failure
