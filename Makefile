@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+NODE_MODULES := tests/settings_page/node_modules
 # One test worker per core. Two cores are enough.
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check format test-pg15 test-n8n bench lock schema revision freeze clean
+.PHONY: help run test test-fast check check-js format test-pg15 test-n8n bench lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -18,6 +19,12 @@ help: ## List the targets
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# TypeScript for `make check`, axe-core for the browser tests. `make run` and `make test` do without.
+$(NODE_MODULES)/ready: tests/settings_page/package.json tests/settings_page/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer (on Debian: apt-get install nodejs npm)"; exit 1; }
+	cd tests/settings_page && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 run: .venv/ready ## Run everything: database, demo data, sandbox, service on http://127.0.0.1:8000
 	$(BIN)/ai-avatar dev
 
@@ -27,13 +34,17 @@ test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 test-fast: .venv/ready ## Run all tests except slow ones: under two minutes on two cores
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
-check: .venv/ready ## Check formatting, lint, types, imports and SQL
+check: .venv/ready ## Check formatting, lint, types, imports, SQL and JavaScript types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	MYPYPATH=n8n/tests $(BIN)/mypy n8n/tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/sqlfluff lint --disable-progress-bar alembic/sql app/sandbox
+	@$(MAKE) --no-print-directory check-js
+
+check-js: $(NODE_MODULES)/ready # part of check, and last: it needs npm
+	$(NODE_MODULES)/.bin/tsc -p .
 
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
@@ -66,5 +77,5 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
-clean: ## Remove .venv, .data and caches
-	rm -rf .venv .data .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## Remove .venv, .data, node_modules and caches
+	rm -rf .venv .data $(NODE_MODULES) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

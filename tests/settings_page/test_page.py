@@ -1,4 +1,4 @@
-"""The settings page as its users meet it: each test has a business of its own and ends with a quiet console."""
+"""The settings page in a browser. Each test has its own business and must leave the console empty."""
 
 import re
 from collections.abc import Callable
@@ -31,14 +31,14 @@ def show_videos(page: Page) -> None:
 
 
 def count_requests(page: Page, part: str) -> list[str]:
-    """The requests whose address has `part` in it, as they come."""
+    """Record the requests whose URL contains `part`."""
     seen: list[str] = []
     page.on("request", lambda request: seen.append(request.url) if part in request.url else None)
     return seen
 
 
 def active_element(page: Page) -> str:
-    """What has the keyboard's focus: its id, or else its text."""
+    """Return the id of the focused element, or its text."""
     return str(
         page.evaluate(
             "(() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement)"
@@ -56,7 +56,7 @@ def tab_to(page: Page, name: str) -> None:
 
 
 def host_page(page: Page, visitor: Visitor, script: str) -> None:
-    """A page of another application, on another origin, around the element."""
+    """Open a page of another application, on another origin, that embeds the element."""
     visitor.dev.host.script = script
     page.goto(f"{visitor.dev.host.url}/")
 
@@ -96,7 +96,8 @@ def test_first_load_is_small(page: Page, connected: Visitor) -> None:
     page.wait_for_timeout(500)
     assert len(asked) <= 3
     assert len(sizes) > 5
-    assert sum(sizes) < 60_000
+    # Unpacked. There is no build step, so the types in the comments are served with the code (they are 12 kB of it).
+    assert sum(sizes) < 80_000
 
 
 # ---- connecting ----
@@ -373,7 +374,7 @@ def test_start_whose_answer_was_lost_is_not_billed_twice(
     def lose(route: Route) -> None:
         keys.append(route.request.headers["idempotency-key"])
         if len(keys) == 1:
-            route.fetch()  # it arrives, and the answer does not
+            route.fetch()  # the request arrives, the response is lost
             route.abort()
         else:
             route.continue_()
@@ -444,7 +445,7 @@ def test_expired_session_asks_its_host_and_loses_nothing(page: Page, visitor: Vi
 
 def test_host_that_renews_its_token_notices_nothing(page: Page, connected: Visitor, guard: Guard) -> None:
     guard.expect("status of 401")
-    # Good for the first requests and, a few seconds on, for no more: the stream ends with `expired_token`.
+    # Valid for the first requests and a few seconds more: then the stream ends with `expired_token`.
     short = mint_token(JWT_SECRET, user_id=connected.tenant.user_id, ttl=timedelta(seconds=-27))
     host_page(
         page,
@@ -466,6 +467,49 @@ def test_token_set_before_the_element_is_defined_is_taken(page: Page, connected:
     expect(page.get_by_text("Connection valid").first).to_be_visible()
 
 
+def test_script_can_be_loaded_twice(page: Page, connected: Visitor) -> None:
+    host_page(page, connected, f"element.accessToken = {connected.token()!r};")
+    expect(page.get_by_text("Connection valid").first).to_be_visible()
+    same = page.evaluate(
+        """async (url) => {
+          const before = customElements.get("ai-avatar-settings");
+          const entry = await import(`${url}?again`);
+          const element = await import(`${url.replace("ai-avatar-settings.js", "element/element.js")}?again`);
+          element.AiAvatarSettings.define();
+          return [before === entry.AiAvatarSettings, before !== element.AiAvatarSettings,
+            before === customElements.get("ai-avatar-settings")];
+        }""",
+        f"{connected.dev.url}/settings/static/ai-avatar-settings.js",
+    )
+    assert same == [True, True, True]
+    expect(page.get_by_text("Connection valid").first).to_be_visible()
+
+
+def test_attributes_are_properties(page: Page, connected: Visitor) -> None:
+    host_page(
+        page,
+        connected,
+        f"""element.accessToken = {connected.token()!r};
+        element.businessId = {str(connected.tenant.business_id)!r};""",
+    )
+    expect(page.get_by_text("Connection valid").first).to_be_visible()
+    assert page.evaluate("element.getAttribute('business-id')") == str(connected.tenant.business_id)
+    assert page.evaluate("[element.apiBase, element.provider]") == [f"{connected.dev.url}/", "heygen"]
+    changed = page.evaluate(
+        """(() => {
+          element.businessId = null;
+          element.apiBase = "https://service.test/base";
+          element.provider = "other";
+          const set = [element.getAttribute("business-id"), element.businessId, element.getAttribute("api-base"),
+            element.apiBase, element.getAttribute("provider")];
+          element.apiBase = element.provider = null;
+          return [...set, element.apiBase, element.provider, Object.keys(element)];
+        })()"""
+    )
+    base = "https://service.test/base"
+    assert changed == [None, None, base, base, "other", f"{connected.dev.url}/", "heygen", []]
+
+
 def test_another_business_sees_nothing(
     page: Page, connected: Visitor, make_visitor: Callable[[], Visitor], guard: Guard
 ) -> None:
@@ -473,11 +517,11 @@ def test_another_business_sees_nothing(
     guard.expect("status of 404")
     host_page(page, connected, f"element.accessToken = {connected.token()!r};")
     page.get_by_text("Connection valid").first.wait_for()
-    # The next user signs in on the same page: nothing of the first one's is left.
+    # Another user signs in on the same page: the first user's data is gone.
     page.evaluate("(token) => { element.accessToken = token; }", other.token())
     expect(page.get_by_text("Not connected")).to_be_visible()
     expect(page.get_by_text("sandbox-ada")).to_have_count(0)
-    # And asking for the other's business by its id is of no use.
+    # Naming the first user's business does not help.
     page.evaluate("(id) => element.setAttribute('business-id', id)", str(connected.tenant.business_id))
     expect(page.get_by_text("There is no such integration").first).to_be_visible()
     expect(page.get_by_role("button", name=FIRST)).to_have_count(0)
@@ -514,7 +558,7 @@ def test_no_content_and_no_answer_have_their_looks(page: Page, visitor: Visitor,
     expect(page.get_by_text("Not connected")).to_be_visible()
 
 
-# ---- everybody ----
+# ---- accessibility and layout ----
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -543,7 +587,7 @@ def test_axe_finds_no_serious_violation(
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Remove").click()
     dialog = page.get_by_role("dialog")
-    dialog.wait_for()  # it is loaded when first wanted
+    dialog.wait_for()  # it is loaded on first use
     check_with_axe(page, "removal")
     page.keyboard.press("Escape")
     dialog.wait_for(state="hidden")

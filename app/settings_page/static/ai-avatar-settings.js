@@ -1,6 +1,7 @@
-// The file that a host loads. It defines <ai-avatar-settings>: docs/settings-page.md.
+// @ts-check
+// The script that a host loads: it defines <ai-avatar-settings> (docs/settings-page.md).
 import { AiAvatarSettings } from "./element/element.js";
 
-customElements.define("ai-avatar-settings", AiAvatarSettings);
+AiAvatarSettings.define();
 
 export { AiAvatarSettings };

@@ -1,36 +1,35 @@
-// The page around the element: takes its token from the link and forgets where it came from.
+// @ts-check
+// The page around the element: takes the token from the link and removes it from the address bar.
+import { AiAvatarSettings } from "./ai-avatar-settings.js";
 import { h } from "./lib/dom.js";
 import { strings } from "./lib/strings.js";
-import "./ai-avatar-settings.js";
 
-const main = document.getElementById("main");
-const element = document.createElement("ai-avatar-settings");
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+const element = new AiAvatarSettings();
 
-/** Read `#token=…&business=…` and take it out of the address bar before anything else happens. */
+/** Read `#token=…&business=…` and remove it from the address bar. False if there is no token. */
 function takeLink() {
 	const link = new URLSearchParams(location.hash.slice(1));
 	const token = link.get("token");
 	if (!token) return false;
 	history.replaceState(null, "", location.pathname + location.search);
 	const business = link.get("business");
-	if (business) element.setAttribute("business-id", business);
+	if (business) element.businessId = business;
 	element.accessToken = token;
 	return true;
 }
 
-function show(signedIn) {
-	if (signedIn) return main.replaceChildren(element);
+/** Without a token, say what this page is. */
+function introduction() {
 	const src = new URL("ai-avatar-settings.js", import.meta.url).href;
-	const [before, between, after] = strings.page.lonely;
-	return main.replaceChildren(
-		h("p", { class: "lonely" },
-			before, h("code", {}, `<script type="module" src="${src}">`),
-			between, h("code", {}, "<ai-avatar-settings>"), after),
-	);
+	const [before, between, after] = strings.page.introduction;
+	return h("p", { class: "introduction" },
+		before, h("code", {}, `<script type="module" src="${src}">`),
+		between, h("code", {}, "<ai-avatar-settings>"), after);
 }
 
-show(takeLink());
-// A new link opened in the same tab only changes the hash: that is how an expired session goes on.
+main.replaceChildren(takeLink() ? element : introduction());
+// Opening a new link in the same tab only changes the hash. It continues an expired session.
 addEventListener("hashchange", () => {
-	if (takeLink() && !element.isConnected) show(true);
+	if (takeLink() && !element.isConnected) main.replaceChildren(element);
 });

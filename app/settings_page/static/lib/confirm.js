@@ -1,14 +1,26 @@
-// A question before something that cannot be undone.
-import { busy, button, h, notice } from "./dom.js";
-import { adopt, load } from "./styles.js";
+// @ts-check
+// Asks before something that cannot be undone.
+import { button, h, notice, setBusy } from "./dom.js";
+import { adopt, loadSheet } from "./styles.js";
 
-const sheet = await load(new URL("confirm.css", import.meta.url));
+/** @import { Message } from "./types.js" */
+
+const sheet = await loadSheet(new URL("confirm.css", import.meta.url));
 
 /**
- * Ask in a modal dialog inside `root`. `act` runs on yes, with the dialog open until it has worked; its failure
- * is shown in the dialog, in the words of `explain`. Resolves with true once it has worked, false otherwise.
+ * Ask in a modal dialog. On yes, `act` runs while the dialog stays open; if it fails, the dialog shows why.
+ * @param {ShadowRoot} root
+ * @param {object} question
+ * @param {string} question.title
+ * @param {string} question.text
+ * @param {string} question.yes
+ * @param {string} question.no
+ * @param {string} question.doing the label of the yes button while `act` runs
+ * @param {() => Promise<unknown>} question.act
+ * @param {(error: unknown) => Message} question.explain
+ * @returns {Promise<boolean>} whether `act` has succeeded
  */
-export function confirm(root, { title, text, yes, doing, no, act, explain }) {
+export function confirm(root, { title, text, yes, no, doing, act, explain }) {
 	return new Promise((resolve) => {
 		let done = false;
 		const problem = h("div", { role: "alert" });
@@ -23,7 +35,7 @@ export function confirm(root, { title, text, yes, doing, no, act, explain }) {
 
 		async function run() {
 			if (yesButton.hasAttribute("data-busy")) return;
-			busy(yesButton, doing);
+			setBusy(yesButton, doing);
 			problem.replaceChildren();
 			try {
 				await act();
@@ -31,7 +43,7 @@ export function confirm(root, { title, text, yes, doing, no, act, explain }) {
 				dialog.close();
 			} catch (error) {
 				problem.replaceChildren(notice("bad", explain(error)));
-				busy(yesButton, null);
+				setBusy(yesButton, null);
 			}
 		}
 		function onclose() {

@@ -1,12 +1,27 @@
-// Small tools for building the page. Text only ever becomes text nodes; no HTML is made from strings.
+// @ts-check
+// Builds the page. Text only ever becomes text nodes; no HTML is made from strings.
+import { timeAgo } from "./clock.js";
 
-/** `h("p", {class: "x", onclick: f}, "text", child)`: an element; null and false are left out. */
+/** @import { Message } from "./types.js" */
+
+/** @typedef {{ [Name in keyof HTMLElementEventMap as `on${Name}`]?: (event: HTMLElementEventMap[Name]) => unknown }} Handlers */
+/** @typedef {Handlers & { [name: string]: string | number | boolean | null | undefined | Function }} Attributes */
+/** @typedef {Node | string | null | undefined | false} Child */
+
+/**
+ * Create an element: `h("p", { class: "x", onclick: listener }, "text", child)`. Null and false are left out.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes} [attributes]
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 export function h(tag, attributes = {}, ...children) {
 	const element = document.createElement(tag);
 	for (const [name, value] of Object.entries(attributes)) {
 		if (value === null || value === undefined || value === false) continue;
-		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-		else element.setAttribute(name, value === true ? "" : value);
+		if (typeof value === "function") element.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+		else element.setAttribute(name, value === true ? "" : String(value));
 	}
 	element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
 	return element;
@@ -22,10 +37,12 @@ const PATHS = {
 	play: "M9 6.5v11l8.5-5.5z",
 	warn: "M12 8.5v4.5M12 16.5h.01M12 3.8 2.8 19.5h18.4z",
 };
+/** @typedef {keyof typeof PATHS} IconName */
 
+/** @param {IconName} name */
 export function icon(name) {
 	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-	const path = document.createElementNS(svg.namespaceURI, "path");
+	const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
 	path.setAttribute("d", PATHS[name]);
 	svg.setAttribute("viewBox", "0 0 24 24");
 	svg.setAttribute("class", "icon");
@@ -34,16 +51,26 @@ export function icon(name) {
 	return svg;
 }
 
+/**
+ * @param {string} label
+ * @param {(event: MouseEvent) => unknown} onclick
+ * @param {string} [kind] its CSS classes
+ * @param {Attributes} [attributes]
+ */
 export function button(label, onclick, kind = "quiet", attributes = {}) {
 	return h("button", { type: "button", class: `button ${kind}`, onclick, ...attributes }, label);
 }
 
-/** Show that a button's work is under way. It stays focusable, so that the keyboard's place is kept. */
-export function busy(element, label) {
+/**
+ * Show on a button that its work is in progress; `label` null ends it. The button stays focusable.
+ * @param {HTMLElement} element
+ * @param {string | null} label
+ */
+export function setBusy(element, label) {
 	element.toggleAttribute("data-busy", Boolean(label));
 	element.setAttribute("aria-disabled", label ? "true" : "false");
 	if (label) {
-		element.dataset.label ??= element.textContent;
+		element.dataset.label ??= element.textContent ?? "";
 		element.textContent = label;
 	} else if (element.dataset.label) {
 		element.textContent = element.dataset.label;
@@ -51,7 +78,12 @@ export function busy(element, label) {
 	}
 }
 
-/** A message in place: what happened and what to do. `actions` are buttons. */
+/**
+ * A message in place, with buttons.
+ * @param {"bad" | "warn" | "plain"} tone
+ * @param {Message} message
+ * @param {...HTMLElement} actions
+ */
 export function notice(tone, { what, todo }, ...actions) {
 	return h("div", { class: "notice", "data-tone": tone },
 		icon(tone === "plain" ? "close" : "warn"),
@@ -60,16 +92,9 @@ export function notice(tone, { what, todo }, ...actions) {
 	);
 }
 
-/** Whether a generation is still in the making. */
-export const isLive = (generation) => ["dispatching", "processing"].includes(generation?.status);
-
-/** A `<time>` that says how long ago, with the exact time on hover. */
+/** A `<time>` that says how long ago, with the exact time on hover. @param {string} iso */
 export function ago(iso) {
 	const date = new Date(iso);
-	const seconds = Math.min(0, (date - Date.now()) / 1000);
-	const [unit, size] = [["day", 86400], ["hour", 3600], ["minute", 60]].find(([, s]) => -seconds >= s) ?? ["second", 1];
-	const format = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-	const words = unit === "second" ? format.format(0, "second") : format.format(Math.round(seconds / size), unit);
 	const title = date.toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
-	return h("time", { datetime: iso, title }, words);
+	return h("time", { datetime: iso, title }, timeAgo(date));
 }

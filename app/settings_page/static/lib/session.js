@@ -1,51 +1,78 @@
-// The caller's access token: kept in memory, asked of the host, asked again when it has expired.
+// @ts-check
+// The user's access token: kept in memory only, requested from the host, requested again when it has expired.
+
+/** @import { TokenReason } from "./types.js" */
 
 export class SessionExpired extends Error {
 	code = "session_expired";
 }
 
-const PATIENCE = [0, 100, 400, 1500]; // ms: a host may attach its listener after the element is there
+/** A new token. `otherUser`: it belongs to another user than the last one. */
+export class TokenEvent extends Event {
+	/** @param {boolean} otherUser */
+	constructor(otherUser) {
+		super("token");
+		this.otherUser = otherUser;
+	}
+}
 
+const TOKEN_RETRY_DELAYS = [0, 100, 400, 1500]; // ms; a host may attach its listener after the element has started
+
+/** Dispatches a `TokenEvent` for each new token, and `expired` when the host has no valid one. */
 export class Session extends EventTarget {
-	#ask;
+	#requestToken;
+	/** @type {string | null} */
 	#token = null;
-	#asking = null;
+	/** @type {Promise<string> | null} */
+	#pending = null;
 
-	/** `ask(reason)` asks the host; it gives a token, or null for none. */
-	constructor(ask) {
+	/** @param {(reason: TokenReason) => Promise<string | null>} requestToken asks the host; null if it has no token */
+	constructor(requestToken) {
 		super();
-		this.#ask = ask;
+		this.#requestToken = requestToken;
 	}
 
-	/** The host has a token: those who wait go on. */
+	/** Take a token from the host. Requests that wait for one continue. @param {string | null} token */
 	set(token) {
 		if (!token || token === this.#token) return;
-		const before = subject(this.#token);
+		const previous = userOf(this.#token);
 		this.#token = token;
-		const otherUser = before !== null && before !== subject(token);
-		this.dispatchEvent(new CustomEvent("token", { detail: { otherUser } }));
+		this.dispatchEvent(new TokenEvent(previous !== null && previous !== userOf(token)));
 	}
 
 	async token() {
 		return this.#token ?? this.renew(null);
 	}
 
-	/** Another token than `refused`. One question at a time; SessionExpired when the host has none. */
+	/**
+	 * Get a token other than `refused`. Simultaneous callers share one request.
+	 * @param {string | null} refused
+	 * @throws {SessionExpired} when the host has none
+	 */
 	async renew(refused) {
 		if (this.#token && this.#token !== refused) return this.#token;
-		this.#asking ??= this.#question(refused).finally(() => { this.#asking = null; });
-		return this.#asking;
+		this.#pending ??= this.#request(refused).finally(() => { this.#pending = null; });
+		return this.#pending;
 	}
 
-	/** Resolves with the next token that the host gives. */
+	/** Wait for the host's next token, or until the signal aborts. @param {AbortSignal} signal @returns {Promise<void>} */
 	next(signal) {
-		return new Promise((resolve) => this.addEventListener("token", resolve, { once: true, signal }));
+		return new Promise((resolve) => {
+			const done = () => {
+				this.removeEventListener("token", done);
+				signal.removeEventListener("abort", done);
+				resolve();
+			};
+			this.addEventListener("token", done);
+			signal.addEventListener("abort", done);
+		});
 	}
 
-	async #question(refused) {
-		for (const wait of refused ? [0] : PATIENCE) {
-			if (wait) await new Promise((resolve) => setTimeout(resolve, wait));
-			const token = this.#token !== refused ? this.#token : await this.#ask(refused ? "expired" : "initial");
+	/** @param {string | null} refused */
+	async #request(refused) {
+		for (const delay of refused ? [0] : TOKEN_RETRY_DELAYS) {
+			if (delay) await new Promise((resolve) => setTimeout(resolve, delay));
+			const token = this.#token !== refused ? this.#token : await this.#requestToken(refused ? "expired" : "initial");
 			if (token && token !== refused) {
 				this.set(token);
 				return token;
@@ -56,10 +83,10 @@ export class Session extends EventTarget {
 	}
 }
 
-/** Whose token it is, so that one user's page is never left on screen for another. Null if it does not say. */
-function subject(token) {
+/** The user that a token belongs to, or null if it does not say. @param {string | null} token @returns {string | null} */
+function userOf(token) {
 	try {
-		const payload = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+		const payload = (token ?? "").split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
 		return JSON.parse(atob(payload)).sub ?? null;
 	} catch {
 		return null;

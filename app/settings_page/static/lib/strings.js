@@ -1,8 +1,31 @@
-// Every word that the page says.
+// @ts-check
+// Every word that the page shows. `p` is the provider's name, `one` is "avatar" or "voice".
 
-const NAMES = { heygen: "HeyGen" };
-export const providerName = (provider) => NAMES[provider] ?? provider.charAt(0).toUpperCase() + provider.slice(1);
+/** @import { Message } from "./types.js" */
 
+/** @type {Record<string, string>} */
+const PROVIDER_NAMES = { heygen: "HeyGen" };
+
+/** The provider's name for people. @param {string} provider */
+export const providerName = (provider) => PROVIDER_NAMES[provider] ?? provider.charAt(0).toUpperCase() + provider.slice(1);
+
+const soon = "Try again in a minute.";
+const avatarFirst = "Choose a default avatar above, and save it, to make videos.";
+const scriptFirst = "Write what your avatar should say.";
+/** @param {string} p */
+const connectFirst = (p) => `Connect ${p} above to make videos.`;
+/** @param {number} n */
+const number = (n) => n.toLocaleString("en");
+
+const banner = {
+	expired: { what: "Your session has expired", todo: "Sign in again to continue. Nothing you typed is lost." },
+	expiredRetry: "I have signed in",
+	offline: { what: "You are offline", todo: "Nothing you typed is lost. The page continues when the connection is back." },
+};
+
+/** @typedef {string | string[] | Message} Text */
+
+/** @satisfies {Record<string, string | Record<string, Text | ((...values: any[]) => Text)>>} */
 export const strings = {
 	card: {
 		title: "AI Avatar Video Generation",
@@ -25,8 +48,8 @@ export const strings = {
 		keep: "Keep the current key",
 		remove: "Remove",
 		missing: (p) => `Enter your ${p} API key.`,
-		rejected: (p) => `${p} does not accept this key. Check that all of it was copied, or make a new one.`,
-		shape: "An API key has no spaces, and at most 512 characters.",
+		rejected: (p) => `${p} does not accept this key. Check that you copied all of it, or create a new one.`,
+		shape: "An API key contains no spaces and has at most 512 characters.",
 	},
 	avatars: {
 		label: "Default avatar",
@@ -45,9 +68,9 @@ export const strings = {
 	picker: {
 		open: (one) => `Show ${one}s`,
 		clear: (one) => `Clear the ${one}`,
-		connectFirst: (p, one) => `Connect ${p} to choose from your ${one}s. You can type an ID already.`,
+		connectFirst: (p, one) => `Connect ${p} to choose from your ${one}s. You can already type an ID.`,
 		loading: (one) => `Loading ${one}s…`,
-		searching: "Looking through the rest…",
+		searching: "Searching the rest…",
 		count: (n, one, all) => `${n} ${one}${n === 1 ? "" : "s"}${all ? "" : " so far"}`,
 		empty: (p, one) => `There are no ${one}s in your ${p} account yet. You can type an ID.`,
 		nothing: (text, one) => `No ${one} matches “${text}”.`,
@@ -77,15 +100,18 @@ export const strings = {
 		noVoice: "The avatar’s own",
 		check: "Check again",
 		checking: "Checking…",
-		error: (p) => ({ what: `${p} no longer accepts your API key`, todo: `No videos can be made until then: make a new key in your ${p} account and replace the one here.` }),
+		error: (p) => ({
+			what: `${p} no longer accepts your API key`,
+			todo: `To make videos, create a new key in your ${p} account and replace the one here.`,
+		}),
 		replaceKey: "Replace key",
-		inactive: { what: "This integration is switched off", todo: "No videos can be made until you switch it on." },
+		inactive: { what: "This integration is switched off", todo: "Switch it on to make videos." },
 		activate: "Switch on",
 		activating: "Switching on…",
 	},
 	removal: {
 		title: (p) => `Remove ${p}?`,
-		text: (p) => `This deletes the stored API key and your default avatar and voice. Finished videos stay; those in the making may fail.`,
+		text: () => "This deletes the stored API key and your default avatar and voice. Finished videos stay. Videos in progress may fail.",
 		confirm: "Remove integration",
 		removing: "Removing…",
 		keep: "Keep it",
@@ -93,10 +119,10 @@ export const strings = {
 	},
 	videos: {
 		title: "Generate a video",
-		text: () => "Pick a piece of content, adjust its script, and your avatar presents it.",
+		text: () => "Pick a content item, adjust its script, and your avatar presents it.",
 		loading: "Loading your content…",
 		emptyTitle: "No content yet",
-		empty: "What your business writes appears here, ready to become a video.",
+		empty: "Your business’s content items appear here, ready to become videos.",
 		more: "Show more",
 		untitled: "Untitled",
 		none: "No video",
@@ -104,21 +130,20 @@ export const strings = {
 		completed: "Ready",
 		failed: "Failed",
 		script: "Script",
-		count: (n, max) => `${n.toLocaleString("en")} / ${max.toLocaleString("en")}`,
-		tooLong: (n) => `The script is ${n.toLocaleString("en")} ${n === 1 ? "character" : "characters"} too long.`,
-		missing: "Write what your avatar should say.",
+		count: (n, max) => `${number(n)} / ${number(max)}`,
+		tooLong: (n) => `The script is ${number(n)} ${n === 1 ? "character" : "characters"} too long.`,
 		generate: "Generate video",
 		again: "Generate again",
-		bills: (p) => `Makes a new video, which ${p} bills.`,
+		bills: (p) => `${p} bills each new video.`,
 		starting: "Starting…",
-		connectFirst: (p) => `Connect ${p} above to make videos.`,
+		connectFirst,
 		solveFirst: (p) => `Solve the problem with your ${p} connection above to make videos.`,
-		avatarFirst: "Choose a default avatar above, and save it, to make videos.",
+		avatarFirst,
 		cancel: "Cancel",
 		cancelling: "Cancelling…",
 		openVideo: "Open in a new tab",
 		videoOf: (title) => `Video: ${title}`,
-		playback: { what: "The video could not be loaded", todo: "Its link may have died. Ask for a fresh one." },
+		playback: { what: "The video could not be loaded", todo: "Its link may have expired." },
 		refresh: "Load it again",
 	},
 	cancelling: {
@@ -129,53 +154,69 @@ export const strings = {
 	},
 	progress: {
 		stages: ["Sent", "Accepted", "Rendering", "Ready"],
-		now: (p) => [`Sending your script to the workflow…`, `Accepted. Waiting for ${p} to start…`, `${p} is rendering your video…`, "Your video is ready."],
-		wait: "Usually 5 to 20 minutes. You can leave this page: it goes on without you.",
+		now: (p) => [
+			"Sending your script to the workflow…",
+			`Accepted. Waiting for ${p} to start…`,
+			`${p} is rendering your video…`,
+			"Your video is ready.",
+		],
+		wait: "This usually takes 5 to 20 minutes. You can leave this page: your video will still be made.",
 		elapsed: "Elapsed",
-		reconnecting: "Connection lost. Reconnecting… your video goes on meanwhile.",
+		reconnecting: "Connection lost. Reconnecting… Your video is still being made.",
 		cancelled: { what: "Cancelled", todo: "The script is still here if you want to start again." },
-		expired: { what: "No result arrived in time", todo: "If the video is finished after all, it appears here. Before you start again, check your provider’s account: that video may have been made." },
-		failed: (p, why) => ({ what: "The video could not be made", todo: `${why ? `The reason given: ${why.replace(/[.\s]+$/, "")}. ` : ""}Check the script, the avatar and your ${p} account, then start again.` }),
+		expired: {
+			what: "No result arrived in time",
+			todo: "If the video is finished later, it appears here. Before you start again, check your provider’s account: the video may already be there.",
+		},
+		failed: (p, reason) => ({
+			what: "The video could not be made",
+			todo: `${reason ? `Reason: ${reason.replace(/[.\s]+$/, "")}. ` : ""}Check the script, the avatar and your ${p} account, then start again.`,
+		}),
 	},
-	banner: {
-		expired: { what: "Your session has expired", todo: "Sign in again to go on. Nothing you typed is lost." },
-		expiredRetry: "I have signed in",
-		offline: { what: "You are offline", todo: "Nothing you typed is lost. This goes on when the connection is back." },
+	banner,
+	// By problem code; see explain.js.
+	problems: {
+		offline: banner.offline,
+		session_expired: banner.expired,
+		unreachable: { what: "The service could not be reached", todo: "Nothing you typed is lost. Try again." },
+		busy: { what: "The service is busy", todo: soon },
+		unknown: { what: "Something went wrong", todo: `Nothing you typed is lost. ${soon}` },
+		no_usable_response: (p) => ({ what: `${p} did not give a usable response`, todo: `Nothing was changed. ${soon}` }),
+		no_business: { what: "Your account does not belong to a business yet", todo: "Ask an administrator to add you to one." },
+		api_key_rejected: (p) => ({ what: `${p} no longer accepts your API key`, todo: "Replace it above, then try again." }),
+		avatar_not_configured: { what: "No default avatar is chosen", todo: avatarFirst },
+		content_not_found: { what: "This content item no longer exists", todo: "Reload the page to see your current content." },
+		generation_in_progress: {
+			what: "A video of this content item is already being made",
+			todo: "Wait for it, or cancel it first.",
+		},
+		integration_not_configured: (p) => ({ what: `${p} is not set up`, todo: connectFirst(p) }),
+		integration_not_found: {
+			what: "There is no such integration",
+			todo: "It was removed, or belongs to another business. Reload the page.",
+		},
+		provider_rate_limited: (p) => ({ what: `${p} is receiving too many requests`, todo: soon }),
+		provider_rejected: (p, detail) => ({ what: `${p} refused this`, todo: `${detail} Check your ${p} account.`.trim() }),
+		script_missing: { what: "There is no script", todo: scriptFirst },
+		webhook_failed: {
+			what: "The video workflow did not accept the job",
+			todo: "Nothing was billed. Try again. If it keeps failing, contact your administrator.",
+		},
+		webhook_not_configured: {
+			what: "Video generation is not set up on this server",
+			todo: "Ask your administrator to configure the workflow’s URL.",
+		},
+		webhook_timeout: {
+			what: "The video workflow did not respond in time",
+			todo: "Check the state of this content item before you try again.",
+		},
 	},
 	retry: "Try again",
 	page: {
-		lonely: ["This is the settings page for AI avatar videos: open it with the link that `make run` prints, or embed it in your own page with ", " and ", ", giving it your user’s access token."],
+		introduction: [
+			"This is the settings page for AI avatar videos. Open it with the link that `make run` prints, or embed it in your own page with ",
+			" and ",
+			", and give it your user’s access token.",
+		],
 	},
 };
-
-const soon = "Try again in a minute.";
-const busy = { what: "The service is busy", todo: soon };
-
-/** An error in words: what happened and what to do. */
-export function explain(error, p) {
-	const unanswered = { what: `${p} gave no usable answer`, todo: `Nothing was changed. ${soon}` };
-	const known = {
-		offline: strings.banner.offline,
-		session_expired: strings.banner.expired,
-		unreachable: { what: "The service could not be reached", todo: "Nothing you typed is lost. Try again." },
-		no_business: { what: "Your account belongs to no business yet", todo: "Ask an administrator to add you to one." },
-		api_key_rejected: { what: `${p} no longer accepts your API key`, todo: "Replace it above, then try again." },
-		avatar_not_configured: { what: "There is no avatar to speak with", todo: strings.videos.avatarFirst },
-		content_not_found: { what: "This content no longer exists", todo: "Reload the page to see your current content." },
-		generation_in_progress: { what: "A video of this content is being made already", todo: "Wait for it, or cancel it first." },
-		integration_not_configured: { what: `${p} is not set up`, todo: strings.videos.connectFirst(p) },
-		integration_not_found: { what: "There is no such integration", todo: "It was removed, or is not your business’s. Reload the page." },
-		overloaded: busy,
-		database_unavailable: busy,
-		rate_limited: busy,
-		provider_rate_limited: { what: `${p} is receiving too many requests`, todo: soon },
-		provider_rejected: { what: `${p} refused this`, todo: `${error.detail ?? ""} Check your ${p} account.`.trim() },
-		provider_unavailable: unanswered,
-		provider_unexpected_answer: unanswered,
-		script_missing: { what: "There is no script", todo: strings.videos.missing },
-		webhook_failed: { what: "The video workflow did not take the job", todo: "Nothing was billed. Try again; if it goes on, ask whoever runs your n8n workflow." },
-		webhook_not_configured: { what: "Video generation is not set up on this server", todo: "Ask whoever runs it to configure the workflow’s address." },
-		webhook_timeout: { what: "The video workflow did not answer in time", todo: "Look at this content’s state before you try again." },
-	};
-	return known[error.code] ?? { what: "Something went wrong", todo: `Nothing you typed is lost. ${soon}` };
-}

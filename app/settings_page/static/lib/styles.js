@@ -1,7 +1,8 @@
-// The element's style sheets, from real .css files: adopted, so that a strict Content-Security-Policy holds.
+// @ts-check
+// The element's style sheets come from .css files and are adopted, which a strict Content-Security-Policy allows.
 
-/** Fetch a style sheet. */
-export async function load(url) {
+/** Fetch a style sheet. @param {URL} url */
+export async function loadSheet(url) {
 	const response = await fetch(url);
 	if (!response.ok) throw new Error(`${url}: ${response.status}`);
 	const sheet = new CSSStyleSheet();
@@ -9,6 +10,7 @@ export async function load(url) {
 	return sheet;
 }
 
+/** @param {ShadowRoot} root @param {CSSStyleSheet} sheet */
 export function adopt(root, sheet) {
 	if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets.push(sheet);
 }

@@ -1,5 +1,8 @@
-/** A provider's link, if it is one that a browser may open. */
+// @ts-check
+
+/** A provider's link, or null unless it is http(s) and thus safe to open. @param {string | null | undefined} value */
 export function safeUrl(value) {
-	const url = URL.canParse(value ?? "") ? new URL(value) : null;
-	return url && (url.protocol === "https:" || url.protocol === "http:") ? url.href : null;
+	if (!value || !URL.canParse(value)) return null;
+	const url = new URL(value);
+	return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
 }

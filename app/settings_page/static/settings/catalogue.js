@@ -1,13 +1,19 @@
-// The provider's avatars or voices, fetched page by page when a picker wants them.
+// @ts-check
+// The provider's avatars or voices, fetched page by page as a picker needs them.
+
+/** @import { CatalogueItem, FetchPage } from "../lib/types.js" */
 
 export class Catalogue {
 	#fetchPage;
+	/** @type {string | null} */
 	#cursor = null;
-	#underWay = null;
+	/** @type {Promise<void> | null} */
+	#pending = null;
+	/** @type {CatalogueItem[]} */
 	items = [];
 	complete = false;
 
-	/** `fetchPage(cursor)` gives `{items, next_cursor}`. */
+	/** @param {FetchPage} fetchPage */
 	constructor(fetchPage) {
 		this.#fetchPage = fetchPage;
 	}
@@ -16,23 +22,38 @@ export class Catalogue {
 		return this.items.length > 0 || this.complete;
 	}
 
+	/** @param {string | null} id */
 	find(id) {
 		return this.items.find((item) => item.id === id) ?? null;
 	}
 
-	/** Fetch one more page. Those who ask at once get the same one. */
-	more() {
-		if (this.complete) return Promise.resolve();
-		this.#underWay ??= this.#next().finally(() => { this.#underWay = null; });
-		return this.#underWay;
+	/** The item with this name, if there is exactly one. @param {string} name */
+	findByName(name) {
+		const found = this.items.filter((item) => item.name.toLowerCase() === name.toLowerCase());
+		return found.length === 1 ? found[0] : null;
 	}
 
-	async #next() {
+	/** The fetched items that contain every word of `text`. @param {string} text */
+	search(text) {
+		const words = text.toLowerCase().split(/\s+/);
+		return this.items.filter((item) => {
+			const about = [item.name, item.id, item.gender, item.language].join(" ").toLowerCase();
+			return words.every((word) => about.includes(word));
+		});
+	}
+
+	/** Fetch one more page. Simultaneous callers share one request. */
+	async more() {
+		if (this.complete) return;
+		this.#pending ??= this.#fetchNext().finally(() => { this.#pending = null; });
+		await this.#pending;
+	}
+
+	async #fetchNext() {
 		const page = await this.#fetchPage(this.#cursor);
 		const known = new Set(this.items.map((item) => item.id));
-		const fresh = page.items.filter((item) => !known.has(item.id));
-		this.items.push(...fresh);
-		// A cursor that leads nowhere new would be asked for ever.
+		this.items.push(...page.items.filter((item) => !known.has(item.id)));
+		// A cursor that repeats would be followed forever.
 		this.complete = !page.next_cursor || page.next_cursor === this.#cursor;
 		this.#cursor = page.next_cursor;
 	}

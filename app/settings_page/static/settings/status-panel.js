@@ -1,41 +1,56 @@
-// How the connection is: valid, refused by the provider, or switched off.
-import { ago, busy, button, h, icon, notice } from "../lib/dom.js";
+// @ts-check
+// The state of the connection: valid, rejected by the provider, or switched off.
+import { ago, button, h, icon, notice, setBusy } from "../lib/dom.js";
 import { strings } from "../lib/strings.js";
 
-export class StatusPanel {
-	#provider;
+/** @import { Child } from "../lib/dom.js" */
+/** @import { Integration } from "../lib/types.js" */
 
+/** @typedef {{ avatar: string | null, voice: string | null }} Names */
+
+export class StatusPanel {
+	#provider; #oncheck; #onactivate; #onreplace;
+	#shown = "";
+
+	/**
+	 * @param {object} options
+	 * @param {string} options.provider
+	 * @param {() => Promise<void>} options.oncheck
+	 * @param {() => Promise<void>} options.onactivate
+	 * @param {() => void} options.onreplace
+	 */
 	constructor({ provider, oncheck, onactivate, onreplace }) {
 		this.#provider = provider;
-		this.oncheck = oncheck;
-		this.onactivate = onactivate;
-		this.onreplace = onreplace;
+		this.#oncheck = oncheck;
+		this.#onactivate = onactivate;
+		this.#onreplace = onreplace;
 		this.element = h("div", { class: "status", tabindex: "-1", hidden: true });
 	}
 
-	/** `names`: of the default avatar and voice, as far as they are known. */
+	/** @param {Integration | null} integration @param {Names} names of the default avatar and voice */
 	show(integration, names) {
 		this.element.hidden = !integration;
 		if (!integration) return;
 		const shown = JSON.stringify([integration, names]);
-		if (shown === this.shown) return; // a control that has the focus stays where it is
-		const had = this.element.contains(this.element.getRootNode().activeElement);
-		this.shown = shown;
+		if (shown === this.#shown) return; // do not replace a control that has the focus
+		const root = /** @type {ShadowRoot} */ (this.element.getRootNode());
+		const hadFocus = this.element.contains(root.activeElement);
+		this.#shown = shown;
 		this.element.replaceChildren(this.#content(integration, names));
-		if (had) this.element.focus();
+		if (hadFocus) this.element.focus();
 	}
 
+	/** @param {Integration} integration @param {Names} names */
 	#content(integration, names) {
 		const words = strings.status;
-		const check = this.#button(words.check, words.checking, this.oncheck);
+		const check = this.#button(words.check, words.checking, this.#oncheck);
 		if (integration.status === "error") {
-			const replace = button(words.replaceKey, this.onreplace, "primary");
+			const replace = button(words.replaceKey, this.#onreplace, "primary");
 			return notice("bad", words.error(this.#provider), replace, check);
 		}
 		if (integration.status === "inactive") {
-			return notice("warn", words.inactive, this.#button(words.activate, words.activating, this.onactivate));
+			return notice("warn", words.inactive, this.#button(words.activate, words.activating, this.#onactivate));
 		}
-		const fact = (term, value) => h("div", {}, h("dt", {}, term), h("dd", {}, value));
 		return h("div", { class: "valid" },
 			h("div", { class: "valid-head" }, icon("check"), h("p", {}, words.valid), check),
 			h("dl", {},
@@ -45,13 +60,17 @@ export class StatusPanel {
 				fact(words.checked, integration.validated_at ? ago(integration.validated_at) : words.never)));
 	}
 
+	/** @param {string} label @param {string} doing the label while `act` runs @param {() => Promise<void>} act */
 	#button(label, doing, act) {
 		const element = button(label, async () => {
 			if (element.hasAttribute("data-busy")) return;
-			busy(element, doing);
+			setBusy(element, doing);
 			await act();
-			busy(element, null);
+			setBusy(element, null);
 		});
 		return element;
 	}
 }
+
+/** @param {string} term @param {Child} value */
+const fact = (term, value) => h("div", {}, h("dt", {}, term), h("dd", {}, value));

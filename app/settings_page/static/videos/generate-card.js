@@ -1,47 +1,62 @@
-// The card that makes videos: the business's content, each with its state; the chosen one opens in place.
+// @ts-check
+// The card that makes videos: the business's content items, each with its state. The chosen one opens in place.
 import { Card } from "../lib/card.js";
-import { button, h, icon, isLive } from "../lib/dom.js";
-import { explain, strings } from "../lib/strings.js";
+import { button, h, icon } from "../lib/dom.js";
+import { explain } from "../lib/explain.js";
+import { strings } from "../lib/strings.js";
+import { isLive, stateOf } from "./generation.js";
 
-const LOOK_AGAIN = 20_000; // ms, while a video other than the open one is in the making
+/** @import { Context } from "../lib/context.js" */
+/** @import { ContentItem, Generation, Integration, Page } from "../lib/types.js" */
+/** @import { VideoPane } from "./video-pane.js" */
+
+const REFRESH_INTERVAL = 20_000; // ms, while a video other than the open one is in progress
 
 export class GenerateCard extends Card {
-	#shared; #onchange;
-	#items = new Map(); // by content id
+	#context; #onchange; #list; #more; #body; #empty;
+	/** @type {Map<string, ContentItem>} by content id */
+	#items = new Map();
+	/** @type {Map<string, HTMLButtonElement>} by content id */
 	#rows = new Map();
+	/** @type {string | null} */
 	#cursor = null;
+	/** @type {string | null} the open item's content id */
 	#chosen = null;
+	/** @type {Integration | null} */
 	#integration = null;
+	/** @type {VideoPane | null} */
 	#pane = null;
-	#timer = null;
+	/** @type {ReturnType<typeof setTimeout> | undefined} */
+	#timer;
 
-	/** `onchange(generation)` for each new state of a video. */
-	constructor({ onchange, ...shared }) {
-		super("generate-title", "film", strings.videos, shared.provider);
-		this.#shared = shared;
-		this.#onchange = onchange;
+	/** @param {Context & { onchange: (generation: Generation) => void }} options `onchange` gets each new state of a video */
+	constructor({ onchange, ...context }) {
 		const words = strings.videos;
-		this.list = h("ul", { class: "contents" });
-		this.more = button(words.more, () => this.#more(), "link");
-		this.body = h("div", { class: "list" }, this.list, this.more);
-		this.empty = h("div", { class: "empty" }, icon("film"),
+		super({ id: "generate-title", iconName: "film", words, provider: context.provider });
+		this.#context = context;
+		this.#onchange = onchange;
+		this.#list = h("ul", { class: "contents" });
+		this.#more = button(words.more, () => this.#loadMore(), "link");
+		this.#body = h("div", { class: "list" }, this.#list, this.#more);
+		this.#empty = h("div", { class: "empty" }, icon("film"),
 			h("p", { class: "strong" }, words.emptyTitle), h("p", {}, words.empty));
-		this.content.append(this.empty, this.body);
+		this.setContent(this.#empty, this.#body);
 	}
 
-	/** The first page of contents. What is chosen and typed stays. */
+	/** Show the first page of content items. The open item and typed scripts stay. @param {Page<ContentItem>} page */
 	show({ items, next_cursor: cursor }) {
-		this.loaded();
+		this.showContent();
 		if (this.#items.size === 0) this.#cursor = cursor;
 		for (const item of items) this.#add(item);
-		this.empty.hidden = this.#items.size > 0;
-		this.body.hidden = this.#items.size === 0;
-		this.more.hidden = !this.#cursor;
-		if (this.#chosen) this.#pane?.refresh(this.#items.get(this.#chosen));
-		this.#watch();
+		this.#empty.hidden = this.#items.size > 0;
+		this.#body.hidden = this.#items.size === 0;
+		this.#more.hidden = !this.#cursor;
+		const chosen = this.#chosen && this.#items.get(this.#chosen);
+		if (chosen) this.#pane?.refresh(chosen);
+		this.#scheduleRefresh();
 	}
 
-	/** Whether videos can be made depends on the integration. */
+	/** Videos can be made only with an active integration. @param {Integration | null} integration */
 	setIntegration(integration) {
 		this.#integration = integration;
 		this.#pane?.setIntegration(integration);
@@ -52,87 +67,108 @@ export class GenerateCard extends Card {
 		this.#pane?.close();
 	}
 
+	/** @param {ContentItem} item */
 	#add(item) {
 		const id = item.content_id;
 		this.#items.set(id, item);
-		if (!this.#rows.has(id)) {
-			const row = h("button", { type: "button", class: "content", id: `content-${id}`, "aria-expanded": "false",
+		let row = this.#rows.get(id);
+		if (!row) {
+			row = h("button", { type: "button", class: "content", id: `content-${id}`, "aria-expanded": "false",
 				onclick: () => this.#choose(id) });
 			this.#rows.set(id, row);
-			this.list.append(h("li", {}, h("h3", {}, row)));
+			this.#list.append(h("li", {}, h("h3", {}, row)));
 		}
-		this.#drawRow(item);
+		this.#renderRow(row, item);
 	}
 
-	#drawRow(item) {
+	/** @param {HTMLElement} row @param {ContentItem} item */
+	#renderRow(row, item) {
 		const state = stateOf(item);
 		const date = new Date(item.created_at).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
-		this.#rows.get(item.content_id).replaceChildren(
+		row.replaceChildren(
 			h("span", { class: "content-title" }, item.content_title || strings.videos.untitled),
 			h("time", { datetime: item.created_at }, date),
 			h("span", { class: "chip", "data-state": state }, strings.videos[state]),
 			icon("chevron"));
 	}
 
+	/** Open an item, or close it if it is open. @param {string} id */
 	async #choose(id) {
-		const same = id === this.#chosen;
-		this.#rows.get(this.#chosen)?.setAttribute("aria-expanded", "false");
-		this.#chosen = same ? null : id;
+		const wasOpen = id === this.#chosen;
+		if (this.#chosen) this.#setExpanded(this.#chosen, false);
+		this.#chosen = wasOpen ? null : id;
 		this.#pane?.close();
-		this.#watch();
-		if (same) return;
-		const row = this.#rows.get(id);
-		row.setAttribute("aria-expanded", "true");
-		try {
-			const { VideoPane } = await import("./video-pane.js");
-			this.#pane ??= new VideoPane({ ...this.#shared, ongeneration: (...news) => this.#moved(...news) });
-		} catch {
-			row.setAttribute("aria-expanded", "false");
+		this.#scheduleRefresh();
+		if (wasOpen) return;
+		this.#setExpanded(id, true);
+		const pane = await this.#loadPane();
+		if (!pane) {
+			this.#setExpanded(id, false);
 			this.#chosen = null;
-			this.#shared.say(explain({ code: "unreachable" }).what);
+			this.#context.announce(explain({ code: "unreachable" }, this.provider).what);
 			return;
 		}
-		if (this.#chosen !== id) return; // another one was chosen meanwhile
-		this.#pane.setIntegration(this.#integration);
-		row.closest("li").append(this.#pane.element);
-		this.#pane.open(this.#items.get(id), row.id);
+		const row = this.#rows.get(id);
+		const item = this.#items.get(id);
+		if (this.#chosen !== id || !row || !item) return; // another one was chosen meanwhile
+		pane.setIntegration(this.#integration);
+		row.closest("li")?.append(pane.element);
+		pane.open(item, row.id);
 	}
 
-	#moved(id, generation) {
-		const item = this.#items.get(id);
+	/** @param {string} id @param {boolean} expanded */
+	#setExpanded(id, expanded) {
+		this.#rows.get(id)?.setAttribute("aria-expanded", String(expanded));
+	}
+
+	/** The pane's code is loaded when an item is first opened; null if that fails. */
+	async #loadPane() {
+		try {
+			const { VideoPane } = await import("./video-pane.js");
+			this.#pane ??= new VideoPane({
+				...this.#context,
+				ongeneration: (contentId, generation) => this.#update(contentId, generation),
+			});
+			return this.#pane;
+		} catch {
+			return null;
+		}
+	}
+
+	/** Take a new state of a video. @param {string} contentId @param {Generation} generation */
+	#update(contentId, generation) {
+		const item = this.#items.get(contentId);
+		const row = this.#rows.get(contentId);
+		if (!item || !row) return;
 		item.generation = generation;
 		item.heygen_status = generation.heygen_status;
 		item.heygen_url = generation.video_url ?? item.heygen_url;
-		this.#drawRow(item);
+		this.#renderRow(row, item);
 		this.#onchange(generation);
 	}
 
-	async #more() {
+	async #loadMore() {
 		try {
-			const page = await this.#shared.api.videos(this.#cursor);
+			const page = await this.#context.api.videos(this.#cursor);
 			const known = this.#items.size;
 			this.#cursor = page.next_cursor;
 			for (const item of page.items) this.#add(item);
-			this.list.children[known]?.querySelector("button").focus();
+			this.#list.children[known]?.querySelector("button")?.focus();
 		} catch (error) {
-			this.#shared.say(explain(error, this.#shared.provider).what);
+			this.#context.announce(explain(error, this.provider).what);
 		}
-		this.more.hidden = !this.#cursor;
+		this.#more.hidden = !this.#cursor;
 	}
 
-	/** The open video has its event stream; for the others one request now and then is enough. */
-	#watch() {
+	/** The open video has its event stream. The others are refreshed with one request now and then. */
+	#scheduleRefresh() {
 		clearTimeout(this.#timer);
-		if (![...this.#items.values()].some((item) => isLive(item.generation) && item.content_id !== this.#chosen)) return;
+		const others = [...this.#items.values()].filter((item) => item.content_id !== this.#chosen);
+		if (!others.some((item) => isLive(item.generation))) return;
 		this.#timer = setTimeout(async () => {
-			if (!document.hidden) await this.#shared.api.videos().then((page) => this.show(page), () => {}); // next time, then
-			this.#watch();
-		}, LOOK_AGAIN);
+			// A failure is not shown: the next request may succeed.
+			if (!document.hidden) await this.#context.api.videos().then((page) => this.show(page), () => {});
+			this.#scheduleRefresh();
+		}, REFRESH_INTERVAL);
 	}
-}
-
-/** What a content's row says. A `processing` that no live generation stands behind means nothing. */
-function stateOf({ generation, heygen_status: status }) {
-	if (isLive(generation)) return "live";
-	return status === "completed" || status === "failed" ? status : "none";
 }

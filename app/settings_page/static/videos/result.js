@@ -1,50 +1,70 @@
-// What became of the last generation: the video, playing in place, or what went wrong.
-import { button, h, isLive, notice } from "../lib/dom.js";
+// @ts-check
+// The result of the last generation: the video, which plays in place, or why there is none.
+import { button, h, notice } from "../lib/dom.js";
 import { strings } from "../lib/strings.js";
 import { safeUrl } from "../lib/url.js";
+import { isLive } from "./generation.js";
+
+/** @import { ContentItem, Generation, Message } from "../lib/types.js" */
 
 export class Result {
 	#provider; #refresh;
-	#shown = null;
+	#shown = "";
+	/** @type {HTMLVideoElement | null} */
+	#video = null;
 
-	/** `refresh()` asks for a fresh link. */
+	/** @param {{ provider: string, refresh: () => void }} options `refresh` requests a fresh link */
 	constructor({ provider, refresh }) {
 		this.#provider = provider;
 		this.#refresh = refresh;
-		this.video = null;
 		this.element = h("div", { class: "result" });
 	}
 
-	get hasVideo() { return this.video !== null; }
+	get hasVideo() { return this.#video !== null; }
 
+	focus() {
+		this.#video?.focus();
+	}
+
+	/** @param {ContentItem} item */
 	show(item) {
 		const { generation, content_id: id, content_title: title } = item;
 		const live = isLive(generation);
 		const src = live ? null : safeUrl(generation?.status === "completed" ? generation.video_url : item.heygen_url);
 		const shown = JSON.stringify([id, live || generation?.id, live || generation?.status, src]);
-		if (shown === this.#shown) return; // a video that plays goes on
+		if (shown === this.#shown) return; // do not interrupt a video that plays
 		this.#shown = shown;
-		this.video = src && this.#player(src, title || strings.videos.untitled);
-		const link = src && h("a", { class: "link", href: src, target: "_blank", rel: "noopener noreferrer" }, strings.videos.openVideo);
-		const words = live ? null : outcome(generation, this.#provider);
-		this.element.replaceChildren(...[
-			words && notice(generation.error === "cancelled" ? "plain" : "bad", words),
-			this.video, link].filter(Boolean));
+		this.#video = src ? this.#player(src, title || strings.videos.untitled) : null;
+		const message = outcome(generation, this.#provider);
+		const parts = [
+			message && notice(generation?.error === "cancelled" ? "plain" : "bad", message),
+			this.#video,
+			src && h("a", { class: "link", href: src, target: "_blank", rel: "noopener noreferrer" }, strings.videos.openVideo),
+		];
+		this.element.replaceChildren(...parts.filter((part) => part instanceof Node));
 	}
 
+	/** @param {string} src @param {string} title */
 	#player(src, title) {
-		const video = h("video", { src, controls: true, playsinline: true, preload: "metadata",
-			"aria-label": strings.videos.videoOf(title) });
+		const words = strings.videos;
+		const video = h("video", { src, controls: true, playsinline: true, preload: "metadata", "aria-label": words.videoOf(title) });
 		video.addEventListener("error", () => {
-			const words = strings.videos;
-			const again = button(words.refresh, () => { this.#shown = null; this.#refresh(); });
-			video.replaceWith(notice("bad", words.playback, again));
+			const refresh = button(words.refresh, () => {
+				this.#shown = "";
+				this.#refresh();
+			});
+			video.replaceWith(notice("bad", words.playback, refresh));
 		}, { once: true });
 		return video;
 	}
 }
 
-/** Words for a generation that ended without a video. */
+/**
+ * A message for a generation that ended without a video.
+ * @param {Generation | null} generation
+ * @param {string} provider
+ * @returns {Message | null}
+ */
 function outcome(generation, provider) {
 	const words = strings.progress;
 	if (generation?.status === "expired") return words.expired;

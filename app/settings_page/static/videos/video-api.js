@@ -1,27 +1,45 @@
-// The API's part about one content's video.
+// @ts-check
+// The part of the API that concerns the video of one content item.
+
+/** @import { Api } from "../lib/api.js" */
+/** @import { Generation } from "../lib/types.js" */
 
 export class VideoApi {
 	#api;
 
-	constructor(api) { this.#api = api; }
-
-	/** The latest generation, its link fresh. */
-	generation(contentId) { return this.#api.json("GET", path(contentId)); }
-
-	/** `attempt`: the Idempotency-Key. */
-	generate(contentId, script, attempt) {
-		const body = this.#api.scope({ content_id: contentId, script, provider: this.#api.provider });
-		return this.#api.json("POST", "/generate-video", { body, headers: { "Idempotency-Key": attempt } });
+	/** @param {Api} api */
+	constructor(api) {
+		this.#api = api;
 	}
 
-	cancel(contentId) { return this.#api.json("POST", `${path(contentId)}/cancel`); }
+	/** The latest generation, with a fresh link. @param {string} contentId @returns {Promise<Generation>} */
+	generation(contentId) {
+		return this.#api.json("GET", path(contentId));
+	}
 
-	/** An open event stream: its body, and `renew()` for when its token has expired. */
+	/**
+	 * @param {string} contentId
+	 * @param {string} script
+	 * @param {string} idempotencyKey
+	 * @returns {Promise<Generation>}
+	 */
+	generate(contentId, script, idempotencyKey) {
+		const body = this.#api.withBusiness({ content_id: contentId, script, provider: this.#api.provider });
+		return this.#api.json("POST", "/generate-video", { body, headers: { "Idempotency-Key": idempotencyKey } });
+	}
+
+	/** @param {string} contentId @returns {Promise<Generation>} */
+	cancel(contentId) {
+		return this.#api.json("POST", `${path(contentId)}/cancel`);
+	}
+
+	/** Open the event stream. Call `renew()` when its token has expired. @param {string} contentId @param {AbortSignal} signal */
 	async events(contentId, signal) {
 		const headers = { Accept: "text/event-stream" };
 		const { response, renew } = await this.#api.send("GET", `${path(contentId)}/events`, { headers, signal });
-		return { body: response.body, renew };
+		return { body: /** @type {ReadableStream<Uint8Array>} */ (response.body), renew };
 	}
 }
 
+/** @param {string} contentId */
 const path = (contentId) => `/videos/${encodeURIComponent(contentId)}`;
