@@ -45,6 +45,7 @@ check: .venv/ready ## Check formatting, lint, types, imports, SQL and JavaScript
 
 check-js: $(NODE_MODULES)/ready # part of check, and last: it needs npm
 	$(NODE_MODULES)/.bin/tsc -p .
+	$(NODE_MODULES)/.bin/tsc -p tests/settings_page
 
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""What the browser tests share: a running `ai-avatar dev`, its visitors, and a guard over the console."""
+"""Shared by the browser tests: a running `ai-avatar dev`, its visitors, and a guard on the console."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 import pytest
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent.parent
 SCREENSHOTS = ROOT / "docs" / "screenshots"
 AXE = ROOT / "tests" / "settings_page" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-# Without the background flags Chromium looks for the network, which a test has not.
+# Without the background flags Chromium uses the network, which tests must not.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -72,7 +72,7 @@ class Dev:
         return f"{self.url}/settings/integrations"
 
     def run(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
-        """Does something with the database. In a thread, since Playwright's loop runs in this one."""
+        """Run `work` with a database connection, in another thread: Playwright's event loop runs in this one."""
 
         async def connected() -> T:
             connection = await connect(SecretStr(self.database_url))
@@ -87,13 +87,13 @@ class Dev:
 
 @dataclass
 class Guard:
-    """What a page said on its console. Only what a test expects may be there."""
+    """The errors and warnings on a page's console. A test fails on those that it does not expect."""
 
     messages: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
 
     def expect(self, *parts: str) -> None:
-        """Chromium itself logs each refused request: `parts` of such lines are fine."""
+        """Ignore lines that contain one of `parts`: Chromium logs each failed request."""
         self.expected.extend(parts)
 
     def listen(self, message: ConsoleMessage) -> None:
@@ -105,8 +105,8 @@ class Guard:
         return [text for text in self.messages if not any(part in text for part in self.expected)]
 
 
-def missing(what: str) -> None:
-    """Skips; fails where the browser tests must run."""
+def missing(what: str) -> NoReturn:
+    """Skip the test, or fail it where the browser tests must run."""
     if os.environ.get("REQUIRE_BROWSER"):
         pytest.fail(what)
     pytest.skip(what)
@@ -114,7 +114,7 @@ def missing(what: str) -> None:
 
 @dataclass(frozen=True)
 class Visitor:
-    """A business of a test's own, and how its user comes to the page."""
+    """A test's own business, and its user's way to the page."""
 
     dev: Dev
     tenant: Tenant
@@ -128,7 +128,7 @@ class Visitor:
 
 
 def shoot(page: Page, name: str) -> None:
-    """A picture for the documentation, where it is asked for."""
+    """Take a screenshot for the documentation if UPDATE_SCREENSHOTS is set."""
     if os.environ.get("UPDATE_SCREENSHOTS"):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=SCREENSHOTS / f"{name}.png")
