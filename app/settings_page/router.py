@@ -1,4 +1,4 @@
-"""Serves the settings page and its files, under a Content-Security-Policy that allows nothing inline."""
+"""Serve the settings page and its files under a Content-Security-Policy that allows nothing inline."""
 
 import hashlib
 import re
@@ -25,7 +25,7 @@ SOURCE = re.compile(r"'(?:self|none)'|[A-Za-z][A-Za-z0-9+.-]*:|[A-Za-z0-9*][A-Za
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file of the page, read once."""
+    """A file of the page, read at startup."""
 
     body: bytes
     media_type: str
@@ -33,9 +33,9 @@ class StaticFile:
 
 
 def create_router(*, frame_ancestors: Sequence[str] = (), media_sources: Sequence[str] = ()) -> APIRouter:
-    """Build the page's routes.
+    """Return the page's routes.
 
-    `frame_ancestors`: origins that may show the page in a frame (none: nobody may).
+    `frame_ancestors`: origins that may show the page in a frame; empty forbids frames.
     `media_sources`: sources of previews and videos besides https, such as the sandbox's http origin in
     development. ValueError for anything that is not one CSP source.
     """
@@ -62,7 +62,7 @@ def create_router(*, frame_ancestors: Sequence[str] = (), media_sources: Sequenc
 
 
 def loopback_origins(urls: Iterable[str]) -> list[str]:
-    """The origins among these that are plain http on this machine: a sandbox's, whose media the page may show."""
+    """Return the origins that use plain http on this machine: the sandbox's, whose media the page may show."""
     parts = [urlsplit(url) for url in urls]
     return sorted(
         {f"http://{url.netloc}" for url in parts if url.scheme == "http" and url.hostname in LOOPBACK}
@@ -84,7 +84,7 @@ def read_static(folder: Traversable | None = None, prefix: str = "") -> dict[str
 
 
 def content_security_policy(frame_ancestors: Sequence[str], media_sources: Sequence[str]) -> str:
-    """Own scripts, styles and API; pictures, sound and video over https. Strings never become HTML."""
+    """Allow scripts, styles and requests of this origin, media over https, and no HTML made from strings."""
     for source in (*frame_ancestors, *media_sources):
         if not SOURCE.fullmatch(source):
             raise ValueError(f"not a source that a Content-Security-Policy can name: {source!r}")
@@ -108,7 +108,7 @@ def content_security_policy(frame_ancestors: Sequence[str], media_sources: Seque
 
 
 def respond(request: Request, file: StaticFile, headers: dict[str, str]) -> Response:
-    """The file, or 304 when the browser has it. `no-cache`: asked about, so a release is seen at once."""
+    """Return the file, or 304 if the browser has it. `no-cache`: revalidate, so that a release is seen at once."""
     headers = {
         **headers,
         "Cache-Control": "no-cache",

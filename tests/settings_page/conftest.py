@@ -1,4 +1,4 @@
-"""A real Chromium on the real service with its sandbox, started as `ai-avatar dev` starts them."""
+"""A real Chromium, and the real service with its sandbox, started as `ai-avatar dev` starts them."""
 
 import json
 import os
@@ -26,7 +26,7 @@ CONTENTS = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests of a module: while it runs, so does its event loop, and other tests need their own."""
+    """One for all tests of a module: its event loop runs as long as it does, and other tests need their own."""
     if not Path(CHROMIUM).exists():
         missing(f"{CHROMIUM} is missing: `apt-get install chromium`, or set CHROMIUM to where it is")
     expect.set_options(timeout=30_000)  # two cores may be busy with other tests
@@ -118,7 +118,7 @@ def guard() -> Guard:
 
 @pytest.fixture
 def page(context: BrowserContext, guard: Guard) -> Iterator[Page]:
-    """A page that must end without a surprise on its console, an uncaught error or a CSP report."""
+    """A page that must have no unexpected console message, uncaught error or CSP report."""
     page = context.new_page()
     page.set_default_timeout(30_000)
     page.on("console", guard.listen)

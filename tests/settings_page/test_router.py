@@ -1,4 +1,4 @@
-"""The page's HTTP side: paths, types, caching, and the headers that keep it safe."""
+"""The page over HTTP: paths, media types, caching and security headers."""
 
 import re
 from collections.abc import AsyncIterator
