@@ -1,15 +1,23 @@
-"""Outgoing HTTP: the clients, whether a request was sent, and `Retry-After`."""
+"""Outgoing HTTP: the clients, whether a request was sent, `Retry-After`, and one retry loop within a budget."""
 
+import asyncio
+import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 import httpx
+import structlog
 from httpx_aiohttp import AiohttpTransport
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0
 
@@ -57,3 +65,64 @@ def retry_after_seconds(value: str | None) -> float | None:
     if when.tzinfo is None:
         return None
     return min(max(0.0, (when - datetime.now(UTC)).total_seconds()), _MAX_RETRY_AFTER_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What an attempt returns to be repeated. `error` is raised if there is no time or attempt left.
+
+    `after`: the seconds that the other side asked to wait. Returned rather than raised, so that no exception
+    of an HTTP library, which may hold a key, is chained to `error`.
+    """
+
+    error: Exception
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The pauses between attempts, in seconds: `first`, doubled each time up to `longest`, with jitter."""
+
+    first: float = 0.25
+    longest: float = 4.0
+
+    def pause(self, failures: int, after: float | None) -> float:
+        """Return the pause after so many failures: never less than `after`."""
+        pause = min(self.first * 2.0 ** (failures - 1), self.longest)
+        return max(after or 0.0, pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+
+
+async def retry_within(
+    budget: float,
+    attempt: Callable[[], Awaitable[T | Retry]],
+    *,
+    max_attempts: int | None = None,
+    backoff: Backoff = Backoff(),
+) -> T:
+    """Call `attempt` until it returns anything but a Retry, and return that.
+
+    `budget`: seconds for all attempts and pauses together. Raises the last Retry's error when another attempt
+    would be one too many or start after the budget's end; TimeoutError when an attempt is still running then.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + budget
+    failures = 0
+    failed: Retry | None = None
+    try:
+        async with asyncio.timeout_at(deadline):
+            while True:
+                failed = None  # from here on, a timeout is this attempt's
+                result = await attempt()
+                if not isinstance(result, Retry):
+                    return result
+                failed = result
+                failures += 1
+                pause = backoff.pause(failures, failed.after)
+                if failures == max_attempts or loop.time() + pause >= deadline:
+                    raise failed.error
+                log.info("call_retried", error=str(failed.error), after=round(pause, 3))
+                await asyncio.sleep(pause)
+    except TimeoutError:
+        if failed is None:
+            raise
+    raise failed.error

@@ -107,19 +107,14 @@ class Broker:
             )
         except ProviderError as error:
             if not _may_have_happened(error):
-                async for attempt in retrying_outages(_RETRY_SECONDS):
-                    with attempt:
-                        await self._claims.release_create(body.generation_id)
+                await retrying_outages(_RETRY_SECONDS)(self._claims.release_create, body.generation_id)
             raise
         log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
-        # Paid for from here on: nothing but this report knows where it is.
+        # Paid for from here on: only this report knows the video's id.
         report = Report("processing", video_id=video.video_id, execution_id=body.execution_id)
-        async for attempt in retrying_outages(_RETRY_SECONDS):
-            with attempt:
-                return await self._generations.report_generation(
-                    provider, report, generation_id=body.generation_id
-                )
-        raise AssertionError("unreachable")
+        return await retrying_outages(_RETRY_SECONDS)(
+            self._generations.report_generation, provider, report, generation_id=body.generation_id
+        )
 
     async def get_video(self, caller: Caller, provider: str, generation_id: UUID) -> GenerationState:
         """Asks the provider how the video is and moves the generation on. Raises GenerationNotFound, ProviderError."""

@@ -1,32 +1,30 @@
-"""One HTTP call to a provider: bounded in time and size, and leaving no trace of the key it carries.
+"""HTTP calls to a provider: limited in time and size, with no exception that holds the key.
 
 Exceptions of HTTP libraries hold the request with its headers, some print them (aiohttp's
-`ClientResponseError`), and Python chains them to whatever is raised while they are handled. Hence
-errors are made inside an `except` here and raised outside of it, so that nothing is chained.
+`ClientResponseError`), and Python chains them to every exception raised while they are handled. Hence
+errors are created inside an `except` here and raised outside of it, so that nothing is chained.
 """
 
-import asyncio
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
 import httpx
-import stamina
 
 from app.errors import ProviderError, ProviderRateLimited, ProviderUnavailable, ProviderUnexpectedAnswer
-from app.http import request_was_not_sent
+from app.http import Backoff, Retry, request_was_not_sent, retry_within
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-ATTEMPTS = 3
+MAX_ATTEMPTS = 3
+_BACKOFF = Backoff(first=0.2, longest=2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `budget` is for the whole call, all tries and pauses together; the others are per try."""
+    """Seconds. `budget` is for the whole call, all attempts and pauses together; the others are per attempt."""
 
     connect: float = 3.0
     read: float = 10.0
@@ -55,44 +53,29 @@ class ProviderTransport:
     async def call(
         self, request: httpx.Request, read_answer: Callable[[Response], T], *, budget: float, repeatable: bool
     ) -> T:
-        """Send `request` until `read_answer` returns rather than raises, `ATTEMPTS` times at the most.
+        """Send `request` until `read_answer` returns rather than raises, at most `MAX_ATTEMPTS` times.
 
-        `repeatable`: sending twice does no harm, so rate limits, faults and timeouts are tried again.
-        Otherwise only a request that certainly never left this machine is.
+        `budget` is in seconds. `repeatable`: sending twice does no harm, so rate limits, faults and timeouts are
+        retried; otherwise only a request that was certainly not sent is. Raises ProviderError.
         """
-        deadline = asyncio.get_running_loop().time() + budget
-        failure: ProviderError | None = None
 
-        def pause(error: Exception) -> bool | float:
-            if isinstance(error, ProviderUnavailable):
-                if not repeatable and error.may_have_happened:
-                    return False
-            elif not isinstance(error, ProviderRateLimited) or not repeatable:
-                return False
-            if error.retry_after is None:
-                return True
-            wait = error.retry_after + random.uniform(0, 0.25)  # noqa: S311 - jitter, not a secret
-            return wait if asyncio.get_running_loop().time() + wait < deadline else False
+        async def attempt() -> T | Retry:
+            try:
+                return read_answer(await self._send(request))
+            except ProviderUnavailable as error:
+                failure: ProviderError = error
+                may_retry = repeatable or not error.may_have_happened
+            except ProviderRateLimited as error:
+                failure, may_retry = error, repeatable
+            if may_retry:
+                return Retry(failure, failure.retry_after)
+            raise failure
 
-        retries = stamina.retry_context(
-            on=pause, attempts=ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=2.0, wait_jitter=0.3
-        )
         try:
-            async with asyncio.timeout_at(deadline):
-                async for attempt in retries:
-                    with attempt:
-                        failure = None  # a timeout from here on is a timeout of this try
-                        try:
-                            return read_answer(await self._send(request))
-                        except ProviderError as error:
-                            failure = error
-                            raise
+            return await retry_within(budget, attempt, max_attempts=MAX_ATTEMPTS, backoff=_BACKOFF)
         except TimeoutError:
-            if failure is None:
-                failure = ProviderUnavailable(self.name, f"{self.title} did not answer in time.")
-        except ProviderError as error:
-            failure = error
-        raise failure or AssertionError("unreachable")
+            failure = ProviderUnavailable(self.name, f"{self.title} did not answer in time.")
+        raise failure
 
     async def _send(self, request: httpx.Request) -> Response:
         try:

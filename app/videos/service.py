@@ -101,15 +101,12 @@ class VideoService:
             log.exception("dispatch_failed", generation_id=str(generation.id))
             return await self._roll_back(generation, WebhookError(f"unexpected {type(error).__name__}"))
         _dispatches.labels("taken").inc()
-        async for attempt in retrying_outages(_RETRY_SECONDS):
-            with attempt:
-                return await self.repository.confirm_dispatch(generation.id)
-        raise AssertionError("unreachable")
+        return await retrying_outages(_RETRY_SECONDS)(self.repository.confirm_dispatch, generation.id)
 
     async def _roll_back(self, generation: GenerationState, error: WebhookError) -> GenerationState:
-        async for attempt in retrying_outages(_RETRY_SECONDS):
-            with attempt:
-                now = await self.repository.roll_back_dispatch(generation.id, str(error))
+        now = await retrying_outages(_RETRY_SECONDS)(
+            self.repository.roll_back_dispatch, generation.id, str(error)
+        )
         if not now.is_live and now.ended_by != "report":
             _dispatches.labels("rolled_back").inc()
             failure: type[AppError] = (
