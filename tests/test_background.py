@@ -41,7 +41,7 @@ async def test_end_does_not_wait_longer_than_it_was_told() -> None:
     caller.cancel()
 
 
-async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
+async def test_failure_of_a_task_without_a_waiter_is_no_warning() -> None:
     async def fail() -> None:
         await asyncio.sleep(0)
         raise GenerationNotFound

@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @dataclass
 class Done:
-    """What a command said, and how it ended."""
+    """The exit code and output of a command."""
 
     returncode: int
     stdout: str
@@ -175,7 +175,7 @@ def test_token_of_a_user_and_of_the_back_end(run: Run) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--service", "--user", str(uuid4())], ["--user", "no-uuid"]])
-def test_token_of_nobody_or_of_two_is_refused(run: Run, arguments: list[str]) -> None:
+def test_token_without_exactly_one_subject_is_refused(run: Run, arguments: list[str]) -> None:
     done = run("token", *arguments, SUPABASE_JWT_SECRET=JWT_SECRET)
     assert done.returncode == 2
     assert JWT_SECRET not in done.stderr + done.stdout

@@ -1,4 +1,4 @@
-"""The environment: what is required, what follows from what, and how a mistake is told."""
+"""The environment: what is required, what follows from what, and how mistakes are reported."""
 
 from pathlib import Path
 from typing import Any

@@ -100,7 +100,7 @@ INVALID = [
     (ROOT, user_body(business_id=1), "body.business_id"),
     (ROOT, user_body(business_id=f"{ID}\x00"), "body.business_id"),
     (ROOT, rb'{"api_key": "sandbox-x", "business_id": "\udfff"}', "body.business_id"),
-    (ROOT, user_body(provider="nobody"), "body.provider"),
+    (ROOT, user_body(provider="unknown"), "body.provider"),
     (ROOT, user_body(provider=None), "body.provider"),
     (ROOT, user_body(provider={"a": 1}), "body.provider"),
     (ROOT, rb'{"api_key": "sandbox-x", "provider": "\ud800"}', "body.provider"),
@@ -193,9 +193,7 @@ async def test_patch_refuses_what_only_the_service_may_say(
     assert await snapshot(admin_connection) == before
 
 
-async def test_more_wrong_fields_than_anybody_reads_are_cut(
-    client: httpx.AsyncClient, tenant: Tenant
-) -> None:
+async def test_long_list_of_wrong_fields_is_cut(client: httpx.AsyncClient, tenant: Tenant) -> None:
     body: dict[str, Any] = {"api_key": "x"} | {f"{n}" * 200: 1 for n in range(1, 500)}
     problem = assert_problem(
         await client.post(ROOT, json=body, headers=tenant.headers), 422, "invalid_request"
@@ -273,7 +271,7 @@ async def test_limit_outside_1_to_100_is_422(
         ("POST", "/videos/no-uuid/cancel"),
         ("GET", "/videos/no-uuid/events"),
         ("GET", "?business_id=no-uuid"),
-        ("GET", "?provider=nobody"),
+        ("GET", "?provider=unknown"),
         ("GET", "?status=fine"),
         ("GET", "/videos?heygen_status=%00"),
         ("GET", "/{business_id}?provider=%00"),
@@ -382,7 +380,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "headers"), [b[1:] for b in BODIES], ids=[b[0] for b in BODIES])
 @pytest.mark.parametrize("path", [ROOT, GENERATE, CREDENTIALS, STATUS, BROKER])
-async def test_nobody_learns_nothing_but_401(
+async def test_unauthenticated_caller_learns_nothing_but_401(
     client: httpx.AsyncClient, path: str, body: bytes, headers: dict[str, str]
 ) -> None:
     assert_problem(await client.post(path, content=body, headers=headers), 401, "unauthenticated")
@@ -424,7 +422,7 @@ async def test_other_methods_are_405_with_all_that_are_allowed(
         "/integrations",
         f"{ROOT}/",
         "/n8n/",
-        "/n8n/nobody-credentials/x",
+        "/n8n/unknown-credentials/x",
         "/%00",
         "//",
     ],
@@ -433,7 +431,7 @@ async def test_unknown_paths_are_404(http: httpx.AsyncClient, path: str) -> None
     assert_problem(await http.get(path), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/n8n/nobody-credentials", "/n8n/nobody-status", "/n8n/nobody/videos"])
+@pytest.mark.parametrize("path", ["/n8n/unknown-credentials", "/n8n/unknown-status", "/n8n/unknown/videos"])
 async def test_unknown_provider_in_a_path_is_404(client: httpx.AsyncClient, path: str) -> None:
     body = {"business_id": ID, "generation_id": ID, "status": "failed"}
     assert_problem(await client.post(path, json=body, headers=N8N_HEADERS), 404, "not_found")
@@ -456,7 +454,7 @@ async def test_other_origins_get_no_cors_headers(http: httpx.AsyncClient) -> Non
     assert "access-control-allow-origin" not in response.headers
 
 
-async def test_without_cors_origins_nobody_is_let_in(client: httpx.AsyncClient) -> None:
+async def test_without_cors_origins_no_origin_is_allowed(client: httpx.AsyncClient) -> None:
     response = await client.get(ROOT, headers={"Origin": ORIGIN})
     assert not [name for name in response.headers if name.startswith("access-control")]
 
@@ -501,7 +499,7 @@ async def test_request_id_that_is_not_plain_is_replaced(client: httpx.AsyncClien
 
 @pytest.fixture
 def broken(database_url: str) -> FastAPI:
-    """The service with a route that nobody would write."""
+    """The service with a route that raises an unexpected error."""
     app = create_app(settings(database_url, cors_origins=[ORIGIN]))
 
     @app.get("/broken")
@@ -562,9 +560,9 @@ async def test_back_end_must_name_the_business(
 @pytest.mark.parametrize(
     ("path", "headers"),
     [(ROOT, N8N_HEADERS), (STATUS, None), (CREDENTIALS, None)],
-    ids=["n8n at the users' door", "a user at n8n's", "a user at the keys'"],
+    ids=["n8n at a users' operation", "a user at the status report", "a user at the credentials"],
 )
-async def test_wrong_door_is_403_whatever_is_wrong_with_the_body(
+async def test_wrong_audience_is_403_before_the_body_is_validated(
     client: httpx.AsyncClient, tenant: Tenant, path: str, headers: dict[str, str] | None
 ) -> None:
     headers = (headers or tenant.headers) | {"Content-Type": "application/json"}

@@ -1,4 +1,4 @@
-"""What an operator sees: logs of a served process, metrics, health; and what nobody is to see in them."""
+"""What an operator sees: logs of a served process, metrics, health; and what must never be in them."""
 
 import json
 import os

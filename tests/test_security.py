@@ -76,7 +76,7 @@ async def ask(client: httpx.AsyncClient, headers: dict[str, str]) -> httpx.Respo
 # A shared secret -----------------------------------------------------------------------------------------------------
 
 
-async def test_user_s_access_token_opens_his_own_business(
+async def test_access_token_gives_access_to_the_user_s_business(
     client: httpx.AsyncClient, connected: Tenant
 ) -> None:
     response = await ask(client, bearer(hs256(claims(connected.user_id))))
@@ -178,16 +178,14 @@ def swap_payload(token: str, payload: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-async def test_token_that_proves_nothing_is_401(
+async def test_invalid_token_is_401(
     client: httpx.AsyncClient, tenant: Tenant, forge: Callable[[UUID], str]
 ) -> None:
     problem = assert_problem(await ask(client, bearer(forge(tenant.user_id))), 401, "unauthenticated")
     assert JWT_SECRET not in problem["detail"]
 
 
-async def test_token_dies_at_its_time_though_it_was_found_good_before(
-    client: httpx.AsyncClient, tenant: Tenant
-) -> None:
+async def test_cached_token_still_expires_on_time(client: httpx.AsyncClient, tenant: Tenant) -> None:
     """Verified tokens are remembered, and not longer than they live."""
     headers = bearer(hs256(claims(tenant.user_id, exp=int(time.time()) - 28)))
     assert (await ask(client, headers)).status_code == 200
@@ -248,13 +246,13 @@ async def test_back_end_s_key_opens_every_business(
     assert (await client.get(f"{ROOT}/{connected.business_id}", headers=SERVICE_HEADERS)).status_code == 200
 
 
-async def test_without_service_api_key_that_door_is_walled_up(database_url: str) -> None:
+async def test_without_service_api_key_no_key_is_accepted(database_url: str) -> None:
     async with running(settings(database_url, service_api_key=None)) as (_, client):
         assert_problem(await ask(client, SERVICE_HEADERS), 401, "unauthenticated")
         assert_problem(await ask(client, {"X-API-Key": "None"}), 401, "unauthenticated")
 
 
-async def test_n8n_s_key_at_any_other_door_is_403(client: httpx.AsyncClient, connected: Tenant) -> None:
+async def test_n8n_s_key_at_any_other_operation_is_403(client: httpx.AsyncClient, connected: Tenant) -> None:
     for method, path in [
         ("GET", ROOT),
         ("GET", f"{ROOT}/{connected.business_id}"),
@@ -263,7 +261,7 @@ async def test_n8n_s_key_at_any_other_door_is_403(client: httpx.AsyncClient, con
         assert_problem(await client.request(method, path, headers=N8N_HEADERS), 403, "forbidden")
 
 
-async def test_user_at_n8n_s_door_is_403(client: httpx.AsyncClient, connected: Tenant) -> None:
+async def test_user_at_n8n_s_operations_is_403(client: httpx.AsyncClient, connected: Tenant) -> None:
     body = {"business_id": str(connected.business_id)}
     response = await client.post("/n8n/heygen-credentials", json=body, headers=connected.headers)
     assert_problem(response, 403, "forbidden")
@@ -340,7 +338,7 @@ async def test_cached_membership_is_asked_for_again_after_its_time(
 
 
 async def test_no_business_is_not_remembered(database_url: str, admin_connection: asyncpg.Connection) -> None:
-    """Somebody who has just been given a business does not wait for it."""
+    """A user who has just joined a business has access at once."""
     tenant = await make_tenant(admin_connection)
     await move(admin_connection, tenant, None)
     async with running(settings(database_url, membership_cache_seconds=30)) as (_, client):
@@ -354,7 +352,7 @@ async def test_no_business_is_not_remembered(database_url: str, admin_connection
 
 @dataclass
 class Project:
-    """A project's JWKS, on loopback. `answer`: what it says instead of its keys."""
+    """A project's JWKS, on loopback. `answer`: its response instead of the keys."""
 
     keys: dict[str, Any] = field(default_factory=dict)
     extra: list[Any] = field(default_factory=list)

@@ -38,41 +38,41 @@ SECRET_NAMES = re.compile(r"^(DATABASE|SUPABASE|N8N|SECRETS|SERVICE|HEYGEN|WEBHO
 
 @dataclass
 class Dev:
-    """A running `ai-avatar dev`, and everything that was heard of it."""
+    """A running `ai-avatar dev`, and the text of every response."""
 
     folder: Path
     process: "subprocess.Popen[bytes]"
     log: Path
-    heard: list[str] = field(default_factory=list)
+    responses: list[str] = field(default_factory=list)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def announced(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "dev.json").read_text())
         return found
 
     @property
     def user(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.told['user_token']}"}
+        return {"Authorization": f"Bearer {self.announced['user_token']}"}
 
     @property
     def n8n_headers(self) -> dict[str, str]:
-        return {"X-API-Key": self.told["n8n_api_key"]}
+        return {"X-API-Key": self.announced["n8n_api_key"]}
 
     @property
     def own(self) -> str:
-        return f"{ROOT}/{self.told['business_id']}"
+        return f"{ROOT}/{self.announced['business_id']}"
 
     def call(self, method: str, path: str, *, secret: bool = False, **arguments: Any) -> httpx.Response:
         """A call over HTTP; the answer is kept unless it is the one that may hold a key."""
-        response = httpx.request(method, self.told["url"] + path, timeout=20, **arguments)
+        response = httpx.request(method, self.announced["url"] + path, timeout=20, **arguments)
         if not secret:
-            self.heard.append(f"{response.headers} {response.text}")
+            self.responses.append(f"{response.headers} {response.text}")
         return response
 
 
 @contextmanager
 def running_dev(folder: Path, log: Path, *options: str, **environment: str) -> Iterator[Dev]:
-    """Starts it, waits until it says that it runs, and ends it with SIGTERM."""
+    """Start it, wait until it is ready, and end it with SIGTERM."""
     log.parent.mkdir(parents=True, exist_ok=True)
     inherited = {name: value for name, value in os.environ.items() if not SECRET_NAMES.match(name)}
     command = [str(Path(sys.executable).parent / "ai-avatar"), "dev", "--port", str(free_port())]
@@ -139,8 +139,8 @@ def test_main_job_with_an_n8n_of_its_own(
     }
     log = tmp_path / "first" / "dev.log"
     with running_dev(folder, log, "--no-sandbox", **environment) as dev:
-        told = dev.told
-        assert set(told) == {
+        announced = dev.announced
+        assert set(announced) == {
             "url",
             "database_url",
             "business_id",
@@ -161,7 +161,7 @@ def test_main_job_with_an_n8n_of_its_own(
         assert shown.json()["voice_id"] == "sandbox-voice-erin"
         assert CANARY not in shown.text
 
-        content_id = told["content_ids"][0]
+        content_id = announced["content_ids"][0]
         asked = dev.call("POST", f"{ROOT}/generate-video", json={"content_id": content_id}, headers=dev.user)
         assert asked.status_code == 202, asked.text
         generation_id = asked.json()["id"]
@@ -185,7 +185,7 @@ def test_main_job_with_an_n8n_of_its_own(
             "POST", "/n8n/heygen-credentials", json=claim | {"execution_id": "2"}, headers=dev.n8n_headers
         )
         assert (second.status_code, second.json()["code"]) == (409, "generation_already_claimed")
-        service = {"Authorization": f"Bearer {told['service_token']}"}
+        service = {"Authorization": f"Bearer {announced['service_token']}"}
         assert len(dev.call("GET", ROOT, headers=service).json()["items"]) == 1
         pid = dev.process.pid
 
@@ -195,11 +195,11 @@ def test_main_job_with_an_n8n_of_its_own(
 
     # The second start finds the data folder, the keys that open what is sealed, and no unsealed one.
     with running_dev(folder, tmp_path / "second" / "dev.log", "--no-sandbox", **environment) as again:
-        assert again.told["n8n_api_key"] == told["n8n_api_key"]
+        assert again.announced["n8n_api_key"] == announced["n8n_api_key"]
         answer = again.call(
             "POST",
             "/n8n/heygen-credentials",
-            json={"business_id": told["business_id"]},
+            json={"business_id": announced["business_id"]},
             headers=again.n8n_headers,
             secret=True,
         )
@@ -232,8 +232,8 @@ def _sandboxes_of(url: str) -> list[int]:
 def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "run" / "dev.log"
     with running_dev(folder, log, LOG_FORMAT="json") as dev:
-        told, heard = dev.told, dev.heard
-        url = told["url"]
+        announced, responses = dev.announced, dev.responses
+        url = announced["url"]
         assert dev.call("GET", "/settings/integrations").status_code == 200
         wrong = dev.call("POST", ROOT, json={"api_key": f"not-{CANARY}"}, headers=dev.user)
         assert (wrong.status_code, wrong.json()["code"]) == (422, "api_key_rejected")
@@ -250,7 +250,7 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path
         assert AVATAR in [avatar["id"] for avatar in avatars]
         assert httpx.get(avatars[0]["preview_image_url"]).status_code == 200
 
-        content_id = told["content_ids"][1]
+        content_id = announced["content_ids"][1]
         asked = dev.call("POST", f"{ROOT}/generate-video", json={"content_id": content_id}, headers=dev.user)
         assert asked.status_code == 202, asked.text
         events = dev.call("GET", f"{ROOT}/videos/{content_id}/events", headers=dev.user)  # to its end
@@ -263,21 +263,21 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path
         [content] = [item for item in shown if item["content_id"] == content_id]
         assert (content["heygen_status"], content["heygen_url"]) == ("completed", states[-1]["video_url"])
 
-        credentials = {"business_id": told["business_id"]}
+        credentials = {"business_id": announced["business_id"]}
         handed = dev.call(
             "POST", "/n8n/heygen-credentials", json=credentials, headers=dev.n8n_headers, secret=True
         )
         assert handed.json()["api_key"] == CANARY
         assert "ai_avatar_dispatches_total" in dev.call("GET", "/metrics").text
-        dump = _dump(told["database_url"])
+        dump = _dump(announced["database_url"])
         assert "sealed:v1:" in dump
-        assert UUID(told["business_id"])
+        assert UUID(announced["business_id"])
         sandboxes = _sandboxes_of(url)
         assert len(sandboxes) == 1
     assert dev.process.returncode == 128 + signal.SIGTERM, log.read_text()
     assert not _sandboxes_of(url), "no sandbox outlives its service"
 
-    written = {"answers": "\n".join(heard), "log": log.read_text(), "dump": dump}
+    written = {"answers": "\n".join(responses), "log": log.read_text(), "dump": dump}
     assert '"request"' in written["log"]
     for name, text in written.items():
         assert CANARY not in text, name
@@ -308,7 +308,7 @@ def test_printed_lines_work_when_pasted(folder: Path, tmp_path: Path) -> None:
         assert done.stdout.count('"has_api_key":true') == 2
         assert done.stdout.rstrip().rpartition("data: ")[2].count('"status":"completed"') == 1
         [link] = re.findall(r"\S+/settings/integrations#token=\S+", log.read_text())
-        assert link == f"{dev.told['url']}/settings/integrations#token={dev.told['user_token']}"
+        assert link == f"{dev.announced['url']}/settings/integrations#token={dev.announced['user_token']}"
 
 
 def test_busy_port_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ async def accept() -> Response:
     return JSONResponse({"data": {"video_id": "v-1", "status": "waiting"}})
 
 
-def says(status: int, code: str, **headers: str) -> Callable[[], Awaitable[Response]]:
+def refuses(status: int, code: str, **headers: str) -> Callable[[], Awaitable[Response]]:
     async def answer() -> Response:
         error = {"error": {"code": code, "message": f"HeyGen's words: {code}"}}
         return JSONResponse(error, status, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -230,12 +230,12 @@ async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Api, 
 @pytest.mark.parametrize(
     ("answer", "status", "code"),
     [
-        (says(402, "insufficient_credit"), 502, "provider_rejected"),
-        (says(404, "avatar_not_found"), 502, "provider_rejected"),
-        (says(400, "invalid_parameter"), 502, "provider_rejected"),
-        (says(403, "forbidden"), 502, "provider_rejected"),
-        (says(429, "rate_limit_exceeded", retry_after="7"), 429, "provider_rate_limited"),
-        (says(401, "unauthorized"), 422, "api_key_rejected"),
+        (refuses(402, "insufficient_credit"), 502, "provider_rejected"),
+        (refuses(404, "avatar_not_found"), 502, "provider_rejected"),
+        (refuses(400, "invalid_parameter"), 502, "provider_rejected"),
+        (refuses(403, "forbidden"), 502, "provider_rejected"),
+        (refuses(429, "rate_limit_exceeded", retry_after="7"), 429, "provider_rate_limited"),
+        (refuses(401, "unauthorized"), 422, "api_key_rejected"),
     ],
 )
 async def test_definite_refusal_is_passed_on_and_the_same_execution_may_retry(
@@ -272,8 +272,8 @@ async def test_failed_connection_may_be_retried(
 @pytest.mark.parametrize(
     ("answer", "status", "code"),
     [
-        (says(500, "internal_error"), 503, "provider_unavailable"),
-        (says(409, "request_in_progress"), 503, "provider_unavailable"),
+        (refuses(500, "internal_error"), 503, "provider_unavailable"),
+        (refuses(409, "request_in_progress"), 503, "provider_unavailable"),
         (html, 502, "provider_unexpected_answer"),
     ],
 )

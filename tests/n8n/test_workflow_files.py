@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "n8n"
 BROKER, DIRECT = "heygen-video", "heygen-video-direct"
-# Before these are through, nobody has proved to be the service, or nobody could be told.
+# Until these have run, the caller is not authenticated, or there is no generation to report on.
 BEFORE_THE_JOB = {"Receive the job", "Check the signature", "Read the settings", "Start one step"}
 # They end an execution, or cannot fail.
 CANNOT_FAIL = {

@@ -1,4 +1,4 @@
-"""A loopback server that says exactly what a test tells it to, and clients on both transports."""
+"""A loopback server that sends exactly the bytes that a test sets, and clients on both transports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,14 +13,14 @@ Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @dataclass
 class RawServer:
-    """Reads one request per connection, then lets `reply` write whatever it likes, and hangs up."""
+    """Reads one request per connection, lets `reply` write to it, and closes it."""
 
     reply: Reply | None = None
     requests: list[bytes] = field(default_factory=list)
     url: str = ""
 
     def answers(self, *answers: bytes) -> None:
-        """Answer with these, one after another; the last one for ever."""
+        """Answer with these in order, and with the last one from then on."""
         left = list(answers)
 
         async def reply(writer: asyncio.StreamWriter) -> None:

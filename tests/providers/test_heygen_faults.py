@@ -161,7 +161,7 @@ async def test_a_create_that_hangs_is_sent_once_and_ends_in_time(heygen: HeyGen,
     assert len(raw_server.requests) == 1
 
 
-async def test_a_create_is_tried_again_when_nobody_listened(
+async def test_a_create_is_retried_after_a_refused_connection(
     client: httpx.AsyncClient, raw_server: Any
 ) -> None:
     with socket.socket() as taken:
@@ -169,12 +169,12 @@ async def test_a_create_is_tried_again_when_nobody_listened(
         port = taken.getsockname()[1]
     heygen = HeyGen(client, f"http://127.0.0.1:{port}", reading=QUICK, creating=QUICK)
 
-    async def open_the_door() -> asyncio.Server:
+    async def start_listening() -> asyncio.Server:
         await asyncio.sleep(0.1)
         return await asyncio.start_server(raw_server.serve, "127.0.0.1", port)
 
     raw_server.answers(CREATED)
-    door = asyncio.ensure_future(open_the_door())
+    door = asyncio.ensure_future(start_listening())
     video = await create(heygen)
     (await door).close()
 
@@ -183,9 +183,7 @@ async def test_a_create_is_tried_again_when_nobody_listened(
 
 
 @pytest.mark.parametrize("call", ALL)
-async def test_nobody_listening_is_unavailable_and_certainly_not_done(
-    client: httpx.AsyncClient, call: Call
-) -> None:
+async def test_refused_connection_is_unavailable_and_not_sent(client: httpx.AsyncClient, call: Call) -> None:
     error = await failure(HeyGen(client, "http://127.0.0.1:1", reading=QUICK, creating=QUICK), call)
 
     assert isinstance(error, ProviderUnavailable)
@@ -331,7 +329,7 @@ async def test_a_retry_after_beyond_the_budget_is_passed_on_at_once(heygen: HeyG
     assert len(raw_server.requests) == 1
 
 
-async def test_what_the_provider_sets_as_a_cookie_goes_to_nobody(heygen: HeyGen, raw_server: Any) -> None:
+async def test_cookies_of_the_provider_are_never_sent_back(heygen: HeyGen, raw_server: Any) -> None:
     raw_server.answers(ME.replace(b"\r\n\r\n", b"\r\nSet-Cookie: session=one-tenants; Path=/\r\n\r\n", 1))
 
     await heygen.verify_key("first-tenant")

@@ -142,7 +142,7 @@ async def test_a_video_belongs_to_its_key(heygen: Provider) -> None:
     video = await create(heygen)
 
     with pytest.raises(ProviderNotFound):
-        await heygen.get_video("sandbox-somebody-else", video.video_id)
+        await heygen.get_video("sandbox-another-key", video.video_id)
 
 
 async def test_an_account_without_credit_can_look_but_not_create(heygen: Provider) -> None:
@@ -235,7 +235,7 @@ class TestMedia:
         assert len(whole.content) < 60_000
         assert (part.status_code, part.content) == (206, b"ftyp")
 
-    async def test_a_video_link_dies(
+    async def test_a_video_link_expires(
         self, media: Media, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         link = media.video_url("v-1")
@@ -253,6 +253,6 @@ class TestMedia:
 
         assert (await http.get(link + query)).status_code == 403
 
-    @pytest.mark.parametrize("path", ["avatars/nobody.svg", "voices/nobody.wav"])
+    @pytest.mark.parametrize("path", ["avatars/unknown.svg", "voices/unknown.wav"])
     async def test_there_is_nothing_else(self, media: Media, http: httpx.AsyncClient, path: str) -> None:
         assert (await http.get(f"{media.url}/{path}")).status_code == 404

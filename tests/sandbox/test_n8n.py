@@ -35,14 +35,14 @@ JOB = {"business_id": "b-1", "content_id": "c-1", "generation_id": "g-1", "scrip
 QUICK = Pauses(first=0.01, factor=1.2, longest=0.05, patience=2.0, before_retry=0.02)
 
 Answer = tuple[int, dict[str, Any]]
-TAKEN: Answer = (409, {"code": "generation_already_claimed", "detail": "Somebody else has it."})
+TAKEN: Answer = (409, {"code": "generation_already_claimed", "detail": "Another execution has it."})
 CLOSED: Answer = (410, {"code": "generation_closed", "detail": "Over."})
 DOWN: Answer = (503, {"code": "provider_unavailable", "detail": "HeyGen has a fault of its own."})
 
 
 @dataclass
 class ServiceDouble:
-    """Answers each endpoint from its list, the last answer for ever, and remembers what was asked."""
+    """Answers each endpoint from its list, the last answer repeatedly, and records each call."""
 
     create: list[Answer] = field(default_factory=lambda: [(200, {"status": "processing"})])
     poll: list[Answer] = field(default_factory=lambda: [(200, {"status": "completed"})])

@@ -23,7 +23,7 @@ from support.tenants import (
     WEBHOOK_TOKEN,
 )
 
-# A busy machine takes its time; nothing is measured here.
+# Long, for busy machines; nothing is measured here.
 _PATIENCE_SECONDS = 60
 
 
@@ -65,14 +65,14 @@ class ServiceProcess:
         return path.read_text() if path.exists() else ""
 
     def start(self) -> None:
-        """Starts it; `wait_until_ready` says when it answers."""
+        """Start it; `wait_until_ready` returns once it answers."""
         command = [str(Path(sys.executable).parent / "ai-avatar"), "serve", "--port", str(self.port)]
         with (self.folder / f"{self.port}.log").open("ab") as log:
             # A folder of its own: a developer's .env is none of the tests' business.
             self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log, cwd=self.folder)
 
     def wait_until_ready(self) -> None:
-        """Returns when /health/ready says so. Raises AssertionError, with the log, when it ends instead."""
+        """Return once /health/ready answers 200. Raise AssertionError with the log if the process ends first."""
         assert self.process is not None
         deadline = time.monotonic() + _PATIENCE_SECONDS
         with httpx.Client(trust_env=False) as client:
@@ -85,24 +85,24 @@ class ServiceProcess:
         raise AssertionError(f"the service did not get ready: {self.log}")
 
     def send(self, number: signal.Signals) -> None:
-        """A signal, and nothing more."""
+        """Send a signal without waiting."""
         assert self.process is not None
         self.process.send_signal(number)
 
     def wait(self) -> int:
-        """Waits for its end; the exit code."""
+        """Wait for its end and return the exit code."""
         assert self.process is not None
         return self.process.wait(_PATIENCE_SECONDS)
 
     def kill(self) -> None:
-        """SIGKILL: it gets to do nothing any more."""
+        """Send SIGKILL and wait for its end."""
         self.send(signal.SIGKILL)
         self.wait()
 
 
 @contextlib.contextmanager
 def service_processes(env: Mapping[str, str], count: int = 1) -> Iterator[list[ServiceProcess]]:
-    """So many of them, ready; whatever became of them, none is left afterwards."""
+    """Run `count` processes, ready; none is left running afterwards."""
     base = ROOT / ".data"
     base.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=base, prefix="serve-") as folder:

@@ -66,7 +66,7 @@ class Caller:
 
 
 def signed_in(sub: object, **claims: Any) -> Caller:
-    """A user of the browser: PostgREST in the role authenticated, with the claims of his token."""
+    """A user of the browser: PostgREST in the role authenticated, with the claims of the user's token."""
     return Caller(
         AUTHENTICATOR, "authenticated", json.dumps({"role": "authenticated", "sub": str(sub), **claims})
     )

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -20,7 +20,7 @@ def free_port() -> int:
 
 @contextmanager
 def serve_app(app: ASGIApp) -> Iterator[str]:
-    """Serves an application in a thread; its URL."""
+    """Serve an application in a thread; yields its URL."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
@@ -45,7 +45,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @contextmanager
 def serve_raw(talk: Talk) -> Iterator[str]:
-    """Serves bytes: for answers that no web framework would give."""
+    """Serve raw bytes, for responses that no web framework would send."""
     loop = asyncio.new_event_loop()
     started = threading.Event()
     port = 0

@@ -20,7 +20,7 @@ from app.main import create_app
 
 
 def settings(database_url: str, **changes: Any) -> Settings:
-    """The tests' settings, whatever the environment and `.env` say."""
+    """The tests' settings, independent of the environment and `.env`."""
     values: dict[str, Any] = {
         "database_url": database_url,
         "database_pool_size": 20,

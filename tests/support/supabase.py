@@ -1,6 +1,6 @@
-"""A database like a Supabase project's: an owner who is no superuser, default privileges, a vault of somebody else's.
+"""A database like a Supabase project's: an owner who is no superuser, default privileges, a vault of another role.
 
-What is granted to whom is what facts.md found in real ones, "Supabase and its Vault".
+Roles and grants are those of real projects.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ begin
         end if;
     end loop;
     -- Another database's migration may have made this role first: its maker may admit members from 16 on, and
-    -- before 16 whoever may create roles.
+    -- before 16 any role that may create roles.
     if current_setting('server_version_num')::integer >= 160000 and not exists (
         select from pg_auth_members
         where roleid = 'ai_avatar_service'::regrole and member = '{OWNER}'::regrole

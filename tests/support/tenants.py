@@ -21,7 +21,7 @@ N8N_HEADERS = {"X-API-Key": N8N_API_KEY}
 
 @dataclass(frozen=True)
 class Tenant:
-    """A business with a user and one content."""
+    """A business with a user and one content item."""
 
     business_id: UUID
     user_id: UUID
@@ -29,13 +29,13 @@ class Tenant:
 
     @property
     def headers(self) -> dict[str, str]:
-        """How its user proves who he is."""
+        """The Authorization header of its user."""
         token = mint_token(JWT_SECRET, user_id=self.user_id, ttl=timedelta(hours=1))
         return {"Authorization": f"Bearer {token}"}
 
 
 async def make_tenant(connection: asyncpg.Connection, *, script: str | None = "Hello") -> Tenant:
-    """A new one."""
+    """Create a business with a user and a content item."""
     tenant = Tenant(uuid4(), uuid4(), uuid4())
     await connection.execute(
         "insert into public.businesses (id, business_name) values ($1, 'A business')", tenant.business_id
@@ -55,7 +55,7 @@ async def make_content(
     script: str | None = "Hello",
     heygen_status: str | None = None,
 ) -> UUID:
-    """Another content of a business."""
+    """Create another content item of a business."""
     content_id = content_id or uuid4()
     await connection.execute(
         "insert into public.content (id, business_id, content_title, video_script, heygen_status) "

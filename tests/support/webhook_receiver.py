@@ -1,4 +1,4 @@
-"""A server in place of n8n's webhook: records each delivery and answers as the test says."""
+"""A server in place of n8n's webhook: records each delivery and answers as the test sets."""
 
 import asyncio
 import threading

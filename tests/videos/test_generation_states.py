@@ -59,7 +59,7 @@ class WebhookNo:
 
 @dataclass(frozen=True)
 class Crash:
-    """Its process dies: n8n's answer is never written down."""
+    """The process is killed: n8n's answer is never recorded."""
 
     which: int
 

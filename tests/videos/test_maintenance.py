@@ -92,7 +92,7 @@ async def test_deadlines_are_those_of_the_contract(
             hours,
         )
 
-    async def hear() -> None:
+    async def report() -> None:
         await ground.generations.report_generation(
             "heygen", Report("processing"), generation_id=generation_id
         )
@@ -106,14 +106,14 @@ async def test_deadlines_are_those_of_the_contract(
     )
     assert await patience() == pytest.approx(3600, abs=60)
     await age(1)
-    await hear()
+    await report()
     assert await patience() == pytest.approx(3600, abs=60)
     # At most 24 h after the request, however many reports arrive.
     await age(23)
-    await hear()
+    await report()
     assert await patience() == pytest.approx(3600, abs=60)
     await age(24)
-    await hear()
+    await report()
     assert await patience() <= 0
 
 

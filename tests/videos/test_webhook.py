@@ -1,4 +1,4 @@
-"""What the client of n8n's webhook does that no answer shows."""
+"""What the webhook's client does that no response shows."""
 
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_answer_may_take_the_whole_budget() -> None:
-    """httpx gives up after 5 s unless it is told otherwise; the budget alone bounds the call."""
+    """httpx times out after 5 s by default; only the budget may bound the call."""
     timeouts = []
 
     async def answer(request: httpx.Request) -> httpx.Response:
