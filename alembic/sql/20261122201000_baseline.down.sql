@@ -1,7 +1,7 @@
 -- Drops what the baseline made, newest first; never a role, for another database may use it.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 do $$
 declare

@@ -2,7 +2,7 @@
 -- application's own tables. What is made here is recorded, so that going down drops that and nothing else.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 -- Roles belong to the whole cluster: another database's migration may make one at the same moment.
 do $$
@@ -51,7 +51,7 @@ begin
     end if;
 
     if to_regprocedure('auth.uid()') is null then
-        create function auth.uid() returns uuid language sql stable set search_path = '' as $$
+        create function auth.uid() returns uuid language sql stable set search_path = pg_catalog, pg_temp as $$
             select coalesce(
                 nullif(current_setting('request.jwt.claim.sub', true), ''),
                 nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
@@ -61,7 +61,7 @@ begin
     end if;
 
     if to_regprocedure('auth.role()') is null then
-        create function auth.role() returns text language sql stable set search_path = '' as $$
+        create function auth.role() returns text language sql stable set search_path = pg_catalog, pg_temp as $$
             select coalesce(
                 nullif(current_setting('request.jwt.claim.role', true), ''),
                 nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
@@ -71,7 +71,7 @@ begin
     end if;
 
     if to_regprocedure('auth.jwt()') is null then
-        create function auth.jwt() returns jsonb language sql stable set search_path = '' as $$
+        create function auth.jwt() returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
             select coalesce(
                 nullif(current_setting('request.jwt.claim', true), ''),
                 nullif(current_setting('request.jwt.claims', true), '')
@@ -112,7 +112,7 @@ begin
         s.created_at, s.updated_at
     from vault.secrets as s;
 
-    create function vault.refuse_unsealed() returns trigger language plpgsql set search_path = '' as $$
+    create function vault.refuse_unsealed() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
     begin
         if new.secret !~ '^sealed:v1:[A-Za-z0-9_.-]+:[A-Za-z0-9_-]+$' then
             raise exception 'This vault does not encrypt: it takes sealed secrets only'
@@ -127,7 +127,7 @@ begin
     create function vault.create_secret(
         new_secret text, new_name text default null, new_description text default '',
         new_key_id uuid default null
-    ) returns uuid language plpgsql security definer set search_path = '' as $$
+    ) returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
     declare
         v_id uuid;
     begin
@@ -141,7 +141,7 @@ begin
     create function vault.update_secret(
         secret_id uuid, new_secret text default null, new_name text default null,
         new_description text default null, new_key_id uuid default null
-    ) returns void language plpgsql security definer set search_path = '' as $$
+    ) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
     begin
         update vault.secrets as s
         set secret = coalesce(new_secret, s.secret),

@@ -2,7 +2,7 @@
 -- taken over stays with its rows, and gets the original plan's functions and grants again.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 set local check_function_bodies = off;  -- those that come back were written for another search_path
 
 drop function public.get_ai_avatar_integration;

@@ -3,7 +3,7 @@
 -- over and its functions replaced.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 --! include shared/saved_definitions.sql
 

@@ -1,5 +1,5 @@
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 drop function ai_avatar.list_videos;
 drop function ai_avatar.get_latest_generations;

@@ -4,7 +4,7 @@
 -- business deletes its contents anyway.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 create table ai_avatar.generations (
     id uuid primary key,

@@ -1,7 +1,7 @@
 -- The copies stay while their table does; what made both applications work on the same secrets goes.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 alter table public.ai_avatar_integrations
 drop constraint ai_avatar_integrations_secret_id_fkey,

@@ -2,7 +2,7 @@
 -- Until the clean-up both applications work on the same secrets: removing a key in one removes it in the other.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 -- What was copied, so that the clean-up can tell what the old application has changed since.
 create table ai_avatar.legacy_copies (

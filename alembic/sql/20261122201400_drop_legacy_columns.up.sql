@@ -2,7 +2,7 @@
 -- then drops its columns and functions. Readiness does not wait for this revision.
 
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 
 --! include shared/saved_definitions.sql
 

@@ -100,7 +100,7 @@ COMMENT ON VIEW ai_avatar.generation_states IS 'A generation as the service read
 -- FUNCTION ai_avatar.cancel_generation(uuid, uuid)
 CREATE FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -125,7 +125,7 @@ $$;
 -- FUNCTION ai_avatar.check_caller(uuid)
 CREATE FUNCTION ai_avatar.check_caller(p_business_id uuid) RETURNS void
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims
@@ -145,7 +145,7 @@ COMMENT ON FUNCTION ai_avatar.check_caller(p_business_id uuid) IS 'Raises 42501 
 -- FUNCTION ai_avatar.check_claim(ai_avatar.generations, text)
 CREATE FUNCTION ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     if p_generation.status not in ('dispatching', 'processing') then
@@ -162,7 +162,7 @@ $$;
 -- FUNCTION ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text)
 CREATE FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(business_id uuid, provider text, secret text, secret_updated_at timestamp with time zone, avatar_id text, voice_id text, provider_config jsonb, script text, video_id text)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
@@ -208,7 +208,7 @@ COMMENT ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider t
 -- FUNCTION ai_avatar.confirm_dispatch(uuid, interval)
 CREATE FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     update ai_avatar.generations as g
@@ -229,7 +229,7 @@ COMMENT ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout i
 -- FUNCTION ai_avatar.count_secrets()
 CREATE FUNCTION ai_avatar.count_secrets() RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     return (select count(*) from public.ai_avatar_integrations as ai where ai.secret_id is not null);
@@ -239,7 +239,7 @@ $$;
 -- FUNCTION ai_avatar.delete_before_truncate()
 CREATE FUNCTION ai_avatar.delete_before_truncate() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     delete from public.ai_avatar_integrations;
@@ -250,7 +250,7 @@ $$;
 -- FUNCTION ai_avatar.delete_integrations(uuid, text)
 CREATE FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_deleted integer;
@@ -268,7 +268,7 @@ COMMENT ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider
 -- FUNCTION ai_avatar.delete_orphaned_secret()
 CREATE FUNCTION ai_avatar.delete_orphaned_secret() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     delete from vault.secrets as s
@@ -281,7 +281,7 @@ $$;
 -- FUNCTION ai_avatar.expire_generations(integer)
 CREATE FUNCTION ai_avatar.expire_generations(p_limit integer) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -318,7 +318,7 @@ COMMENT ON FUNCTION ai_avatar.expire_generations(p_limit integer) IS 'Ends what 
 -- FUNCTION ai_avatar.get_generation(uuid)
 CREATE FUNCTION ai_avatar.get_generation(p_generation_id uuid) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
@@ -392,7 +392,7 @@ COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service shows i
 -- FUNCTION ai_avatar.get_integration(uuid, text)
 CREATE FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     return query
@@ -404,7 +404,7 @@ $$;
 -- FUNCTION ai_avatar.get_latest_generation(uuid, uuid)
 CREATE FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     return query
@@ -418,7 +418,7 @@ $$;
 -- FUNCTION ai_avatar.get_latest_generations(uuid[])
 CREATE FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     return query
@@ -439,7 +439,7 @@ COMMENT ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) IS 'T
 -- FUNCTION ai_avatar.get_membership(uuid)
 CREATE FUNCTION ai_avatar.get_membership(p_user_id uuid) RETURNS uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     return (select p.business_id from public.profiles as p where p.id = p_user_id);
@@ -452,7 +452,7 @@ COMMENT ON FUNCTION ai_avatar.get_membership(p_user_id uuid) IS 'The business of
 -- FUNCTION ai_avatar.list_integrations(uuid, text, text, timestamp with time zone, uuid, integer)
 CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- Two queries: one plan that serves both would walk every business's rows to find one's.
@@ -480,7 +480,7 @@ $$;
 -- FUNCTION ai_avatar.list_secrets(uuid, integer)
 CREATE FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) RETURNS TABLE(secret_id uuid, business_id uuid, provider text, secret text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -497,7 +497,7 @@ $$;
 -- FUNCTION ai_avatar.list_videos(uuid, text, timestamp with time zone, uuid, integer)
 CREATE FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -528,7 +528,7 @@ COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status te
 -- FUNCTION ai_avatar.migration_warnings()
 CREATE FUNCTION ai_avatar.migration_warnings() RETURNS SETOF text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_table pg_catalog.pg_class;
@@ -557,7 +557,7 @@ COMMENT ON FUNCTION ai_avatar.migration_warnings() IS 'What about this database 
 -- FUNCTION ai_avatar.move_late_generation(ai_avatar.generations, text, text, text)
 CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     if p_status <> 'completed' then
@@ -585,7 +585,7 @@ $$;
 -- FUNCTION ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval)
 CREATE FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- A report is a claim too: it says that this execution runs the job.
@@ -620,7 +620,7 @@ $$;
 -- FUNCTION ai_avatar.next_deadline(timestamp with time zone, interval)
 CREATE FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone, p_timeout interval) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select least(now() + p_timeout, p_requested_at + interval '24 hours')
 $$;
@@ -628,7 +628,7 @@ $$;
 -- FUNCTION ai_avatar.normalise_integration()
 CREATE FUNCTION ai_avatar.normalise_integration() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
@@ -644,7 +644,7 @@ $$;
 -- FUNCTION ai_avatar.own_business_id()
 CREATE FUNCTION ai_avatar.own_business_id() RETURNS uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_business_id uuid;
@@ -662,7 +662,7 @@ COMMENT ON FUNCTION ai_avatar.own_business_id() IS 'The business of the signed-i
 -- FUNCTION ai_avatar.providers()
 CREATE FUNCTION ai_avatar.providers() RETURNS text[]
     LANGUAGE sql IMMUTABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select array['heygen']
 $$;
@@ -673,7 +673,7 @@ COMMENT ON FUNCTION ai_avatar.providers() IS 'The providers that the CHECK on ai
 -- FUNCTION ai_avatar.purge_secret_reads(interval, integer)
 CREATE FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_deleted integer;
@@ -694,7 +694,7 @@ $$;
 -- FUNCTION ai_avatar.read_secret(uuid, text, text, text, text, text)
 CREATE FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(secret text, secret_updated_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 begin
@@ -716,7 +716,7 @@ COMMENT ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p
 -- FUNCTION ai_avatar.record_key_check(uuid, text, timestamp with time zone, boolean)
 CREATE FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- Only while the key is the one that was asked about: a verdict on an older key says nothing of this one.
@@ -742,7 +742,7 @@ COMMENT ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider te
 -- FUNCTION ai_avatar.record_sync(uuid, text)
 CREATE FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     update public.ai_avatar_integrations as ai set last_synced_at = now()
@@ -756,7 +756,7 @@ COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) I
 -- FUNCTION ai_avatar.refresh_video_url(uuid, text, text)
 CREATE FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -781,7 +781,7 @@ COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id
 -- FUNCTION ai_avatar.release_create(uuid)
 CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     update ai_avatar.generations as g set video_requested_at = null
@@ -795,7 +795,7 @@ COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid) IS 'The provi
 -- FUNCTION ai_avatar.replace_secret(uuid, text, text)
 CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- The row's lock keeps a save of a new key out while old and new are compared.
@@ -815,7 +815,7 @@ COMMENT ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text
 -- FUNCTION ai_avatar.replay_generation(uuid, bytea)
 CREATE FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     if not exists (
@@ -831,7 +831,7 @@ $$;
 -- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval)
 CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -887,7 +887,7 @@ COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_
 -- FUNCTION ai_avatar.reserve_create(uuid, interval)
 CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -911,7 +911,7 @@ asked, more than p_lease ago, and nobody knows what came of it; decided: there i
 -- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text)
 CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     update public.content as c
@@ -925,7 +925,7 @@ $$;
 -- FUNCTION ai_avatar.roll_back_dispatch(uuid, text)
 CREATE FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -956,7 +956,7 @@ COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error t
 -- FUNCTION ai_avatar.schema_revision()
 CREATE FUNCTION ai_avatar.schema_revision() RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     return (select max(v.version_num) from ai_avatar.alembic_version as v);
@@ -966,7 +966,7 @@ $$;
 -- FUNCTION ai_avatar.set_integration(uuid, uuid, text, text, text, text, jsonb, boolean)
 CREATE FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_id uuid;
@@ -1004,7 +1004,7 @@ COMMENT ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_p
 -- FUNCTION ai_avatar.start_generation(uuid, uuid, uuid, text, text, interval, text, bytea)
 CREATE FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_content public.content;
@@ -1092,7 +1092,7 @@ COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_
 -- FUNCTION ai_avatar.store_secret(uuid, text)
 CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) RETURNS void
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_integration public.ai_avatar_integrations;
@@ -1122,7 +1122,7 @@ COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text)
 -- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
 CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_id uuid;
@@ -1161,7 +1161,7 @@ COMMENT ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider 
 -- FUNCTION ai_avatar.vault_encrypts()
 CREATE FUNCTION ai_avatar.vault_encrypts() RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select exists (select from pg_catalog.pg_extension as e where e.extname = 'supabase_vault')
 $$;
@@ -1172,7 +1172,7 @@ COMMENT ON FUNCTION ai_avatar.vault_encrypts() IS 'Whether the vault is Supabase
 -- FUNCTION auth.jwt()
 CREATE FUNCTION auth.jwt() RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
             select coalesce(
                 nullif(current_setting('request.jwt.claim', true), ''),
@@ -1183,7 +1183,7 @@ CREATE FUNCTION auth.jwt() RETURNS jsonb
 -- FUNCTION auth.role()
 CREATE FUNCTION auth.role() RETURNS text
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
             select coalesce(
                 nullif(current_setting('request.jwt.claim.role', true), ''),
@@ -1194,7 +1194,7 @@ CREATE FUNCTION auth.role() RETURNS text
 -- FUNCTION auth.uid()
 CREATE FUNCTION auth.uid() RETURNS uuid
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
             select coalesce(
                 nullif(current_setting('request.jwt.claim.sub', true), ''),
@@ -1205,7 +1205,7 @@ CREATE FUNCTION auth.uid() RETURNS uuid
 -- FUNCTION public.delete_ai_avatar_integration(uuid, text)
 CREATE FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     perform ai_avatar.check_caller(p_business_id);
@@ -1216,7 +1216,7 @@ $$;
 -- FUNCTION public.get_ai_avatar_integration(uuid, text)
 CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     perform ai_avatar.check_caller(p_business_id);
@@ -1234,7 +1234,7 @@ $$;
 -- FUNCTION public.get_ai_avatar_secret(uuid, text)
 CREATE FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_provider text;
@@ -1267,7 +1267,7 @@ COMMENT ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider t
 -- FUNCTION public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb)
 CREATE FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text DEFAULT NULL::text, p_voice_id text DEFAULT NULL::text, p_config jsonb DEFAULT NULL::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     perform ai_avatar.check_caller(p_business_id);
@@ -1282,7 +1282,7 @@ $$;
 -- FUNCTION public.update_ai_avatar_integrations_updated_at()
 CREATE FUNCTION public.update_ai_avatar_integrations_updated_at() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     new.updated_at = now();
@@ -1293,7 +1293,7 @@ $$;
 -- FUNCTION vault.create_secret(text, text, text, uuid)
 CREATE FUNCTION vault.create_secret(new_secret text, new_name text DEFAULT NULL::text, new_description text DEFAULT ''::text, new_key_id uuid DEFAULT NULL::uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     declare
         v_id uuid;
@@ -1308,7 +1308,7 @@ CREATE FUNCTION vault.create_secret(new_secret text, new_name text DEFAULT NULL:
 -- FUNCTION vault.refuse_unsealed()
 CREATE FUNCTION vault.refuse_unsealed() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     begin
         if new.secret !~ '^sealed:v1:[A-Za-z0-9_.-]+:[A-Za-z0-9_-]+$' then
@@ -1322,7 +1322,7 @@ CREATE FUNCTION vault.refuse_unsealed() RETURNS trigger
 -- FUNCTION vault.update_secret(uuid, text, text, text, uuid)
 CREATE FUNCTION vault.update_secret(secret_id uuid, new_secret text DEFAULT NULL::text, new_name text DEFAULT NULL::text, new_description text DEFAULT NULL::text, new_key_id uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     begin
         update vault.secrets as s

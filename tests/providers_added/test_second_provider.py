@@ -29,7 +29,7 @@ alter table public.ai_avatar_integrations drop constraint ai_avatar_integrations
 alter table public.ai_avatar_integrations add constraint ai_avatar_integrations_provider_check
 check (provider in ('heygen', 'chatty'));
 create or replace function ai_avatar.providers()
-returns text[] language sql immutable set search_path = '' as $$
+returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $$
     select array['heygen', 'chatty']
 $$;
 """

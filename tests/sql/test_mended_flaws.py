@@ -292,7 +292,7 @@ async def test_search_path_of_a_function_can_be_written_to(sql: Sql) -> None:
         "where n.nspname in ('public', 'ai_avatar') and p.proname <> 'touch_updated_at'"
     )
     assert len(paths) >= 5
-    sql.assert_flaw(any(row["config"] != 'search_path=""' for row in paths))
+    sql.assert_flaw(any(row["config"] != "search_path=pg_catalog, pg_temp" for row in paths))
 
 
 async def test_deleting_a_secret_reads_the_whole_table(sql: Sql) -> None:

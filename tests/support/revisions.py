@@ -25,7 +25,7 @@ CLEAN_UP: Final = "drop_legacy_columns"
 
 _BEGIN: Final = """\
 set local lock_timeout = '10s';
-set local search_path = '';
+set local search_path = pg_catalog, pg_temp;
 """
 
 # Each function as the statements that make it what it is; "shape" is what `create or replace` cannot change.

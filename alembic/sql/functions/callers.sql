@@ -1,7 +1,7 @@
 -- Who calls, and the business that a user works for.
 
 create or replace function ai_avatar.own_business_id()
-returns uuid language plpgsql stable security definer set search_path = '' as $$
+returns uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_business_id uuid;
 begin
@@ -13,7 +13,7 @@ end;
 $$;
 
 create or replace function ai_avatar.check_caller(p_business_id uuid)
-returns void language plpgsql stable set search_path = '' as $$
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims
     -- are not asked: anybody who can run SQL can set them.
@@ -27,7 +27,7 @@ end;
 $$;
 
 create or replace function ai_avatar.get_membership(p_user_id uuid)
-returns uuid language plpgsql stable security definer set search_path = '' as $$
+returns uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return (select p.business_id from public.profiles as p where p.id = p_user_id);
 end;

@@ -1,7 +1,8 @@
 -- The life of a generation, from its start to the end that the service gives it (docs/generation.md).
 
 create or replace function ai_avatar.get_generation(p_generation_id uuid)
-returns setof ai_avatar.generation_states language plpgsql stable security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
 end;
@@ -11,7 +12,7 @@ create or replace function ai_avatar.start_generation(
     p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval,
     p_idempotency_key text, p_request_hash bytea
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_content public.content;
     v_content_found boolean;
@@ -98,7 +99,7 @@ end;
 $$;
 
 create or replace function ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea)
-returns setof ai_avatar.generation_states language plpgsql stable set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if not exists (
         select from ai_avatar.generations as g
@@ -111,7 +112,7 @@ end;
 $$;
 
 create or replace function ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval)
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     update ai_avatar.generations as g
     set status = case when g.status = 'dispatching' then 'processing' else g.status end,
@@ -126,12 +127,12 @@ end;
 $$;
 
 create or replace function ai_avatar.next_deadline(p_requested_at timestamptz, p_timeout interval)
-returns timestamptz language sql stable set search_path = '' as $$
+returns timestamptz language sql stable set search_path = pg_catalog, pg_temp as $$
     select least(now() + p_timeout, p_requested_at + interval '24 hours')
 $$;
 
 create or replace function ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text)
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
 begin
@@ -156,7 +157,7 @@ end;
 $$;
 
 create or replace function ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid)
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
 begin
@@ -178,7 +179,7 @@ end;
 $$;
 
 create or replace function ai_avatar.expire_generations(p_limit integer)
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
     v_message text;
@@ -210,7 +211,7 @@ $$;
 
 -- Puts the content back where it was, unless something newer has moved it on. The caller holds the content's lock.
 create or replace function ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text)
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     update public.content as c
     set heygen_status = p_generation.previous_heygen_status,

@@ -1,7 +1,7 @@
 -- Integrations: what a business has connected, never its key.
 
 create or replace function public.update_ai_avatar_integrations_updated_at()
-returns trigger language plpgsql set search_path = '' as $$
+returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     new.updated_at = now();
     return new;
@@ -12,7 +12,7 @@ $$;
 -- "none", anything may be in a jsonb, and pages are sorted by created_at. An exception, not a CHECK: the DETAIL of a
 -- violated CHECK prints the row.
 create or replace function ai_avatar.normalise_integration()
-returns trigger language plpgsql set search_path = '' as $$
+returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
         raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = 'AV014';
@@ -25,12 +25,13 @@ end;
 $$;
 
 create or replace function ai_avatar.providers()
-returns text[] language sql immutable set search_path = '' as $$
+returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $$
     select array['heygen']
 $$;
 
 create or replace function ai_avatar.get_integration(p_business_id uuid, p_provider text)
-returns setof ai_avatar.integrations language plpgsql stable security definer set search_path = '' as $$
+returns setof ai_avatar.integrations
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return query
     select i.* from ai_avatar.integrations as i
@@ -42,7 +43,8 @@ create or replace function ai_avatar.list_integrations(
     p_business_id uuid, p_provider text, p_status text,
     p_before_created_at timestamptz, p_before_id uuid, p_limit integer
 )
-returns setof ai_avatar.integrations language plpgsql stable security definer set search_path = '' as $$
+returns setof ai_avatar.integrations
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     -- Two queries: one plan that serves both would walk every business's rows to find one's.
     if p_business_id is not null then
@@ -71,7 +73,7 @@ create or replace function ai_avatar.set_integration(
     p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text,
     p_config jsonb, p_validated boolean
 )
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_id uuid;
 begin
@@ -106,7 +108,7 @@ $$;
 create or replace function ai_avatar.update_integration(
     p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean
 )
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_id uuid;
 begin
@@ -140,7 +142,7 @@ end;
 $$;
 
 create or replace function ai_avatar.delete_integrations(p_business_id uuid, p_provider text)
-returns integer language plpgsql security definer set search_path = '' as $$
+returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_deleted integer;
 begin
@@ -154,7 +156,7 @@ $$;
 create or replace function ai_avatar.record_key_check(
     p_business_id uuid, p_provider text, p_secret_updated_at timestamptz, p_accepted boolean
 )
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     -- Only while the key is the one that was asked about: a verdict on an older key says nothing of this one.
     update public.ai_avatar_integrations as ai
@@ -174,7 +176,7 @@ end;
 $$;
 
 create or replace function ai_avatar.record_sync(p_business_id uuid, p_provider text)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     update public.ai_avatar_integrations as ai set last_synced_at = now()
     where ai.business_id = p_business_id and ai.provider = p_provider;

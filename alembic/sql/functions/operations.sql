@@ -1,14 +1,14 @@
 -- What readiness and the operator ask of the database.
 
 create or replace function ai_avatar.schema_revision()
-returns text language plpgsql stable security definer set search_path = '' as $$
+returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return (select max(v.version_num) from ai_avatar.alembic_version as v);
 end;
 $$;
 
 create or replace function ai_avatar.migration_warnings()
-returns setof text language plpgsql stable security definer set search_path = '' as $$
+returns setof text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_table pg_catalog.pg_class;
     v_verb text;

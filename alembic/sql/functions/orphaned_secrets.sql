@@ -1,7 +1,7 @@
 -- No delete leaves a secret behind. A file of its own, because the legacy revisions replace it for a while.
 
 create or replace function ai_avatar.delete_orphaned_secret()
-returns trigger language plpgsql security definer set search_path = '' as $$
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     delete from vault.secrets as s
     where s.id = old.secret_id

@@ -5,7 +5,7 @@ returns table (
     id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text,
     validated_at timestamp with time zone
 )
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     return query
@@ -20,7 +20,7 @@ end;
 $$;
 
 create or replace function public.get_ai_avatar_secret(p_business_id uuid, p_provider text default null)
-returns text language plpgsql security definer set search_path = '' as $$
+returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_provider text;
     v_secret text;
@@ -54,7 +54,7 @@ create or replace function public.set_ai_avatar_integration(
     p_voice_id text default null,
     p_config jsonb default null
 )
-returns uuid language plpgsql security definer set search_path = '' as $$
+returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     return (
@@ -66,7 +66,7 @@ end;
 $$;
 
 create or replace function public.delete_ai_avatar_integration(p_business_id uuid, p_provider text default null)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     perform ai_avatar.delete_integrations(p_business_id, p_provider);

@@ -1,12 +1,12 @@
 -- Stored keys: writing, reading with an audit row, and sealing again.
 
 create or replace function ai_avatar.vault_encrypts()
-returns boolean language sql stable set search_path = '' as $$
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
     select exists (select from pg_catalog.pg_extension as e where e.extname = 'supabase_vault')
 $$;
 
 create or replace function ai_avatar.store_secret(p_integration_id uuid, p_secret text)
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_integration public.ai_avatar_integrations;
     v_secret_id uuid;
@@ -33,7 +33,7 @@ create or replace function ai_avatar.read_secret(
     p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text
 )
 returns table (secret text, secret_updated_at timestamptz)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
     return query
@@ -49,7 +49,7 @@ end;
 $$;
 
 create or replace function ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer)
-returns integer language plpgsql security definer set search_path = '' as $$
+returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_deleted integer;
 begin
@@ -69,7 +69,7 @@ $$;
 -- Sealing anew: a page of the stored keys, and one of them replaced unless it has changed meanwhile.
 create or replace function ai_avatar.list_secrets(p_after uuid, p_limit integer)
 returns table (secret_id uuid, business_id uuid, provider text, secret text)
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
     return query
@@ -83,14 +83,14 @@ end;
 $$;
 
 create or replace function ai_avatar.count_secrets()
-returns bigint language plpgsql stable security definer set search_path = '' as $$
+returns bigint language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return (select count(*) from public.ai_avatar_integrations as ai where ai.secret_id is not null);
 end;
 $$;
 
 create or replace function ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
-returns boolean language plpgsql security definer set search_path = '' as $$
+returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     -- The row's lock keeps a save of a new key out while old and new are compared.
     perform from public.ai_avatar_integrations as ai where ai.secret_id = p_secret_id for update;
@@ -105,7 +105,7 @@ $$;
 
 -- TRUNCATE fires no row trigger: turn it into the DELETE that does.
 create or replace function ai_avatar.delete_before_truncate()
-returns trigger language plpgsql security definer set search_path = '' as $$
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     delete from public.ai_avatar_integrations;
     return null;

@@ -1,7 +1,8 @@
 -- Reading content items with their generations, and refreshing a video's link.
 
 create or replace function ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid)
-returns setof ai_avatar.generation_states language plpgsql stable security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return query
     select s.* from ai_avatar.generation_states as s
@@ -12,7 +13,8 @@ end;
 $$;
 
 create or replace function ai_avatar.get_latest_generations(p_content_ids uuid[])
-returns setof ai_avatar.generation_states language plpgsql stable security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return query
     select latest.*
@@ -33,7 +35,7 @@ returns table (
     content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text,
     created_at timestamptz, generation jsonb
 )
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
     return query
@@ -58,7 +60,7 @@ end;
 $$;
 
 create or replace function ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
 begin

@@ -2,7 +2,7 @@
 
 -- Raises what keeps p_execution_id from going on with a generation that lives; the caller holds its lock.
 create or replace function ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text)
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if p_generation.status not in ('dispatching', 'processing') then
         raise exception 'Generation closed' using errcode = 'AV011';
@@ -23,7 +23,7 @@ returns table (
     business_id uuid, provider text, secret text, secret_updated_at timestamptz, avatar_id text, voice_id text,
     provider_config jsonb, script text, video_id text
 )
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
     v_generation ai_avatar.generations;
@@ -64,7 +64,7 @@ end;
 $$;
 
 create or replace function ai_avatar.reserve_create(p_generation_id uuid, p_lease interval)
-returns text language plpgsql security definer set search_path = '' as $$
+returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
 begin
@@ -81,7 +81,7 @@ end;
 $$;
 
 create or replace function ai_avatar.release_create(p_generation_id uuid)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     update ai_avatar.generations as g set video_requested_at = null
     where g.id = p_generation_id and g.video_id is null;
@@ -92,7 +92,7 @@ create or replace function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
     p_video_url text, p_error text, p_timeout interval
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = '' as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
@@ -147,7 +147,7 @@ create or replace function ai_avatar.move_live_generation(
     p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text,
     p_error text, p_timeout interval
 )
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     -- A report is a claim too: it says that this execution runs the job.
     update ai_avatar.generations as g
@@ -182,7 +182,7 @@ $$;
 create or replace function ai_avatar.move_late_generation(
     p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text
 )
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if p_status <> 'completed' then
         -- It stays ended; but what the provider calls the video is what a paid one is found again by.

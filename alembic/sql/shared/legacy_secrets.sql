@@ -9,7 +9,7 @@ foreign key (secret_id) references vault.secrets (id) on delete set null;
 -- And ours has to let go of the old column first.
 create index ai_avatar_legacy_secret_id on public.businesses (heygen_secret_id);
 create or replace function ai_avatar.delete_orphaned_secret()
-returns trigger language plpgsql security definer set search_path = '' as $$
+returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     update public.businesses as b set heygen_secret_id = null
     where b.id = old.business_id and b.heygen_secret_id = old.secret_id;

@@ -2,7 +2,7 @@
 -- bring it back, and run those on the way down. Temporary functions, because only a migration calls them.
 
 create or replace function pg_temp.save_functions(p_revision text, p_functions oid[])
-returns void language sql set search_path = '' as $$
+returns void language sql set search_path = pg_catalog, pg_temp as $$
     insert into ai_avatar.saved_definitions (revision, statement)
     select p_revision, statement
     from (
@@ -32,7 +32,7 @@ returns void language sql set search_path = '' as $$
 $$;
 
 create or replace function pg_temp.restore_definitions(p_revision text)
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_statement text;
 begin
