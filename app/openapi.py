@@ -1,12 +1,12 @@
-"""What the OpenAPI document says beyond the code: problems and examples."""
+"""What the OpenAPI document says beyond the routes: the problems that they respond with."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from fastapi.openapi.utils import get_fields_from_routes, get_openapi
+from pydantic import BaseModel
 
-from app.examples import EXAMPLES
 from app.problems import Problem
 
 _TITLES: Final = {
@@ -67,10 +67,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+    # FastAPI drops nulls, from examples too.
+    for field in get_fields_from_routes(app.routes):
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            schemas[model.__name__]["examples"] = model.model_json_schema()["examples"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for name, example in EXAMPLES.items():
-        schemas[name]["examples"] = [example]
     for operations in document["paths"].values():
         for operation in operations.values():
             if "requestBody" in operation:  # errors that app.routing raises

@@ -7,7 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -31,6 +31,21 @@ _MAX_FIELD_NAME: Final = 100
 
 class Problem(BaseModel):
     """A problem detail (RFC 9457) with a stable `code`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:ai-avatar:problem:integration_not_found",
+                    "title": "Integration not found",
+                    "status": 404,
+                    "detail": "There is no such integration.",
+                    "instance": "/integrations/ai-avatar/b0000000-0000-4000-8000-000000000001",
+                    "code": "integration_not_found",
+                }
+            ]
+        }
+    )
 
     type: str = Field(examples=["urn:ai-avatar:problem:integration_not_found"])
     title: str

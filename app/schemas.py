@@ -1,14 +1,9 @@
 """Types shared by the schemas of several features."""
 
-import base64
-import binascii
 import math
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Self
-from uuid import UUID
+from typing import Annotated, Any
 
-from fastapi import Query
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -16,11 +11,9 @@ from pydantic import (
     ConfigDict,
     JsonValue,
     StringConstraints,
-    ValidationError,
     WithJsonSchema,
 )
 
-from app.errors import InvalidRequest
 from app.providers import PROVIDERS
 
 
@@ -88,35 +81,3 @@ def refuse_null(data: Any, *fields: str) -> Any:
         if isinstance(data, dict) and field in data and data[field] is None:
             raise ValueError(f"{field} may be omitted, but not null")
     return data
-
-
-class Cursor(BaseModel):
-    """The end of a page: `(created_at, id)` of its last row. Opaque to callers."""
-
-    created_at: datetime
-    id: UUID
-
-    def encode(self) -> str:
-        """Return the text that callers receive."""
-        return base64.urlsafe_b64encode(self.model_dump_json().encode()).rstrip(b"=").decode()
-
-    @classmethod
-    def decode(cls, text: str) -> Self:
-        """Parse a caller's cursor. Raise InvalidRequest if it is malformed."""
-        try:
-            data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            cursor = cls.model_validate_json(data)
-            if cursor.created_at.tzinfo is None:
-                raise ValueError
-            cursor.created_at.astimezone(UTC)  # the driver does the same; years 0 and 10000 overflow
-        except (ValidationError, binascii.Error, ValueError, OverflowError):
-            raise InvalidRequest.of(
-                "query.cursor", "should be a next_cursor returned by this service"
-            ) from None
-        return cursor
-
-
-Limit = Annotated[int, Query(ge=1, le=100, description="Maximum number of items")]
-CursorText = Annotated[
-    str | None, Query(max_length=2048, description="The `next_cursor` of the previous page")
-]

@@ -19,7 +19,7 @@ from app.db import (
 )
 from app.errors import IntegrationNotFound
 from app.integrations.schemas import Integration
-from app.schemas import Cursor
+from app.pagination import Cursor
 from app.security import Caller
 
 _INTEGRATION: Final = tuple(Integration.model_fields)

@@ -23,8 +23,9 @@ from app.integrations.schemas import (
 )
 from app.integrations.service import IntegrationService
 from app.openapi import responses
+from app.pagination import Cursor, CursorText, Limit, cut_page
 from app.routing import JsonRoute
-from app.schemas import Cursor, CursorText, Limit, ProviderName
+from app.schemas import ProviderName
 from app.security import CurrentCaller, OwnBusiness, business_filter, business_in_body
 
 
@@ -90,18 +91,15 @@ async def list_integrations(
     cursor: CursorText = None,
 ) -> IntegrationPage:
     """A user's own integrations, or, for a back end, those of any business; newest first."""
-    items = await integrations.list_integrations(
+    rows = await integrations.list_integrations(
         business_id,
         provider,
         status,
-        Cursor.decode(cursor) if cursor else None,
+        Cursor.decode(cursor),
         limit + 1,
     )
-    last = items[limit - 1] if len(items) > limit else None
-    return IntegrationPage(
-        items=items[:limit],
-        next_cursor=Cursor(created_at=last.created_at, id=last.id).encode() if last else None,
-    )
+    items, next_cursor = cut_page(rows, limit, lambda row: row.id)
+    return IntegrationPage(items=items, next_cursor=next_cursor)
 
 
 @router.get("/{business_id:business}", responses=responses(404))

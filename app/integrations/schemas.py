@@ -1,12 +1,40 @@
 """Request and response bodies of integrations."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from app.schemas import Body, ProviderConfig, ProviderId, ProviderName, refuse_null
+
+_INTEGRATION_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "e0000000-0000-4000-8000-000000000001",
+    "business_id": "b0000000-0000-4000-8000-000000000001",
+    "provider": "heygen",
+    "avatar_id": "Daisy-inskirt-20220818",
+    "voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
+    "provider_config": {"resolution": "1080p"},
+    "status": "active",
+    "has_api_key": True,
+    "validated_at": "2026-11-22T10:00:00Z",
+    "last_synced_at": None,
+    "created_at": "2026-11-22T10:00:00Z",
+    "updated_at": "2026-11-22T10:00:00Z",
+}
+_AVATAR_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "Daisy-inskirt-20220818",
+    "name": "Daisy in a skirt",
+    "preview_image_url": "https://files.heygen.ai/avatar/daisy.webp",
+    "gender": "female",
+}
+_VOICE_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
+    "name": "Clara",
+    "preview_audio_url": "https://files.heygen.ai/voice/clara.wav",
+    "gender": "female",
+    "language": "English",
+}
 
 IntegrationStatus = Literal["active", "inactive", "error"]
 
@@ -31,6 +59,19 @@ ApiKey = Annotated[
 class IntegrationCreate(Body):
     """Connects a business to a provider, or replaces the connection. An absent or null field keeps its value."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "api_key": "the key from the provider's settings",
+                    "avatar_id": "Daisy-inskirt-20220818",
+                    "voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
+                    "provider_config": {"resolution": "1080p"},
+                }
+            ]
+        }
+    )
+
     business_id: UUID | None = Field(
         default=None, description="A user may omit it: it defaults to the user's business"
     )
@@ -43,6 +84,10 @@ class IntegrationCreate(Body):
 
 class IntegrationUpdate(Body):
     """Changes the fields that are sent. Null clears a field; `provider_config` is replaced as a whole."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54", "status": "active"}]}
+    )
 
     avatar_id: ProviderId | None = None
     voice_id: ProviderId | None = None
@@ -63,6 +108,8 @@ class IntegrationUpdate(Body):
 class Integration(BaseModel):
     """A business's connection to a provider. It never contains the key."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_INTEGRATION_EXAMPLE]})
+
     id: UUID
     business_id: UUID
     provider: str
@@ -79,6 +126,10 @@ class Integration(BaseModel):
 
 class IntegrationPage(BaseModel):
     """A page of integrations, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_INTEGRATION_EXAMPLE], "next_cursor": None}]}
+    )
 
     items: list[Integration]
     next_cursor: str | None
@@ -106,12 +157,20 @@ class Voice(BaseModel):
 class AvatarPage(BaseModel):
     """A page of avatars, in the provider's order."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_AVATAR_EXAMPLE], "next_cursor": None}]}
+    )
+
     items: list[Avatar]
     next_cursor: str | None
 
 
 class VoicePage(BaseModel):
     """A page of voices, in the provider's order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_VOICE_EXAMPLE], "next_cursor": None}]}
+    )
 
     items: list[Voice]
     next_cursor: str | None

@@ -20,7 +20,7 @@ from app.db import (
     SqlFunction,
 )
 from app.errors import GenerationClosed, GenerationNotFound
-from app.schemas import Cursor
+from app.pagination import Cursor
 from app.videos.schemas import Generation, Video
 
 EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]

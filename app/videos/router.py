@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Query, Response
 from app.dependencies import provided
 from app.errors import ContentNotFound
 from app.openapi import responses
+from app.pagination import Cursor, CursorText, Limit, cut_page
 from app.routing import JsonRoute
-from app.schemas import Cursor, CursorText, Limit
 from app.security import CurrentCaller, VisibleBusiness, business_in_body, business_in_query
 from app.videos.events import EventHub, EventStreamResponse
 from app.videos.repository import GenerationRepository
@@ -68,17 +68,14 @@ async def list_videos(
     cursor: CursorText = None,
 ) -> VideoPage:
     """The business's contents, newest first, each with its latest generation or null."""
-    items = await generations.list_videos(
+    rows = await generations.list_videos(
         business_id,
         heygen_status,
-        Cursor.decode(cursor) if cursor else None,
+        Cursor.decode(cursor),
         limit + 1,
     )
-    last = items[limit - 1] if len(items) > limit else None
-    return VideoPage(
-        items=items[:limit],
-        next_cursor=Cursor(created_at=last.created_at, id=last.content_id).encode() if last else None,
-    )
+    items, next_cursor = cut_page(rows, limit, lambda row: row.content_id)
+    return VideoPage(items=items, next_cursor=next_cursor)
 
 
 @router.get("/videos/{content_id}", response_model=Generation, responses=responses(404))

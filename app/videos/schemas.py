@@ -3,12 +3,36 @@
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.schemas import Body, ProviderName
+
+_GENERATION_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "d0000000-0000-4000-8000-000000000001",
+    "business_id": "b0000000-0000-4000-8000-000000000001",
+    "content_id": "c0000000-0000-4000-8000-000000000001",
+    "provider": "heygen",
+    "status": "completed",
+    "heygen_status": "completed",
+    "video_id": "3f2b8a9c1d",
+    "video_url": "https://files.heygen.ai/video/3f2b8a9c1d.mp4?Expires=1764000000",
+    "error": None,
+    "requested_at": "2026-11-22T10:05:00Z",
+    "dispatched_at": "2026-11-22T10:05:01Z",
+    "completed_at": "2026-11-22T10:12:30Z",
+}
+_VIDEO_EXAMPLE: Final[dict[str, Any]] = {
+    "content_id": "c0000000-0000-4000-8000-000000000001",
+    "content_title": "Welcome to Coral Coast Coffee",
+    "video_script": "Hi, and welcome to Coral Coast Coffee.",
+    "heygen_status": "completed",
+    "heygen_url": "https://files.heygen.ai/video/3f2b8a9c1d.mp4?Expires=1764000000",
+    "created_at": "2026-11-20T09:00:00Z",
+    "generation": _GENERATION_EXAMPLE,
+}
 
 GenerationStatus = Literal["dispatching", "processing", "completed", "failed", "expired"]
 Script = Annotated[
@@ -20,6 +44,17 @@ Script = Annotated[
 
 class GenerateVideo(Body):
     """Requests a video of a content item."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "content_id": "c0000000-0000-4000-8000-000000000001",
+                    "script": "Hi, and welcome to Coral Coast Coffee.",
+                }
+            ]
+        }
+    )
 
     business_id: UUID | None = Field(
         default=None, description="A user may omit it: it defaults to the user's business"
@@ -36,6 +71,8 @@ class GenerateVideo(Body):
 
 class Generation(BaseModel):
     """One attempt to make a video of a content item."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_GENERATION_EXAMPLE]})
 
     id: UUID
     business_id: UUID
@@ -72,6 +109,10 @@ class Video(BaseModel):
 
 class VideoPage(BaseModel):
     """A page of content items, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_VIDEO_EXAMPLE], "next_cursor": None}]}
+    )
 
     items: list[Video]
     next_cursor: str | None
