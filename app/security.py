@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from app.config import Settings
 from app.db import UUID_, Database, SqlFunction
-from app.dependencies import provided
+from app.dependencies import services_of
 from app.errors import AppError, Forbidden, IntegrationNotFound, InvalidRequest, NoBusiness, Unauthenticated
 from app.jwks import JWK_ALGORITHMS, JwksKeys
 
@@ -181,16 +181,22 @@ _service_key = APIKeyHeader(
 )
 _n8n_key = APIKeyHeader(name="X-API-Key", scheme_name="n8nKey", description="N8N_API_KEY", auto_error=False)
 
-_AuthenticatorDep = Annotated[Authenticator, provided(Authenticator)]
 _AccessToken = Annotated[HTTPAuthorizationCredentials | None, Depends(_access_token)]
 _ServiceKey = Annotated[str | None, Depends(_service_key)]
 _N8nKey = Annotated[str | None, Depends(_n8n_key)]
 
 
-async def _current_caller(
-    request: Request, authenticator: _AuthenticatorDep, token: _AccessToken, api_key: _ServiceKey
+async def _authenticate(
+    request: Request, token: HTTPAuthorizationCredentials | None, api_key: str | None
 ) -> Caller:
-    caller = await authenticator.authenticate(request, token.credentials if token else None, api_key)
+    authenticator = services_of(request.app)[
+        Authenticator
+    ]  # not a dependency: each costs time, here in every request
+    return await authenticator.authenticate(request, token.credentials if token else None, api_key)
+
+
+async def _current_caller(request: Request, token: _AccessToken, api_key: _ServiceKey) -> Caller:
+    caller = await _authenticate(request, token, api_key)
     if caller.kind == "n8n":
         raise Forbidden("n8n's key gives access to /n8n/* only.")
     return caller
@@ -198,12 +204,11 @@ async def _current_caller(
 
 async def _n8n_caller(
     request: Request,
-    authenticator: _AuthenticatorDep,
     api_key: _N8nKey,
     token: _AccessToken,
     _service_key: _ServiceKey,  # the same header; here for the OpenAPI document
 ) -> Caller:
-    caller = await authenticator.authenticate(request, token.credentials if token else None, api_key)
+    caller = await _authenticate(request, token, api_key)
     if caller.kind == "user":
         raise Forbidden("This path is for n8n; users' access tokens give no access to it.")
     return caller

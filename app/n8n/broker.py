@@ -153,7 +153,7 @@ def _report(video: Video) -> Report:
 
 
 def _may_move(generation: GenerationState) -> bool:
-    """Live, or ended by silence: a paid video is kept; or completed, when its link is asked for anew."""
+    """Return whether the provider's answer can change it: a failure that was reported or cancelled stays."""
     return generation.status != "failed" or generation.ended_by == "webhook"
 
 
