@@ -33,5 +33,5 @@ async def _session() -> AsyncIterator[AsyncSession]:
 @session_per_request.get("/{business_id}")
 async def read(business_id: UUID, session: Annotated[AsyncSession, Depends(_session)]) -> dict[str, Any]:
     """The same SQL function as the service calls, without its checks of who is calling."""
-    statement = text("select * from ai_avatar.get_integration(:business_id, 'heygen')")
+    statement = text("select * from public.get_ai_avatar_integration(:business_id, 'heygen', null)")
     return dict((await session.execute(statement, {"business_id": business_id})).mappings().one())

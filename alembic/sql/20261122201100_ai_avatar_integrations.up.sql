@@ -39,12 +39,21 @@ from (
 ) as found
 order by step;
 
-drop function if exists public.get_ai_avatar_integration(uuid);
-drop function if exists public.get_ai_avatar_secret(uuid);
-drop function if exists public.delete_ai_avatar_integration(uuid);
-
+-- Every overload: an argument more would make the plan's own call ambiguous beside the plan's own function.
 do $$
+declare
+    v_function regprocedure;
 begin
+    for v_function in
+        select p.oid from pg_catalog.pg_proc as p
+        where p.pronamespace = 'public'::regnamespace
+            and p.proname in (
+                'get_ai_avatar_integration', 'get_ai_avatar_secret', 'set_ai_avatar_integration',
+                'delete_ai_avatar_integration'
+            )
+    loop
+        execute format('drop function %s', v_function);
+    end loop;
     if to_regclass('public.ai_avatar_integrations') is null then
         insert into ai_avatar.created_objects (kind, object) values ('table', 'public.ai_avatar_integrations');
     end if;

@@ -122,25 +122,29 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.check_caller(uuid)
-CREATE FUNCTION ai_avatar.check_caller(p_business_id uuid) RETURNS void
+-- FUNCTION ai_avatar.check_caller(uuid, boolean)
+CREATE FUNCTION ai_avatar.check_caller(p_business_id uuid, p_back_end_only boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims
-    -- are not asked: anybody who can run SQL can set them.
-    if not has_schema_privilege(
+    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims do
+    -- not count: anyone who can run SQL can set them.
+    if has_schema_privilege(
         case current_setting('role') when 'none' then session_user else current_setting('role')::name end,
         'ai_avatar', 'usage'
-    ) and (p_business_id = ai_avatar.own_business_id()) is not true then
+    ) then
+        return;
+    end if;
+    if p_back_end_only or (p_business_id = ai_avatar.own_business_id()) is not true then
         raise exception 'Not your business' using errcode = '42501';
     end if;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION check_caller(p_business_id uuid)
-COMMENT ON FUNCTION ai_avatar.check_caller(p_business_id uuid) IS 'Raises 42501 unless the caller may use the schema ai_avatar or is signed in as a user of that business';
+-- COMMENT ai_avatar.FUNCTION check_caller(p_business_id uuid, p_back_end_only boolean)
+COMMENT ON FUNCTION ai_avatar.check_caller(p_business_id uuid, p_back_end_only boolean) IS 'Raises 42501 unless the caller is a back end (it may use the schema ai_avatar) or, where users are allowed, a
+signed-in user of that business';
 
 -- FUNCTION ai_avatar.check_claim(ai_avatar.generations, text)
 CREATE FUNCTION ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text) RETURNS void
@@ -160,7 +164,7 @@ end;
 $$;
 
 -- FUNCTION ai_avatar.claim_credentials(uuid, text, uuid, text, interval, text, text, text, text)
-CREATE FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(business_id uuid, provider text, secret text, secret_updated_at timestamp with time zone, avatar_id text, voice_id text, provider_config jsonb, script text, video_id text)
+CREATE FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(business_id uuid, provider text, sealed_key text, avatar_id text, voice_id text, provider_config jsonb, script text, video_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -168,6 +172,7 @@ CREATE FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text,
 declare
     v_generation ai_avatar.generations;
     v_business_id uuid := p_business_id;
+    v_sealed_key text;
 begin
     if p_generation_id is not null then
         select g.* into v_generation from ai_avatar.generations as g
@@ -186,19 +191,18 @@ begin
             where g.id = p_generation_id;
         end if;
     end if;
+    v_sealed_key := public.get_ai_avatar_secret(
+        v_business_id, p_provider, p_caller => p_caller, p_purpose => p_purpose, p_generation_id => p_generation_id,
+        p_request_id => p_request_id, p_address => p_address
+    );
     return query
-    select ai.business_id, ai.provider, s.decrypted_secret::text, s.updated_at, ai.avatar_id, ai.voice_id,
-        case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end,
+    select i.business_id, i.provider, v_sealed_key, i.avatar_id, i.voice_id, i.provider_config,
         v_generation.script, v_generation.video_id
-    from public.ai_avatar_integrations as ai
-    join vault.decrypted_secrets as s on s.id = ai.secret_id
-    where ai.business_id = v_business_id and ai.provider = p_provider and ai.status = 'active';
+    from ai_avatar.integrations as i
+    where v_sealed_key is not null and i.business_id = v_business_id and i.provider = p_provider;
     if not found then
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
-    insert into ai_avatar.secret_reads (
-        business_id, provider, caller, purpose, generation_id, request_id, address
-    ) values (v_business_id, p_provider, p_caller, p_purpose, p_generation_id, p_request_id, p_address);
 end;
 $$;
 
@@ -246,24 +250,6 @@ begin
     return null;
 end;
 $$;
-
--- FUNCTION ai_avatar.delete_integrations(uuid, text)
-CREATE FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_deleted integer;
-begin
-    delete from public.ai_avatar_integrations as ai
-    where ai.business_id = p_business_id and (p_provider is null or ai.provider = p_provider);
-    get diagnostics v_deleted = row_count;
-    return v_deleted;
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION delete_integrations(p_business_id uuid, p_provider text)
-COMMENT ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) IS 'Deletes one integration, or all of the business; their secrets go by trigger. Returns how many';
 
 -- FUNCTION ai_avatar.delete_orphaned_secret()
 CREATE FUNCTION ai_avatar.delete_orphaned_secret() RETURNS trigger
@@ -324,6 +310,54 @@ begin
     return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
 end;
 $$;
+
+-- FUNCTION ai_avatar.get_latest_generation(uuid, uuid)
+CREATE FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select s.* from ai_avatar.generation_states as s
+    where s.content_id = p_content_id and (p_business_id is null or s.business_id = p_business_id)
+    order by s.requested_at desc, s.id desc
+    limit 1;
+end;
+$$;
+
+-- FUNCTION ai_avatar.get_latest_generations(uuid[])
+CREATE FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select latest.*
+    from unnest(p_content_ids) as wanted (content_id)
+    cross join lateral (
+        select s.* from ai_avatar.generation_states as s
+        where s.content_id = wanted.content_id
+        order by s.requested_at desc, s.id desc
+        limit 1
+    ) as latest;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION get_latest_generations(p_content_ids uuid[])
+COMMENT ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) IS 'The latest generation of each content: one call for all the event streams of a process';
+
+-- FUNCTION ai_avatar.get_membership(uuid)
+CREATE FUNCTION ai_avatar.get_membership(p_user_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return (select p.business_id from public.profiles as p where p.id = p_user_id);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION get_membership(p_user_id uuid)
+COMMENT ON FUNCTION ai_avatar.get_membership(p_user_id uuid) IS 'The business of a user (profiles.business_id), or NULL';
 
 -- TABLE public.ai_avatar_integrations
 CREATE TABLE public.ai_avatar_integrations (
@@ -388,66 +422,6 @@ CREATE VIEW ai_avatar.integrations AS
 
 -- COMMENT ai_avatar.VIEW integrations
 COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service shows it: never its key';
-
--- FUNCTION ai_avatar.get_integration(uuid, text)
-CREATE FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) RETURNS SETOF ai_avatar.integrations
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    return query
-    select i.* from ai_avatar.integrations as i
-    where i.business_id = p_business_id and i.provider = p_provider;
-end;
-$$;
-
--- FUNCTION ai_avatar.get_latest_generation(uuid, uuid)
-CREATE FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    return query
-    select s.* from ai_avatar.generation_states as s
-    where s.content_id = p_content_id and (p_business_id is null or s.business_id = p_business_id)
-    order by s.requested_at desc, s.id desc
-    limit 1;
-end;
-$$;
-
--- FUNCTION ai_avatar.get_latest_generations(uuid[])
-CREATE FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) RETURNS SETOF ai_avatar.generation_states
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    return query
-    select latest.*
-    from unnest(p_content_ids) as wanted (content_id)
-    cross join lateral (
-        select s.* from ai_avatar.generation_states as s
-        where s.content_id = wanted.content_id
-        order by s.requested_at desc, s.id desc
-        limit 1
-    ) as latest;
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION get_latest_generations(p_content_ids uuid[])
-COMMENT ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) IS 'The latest generation of each content: one call for all the event streams of a process';
-
--- FUNCTION ai_avatar.get_membership(uuid)
-CREATE FUNCTION ai_avatar.get_membership(p_user_id uuid) RETURNS uuid
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    return (select p.business_id from public.profiles as p where p.id = p_user_id);
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION get_membership(p_user_id uuid)
-COMMENT ON FUNCTION ai_avatar.get_membership(p_user_id uuid) IS 'The business of a user (profiles.business_id), or NULL';
 
 -- FUNCTION ai_avatar.list_integrations(uuid, text, text, timestamp with time zone, uuid, integer)
 CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
@@ -691,35 +665,18 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.read_secret(uuid, text, text, text, text, text)
-CREATE FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(secret text, secret_updated_at timestamp with time zone)
+-- FUNCTION ai_avatar.record_key_check(uuid, text, text, boolean)
+CREATE FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-#variable_conflict use_column
+declare
+    v_secret_id uuid;
 begin
-    return query
-    select s.decrypted_secret::text, s.updated_at
-    from public.ai_avatar_integrations as ai
-    join vault.decrypted_secrets as s on s.id = ai.secret_id
-    where ai.business_id = p_business_id and ai.provider = p_provider;
-    if found then
-        insert into ai_avatar.secret_reads (business_id, provider, caller, purpose, request_id, address)
-        values (p_business_id, p_provider, p_caller, p_purpose, p_request_id, p_address);
-    end if;
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text)
-COMMENT ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) IS 'The stored key of an integration, whatever its status, for the service''s own calls to the provider; recorded';
-
--- FUNCTION ai_avatar.record_key_check(uuid, text, timestamp with time zone, boolean)
-CREATE FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) RETURNS SETOF ai_avatar.integrations
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    -- Only while the key is the one that was asked about: a verdict on an older key says nothing of this one.
+    -- Only for the key that was checked: the row's lock keeps a save of a new key out while the two are compared.
+    select ai.secret_id into v_secret_id from public.ai_avatar_integrations as ai
+    where ai.business_id = p_business_id and ai.provider = p_provider
+    for no key update;
     update public.ai_avatar_integrations as ai
     set status = case
             when ai.status = 'inactive' then ai.status
@@ -727,17 +684,20 @@ begin
             else 'error'
         end,
         validated_at = case when p_accepted then now() else ai.validated_at end
-    from vault.secrets as s
     where ai.business_id = p_business_id and ai.provider = p_provider
-        and s.id = ai.secret_id and s.updated_at = p_secret_updated_at;
+        and exists (
+            select from vault.decrypted_secrets as s
+            where s.id = v_secret_id and s.decrypted_secret = p_sealed_key
+        );
     return query
     select i.* from ai_avatar.integrations as i
     where i.business_id = p_business_id and i.provider = p_provider;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean)
-COMMENT ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) IS 'What the provider said of the stored key: active or error, and validated_at; leaves inactive as it is';
+-- COMMENT ai_avatar.FUNCTION record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean)
+COMMENT ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) IS 'Records the provider''s verdict on a stored key, unless it has been replaced: active or error, and validated_at;
+inactive stays';
 
 -- FUNCTION ai_avatar.record_sync(uuid, text)
 CREATE FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) RETURNS void
@@ -905,8 +865,8 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
-COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
-asked, more than p_lease ago, and nobody knows what came of it; decided: there is a video, or it is over';
+COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'granted: this call, and no other, may ask the provider for the video; pending: another call is asking; unknown:
+another call asked more than p_lease ago, and its outcome is unknown; settled: there is a video, or the generation ended';
 
 -- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text)
 CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) RETURNS void
@@ -962,44 +922,6 @@ begin
     return (select max(v.version_num) from ai_avatar.alembic_version as v);
 end;
 $$;
-
--- FUNCTION ai_avatar.set_integration(uuid, uuid, text, text, text, text, jsonb, boolean)
-CREATE FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) RETURNS SETOF ai_avatar.integrations
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_id uuid;
-begin
-    if p_provider is null or p_provider <> all (ai_avatar.providers()) then
-        raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
-    end if;
-    if coalesce(p_api_key, '') = '' then
-        raise exception 'An API key is required' using errcode = '22023';
-    end if;
-    if not exists (select from public.businesses as b where b.id = p_business_id) then
-        raise exception 'No such business' using errcode = 'AV013';
-    end if;
-    insert into public.ai_avatar_integrations as ai (
-        id, business_id, provider, avatar_id, voice_id, provider_config, status, validated_at
-    ) values (
-        p_id, p_business_id, p_provider, p_avatar_id, p_voice_id, coalesce(p_config, '{}'), 'active',
-        case when p_validated then now() end
-    )
-    on conflict on constraint unique_business_ai_avatar_provider do update set
-        avatar_id = coalesce(excluded.avatar_id, ai.avatar_id),
-        voice_id = coalesce(excluded.voice_id, ai.voice_id),
-        provider_config = coalesce(p_config, ai.provider_config),
-        status = 'active',
-        validated_at = excluded.validated_at
-    returning ai.id into v_id;
-    perform ai_avatar.store_secret(v_id, p_api_key);
-    return query select i.* from ai_avatar.integrations as i where i.id = v_id;
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean)
-COMMENT ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) IS 'Makes or replaces the integration of a business with a provider; NULL keeps. The row has p_id if it is new';
 
 -- FUNCTION ai_avatar.start_generation(uuid, uuid, uuid, text, text, interval, text, bytea)
 CREATE FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
@@ -1202,82 +1124,123 @@ CREATE FUNCTION auth.uid() RETURNS uuid
             )::uuid
         $$;
 
--- FUNCTION public.delete_ai_avatar_integration(uuid, text)
-CREATE FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS void
+-- FUNCTION public.delete_ai_avatar_integration(uuid, text, boolean)
+CREATE FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_must_exist boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     perform ai_avatar.check_caller(p_business_id);
-    perform ai_avatar.delete_integrations(p_business_id, p_provider);
+    delete from public.ai_avatar_integrations as ai
+    where ai.business_id = p_business_id and (p_provider is null or ai.provider = p_provider);
+    if not found and p_must_exist then
+        raise exception 'No such integration' using errcode = 'AV001';
+    end if;
 end;
 $$;
 
--- FUNCTION public.get_ai_avatar_integration(uuid, text)
-CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone)
+-- COMMENT public.FUNCTION delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean)
+COMMENT ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) IS 'Deletes one integration, or all of the business, with their secrets; p_must_exist: AV001 when there is none';
+
+-- FUNCTION public.get_ai_avatar_integration(uuid, text, text)
+CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_status text DEFAULT 'active'::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone, business_id uuid, has_api_key boolean, last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     return query
-    select ai.id, ai.provider, ai.avatar_id, ai.voice_id, ai.provider_config, ai.status, ai.validated_at
-    from public.ai_avatar_integrations as ai
-    where ai.business_id = p_business_id
-        and ai.status = 'active'
-        and (p_provider is null or ai.provider = p_provider)
-    order by ai.created_at, ai.id
+    select i.id, i.provider, i.avatar_id, i.voice_id, i.provider_config, i.status, i.validated_at, i.business_id,
+        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at
+    from ai_avatar.integrations as i
+    where i.business_id = p_business_id
+        and (p_provider is null or i.provider = p_provider)
+        and (p_status is null or i.status = p_status)
+    order by i.created_at, i.id
     limit 1;
 end;
 $$;
 
--- FUNCTION public.get_ai_avatar_secret(uuid, text)
-CREATE FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text DEFAULT NULL::text) RETURNS text
+-- COMMENT public.FUNCTION get_ai_avatar_integration(p_business_id uuid, p_provider text, p_status text)
+COMMENT ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text, p_status text) IS 'The integration of a business, never its key; the oldest without p_provider, of any status when p_status is NULL';
+
+-- FUNCTION public.get_ai_avatar_secret(uuid, text, text, text, text, uuid, text, text)
+CREATE FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text DEFAULT NULL::text, p_status text DEFAULT 'active'::text, p_caller text DEFAULT NULL::text, p_purpose text DEFAULT NULL::text, p_generation_id uuid DEFAULT NULL::uuid, p_request_id text DEFAULT NULL::text, p_address text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_provider text;
-    v_secret text;
+    v_sealed_key text;
 begin
-    perform ai_avatar.check_caller(p_business_id);
-    select ai.provider, s.decrypted_secret into v_provider, v_secret
+    perform ai_avatar.check_caller(p_business_id, true);
+    select ai.provider, s.decrypted_secret into v_provider, v_sealed_key
     from public.ai_avatar_integrations as ai
     join vault.decrypted_secrets as s on s.id = ai.secret_id
     where ai.business_id = p_business_id
-        and ai.status = 'active'
         and (p_provider is null or ai.provider = p_provider)
+        and (p_status is null or ai.status = p_status)
     order by ai.created_at, ai.id
     limit 1;
     if found then
-        insert into ai_avatar.secret_reads (business_id, provider, caller, purpose)
-        values (
+        insert into ai_avatar.secret_reads (
+            business_id, provider, caller, purpose, generation_id, request_id, address
+        ) values (
             p_business_id, v_provider,
-            'sql:' || case current_setting('role') when 'none' then session_user else current_setting('role') end,
-            'get_ai_avatar_secret'
+            coalesce(
+                p_caller,
+                'sql:' || case current_setting('role') when 'none' then session_user else current_setting('role') end
+            ),
+            coalesce(p_purpose, 'get_ai_avatar_secret'), p_generation_id, p_request_id, p_address
         );
     end if;
-    return v_secret;
+    return v_sealed_key;
 end;
 $$;
 
--- COMMENT public.FUNCTION get_ai_avatar_secret(p_business_id uuid, p_provider text)
-COMMENT ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) IS 'The stored key, sealed if the service stored it; for service_role and the service''s login alone; recorded';
+-- COMMENT public.FUNCTION get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text)
+COMMENT ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text) IS 'The key as it is stored: sealed if the service stored it. For back ends only; each read is recorded';
 
--- FUNCTION public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb)
-CREATE FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text DEFAULT NULL::text, p_voice_id text DEFAULT NULL::text, p_config jsonb DEFAULT NULL::jsonb) RETURNS uuid
+-- FUNCTION public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb, uuid, boolean)
+CREATE FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text DEFAULT NULL::text, p_voice_id text DEFAULT NULL::text, p_config jsonb DEFAULT NULL::jsonb, p_id uuid DEFAULT NULL::uuid, p_validated boolean DEFAULT true) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_id uuid;
 begin
-    perform ai_avatar.check_caller(p_business_id);
-    return (
-        select i.id from ai_avatar.set_integration(
-            gen_random_uuid(), p_business_id, p_provider, p_api_key, p_avatar_id, p_voice_id, p_config, true
-        ) as i
-    );
+    perform ai_avatar.check_caller(p_business_id, p_id is not null or p_validated is not true);
+    if p_provider is null or p_provider <> all (ai_avatar.providers()) then
+        raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
+    end if;
+    if coalesce(p_api_key, '') = '' then
+        raise exception 'An API key is required' using errcode = '22023';
+    end if;
+    if not exists (select from public.businesses as b where b.id = p_business_id) then
+        raise exception 'No such business' using errcode = 'AV013';
+    end if;
+    -- The row first, the vault second: the row's lock decides which of two concurrent first saves makes the secret.
+    insert into public.ai_avatar_integrations as ai (
+        id, business_id, provider, avatar_id, voice_id, provider_config, status, validated_at
+    ) values (
+        coalesce(p_id, gen_random_uuid()), p_business_id, p_provider, p_avatar_id, p_voice_id,
+        coalesce(p_config, '{}'), 'active', case when p_validated then now() end
+    )
+    on conflict on constraint unique_business_ai_avatar_provider do update set
+        avatar_id = coalesce(excluded.avatar_id, ai.avatar_id),
+        voice_id = coalesce(excluded.voice_id, ai.voice_id),
+        provider_config = coalesce(p_config, ai.provider_config),
+        status = 'active',
+        validated_at = excluded.validated_at
+    returning ai.id into v_id;
+    perform ai_avatar.store_secret(v_id, p_api_key);
+    return v_id;
 end;
 $$;
+
+-- COMMENT public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean)
+COMMENT ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) IS 'Creates or replaces the integration of a business with a provider; NULL keeps what is there. For back ends only:
+p_id is the id of a new row, and p_validated false means that the key has not been checked';
 
 -- FUNCTION public.update_ai_avatar_integrations_updated_at()
 CREATE FUNCTION public.update_ai_avatar_integrations_updated_at() RETURNS trigger
@@ -1653,8 +1616,8 @@ GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_
 GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION check_caller(p_business_id uuid)
-REVOKE ALL ON FUNCTION ai_avatar.check_caller(p_business_id uuid) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION check_caller(p_business_id uuid, p_back_end_only boolean)
+REVOKE ALL ON FUNCTION ai_avatar.check_caller(p_business_id uuid, p_back_end_only boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION check_claim(p_generation ai_avatar.generations, p_execution_id text)
 REVOKE ALL ON FUNCTION ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text) FROM PUBLIC;
@@ -1677,11 +1640,6 @@ REVOKE ALL ON FUNCTION ai_avatar.count_secrets() FROM PUBLIC;
 -- ACL ai_avatar.FUNCTION delete_before_truncate()
 REVOKE ALL ON FUNCTION ai_avatar.delete_before_truncate() FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION delete_integrations(p_business_id uuid, p_provider text)
-GRANT ALL ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.delete_integrations(p_business_id uuid, p_provider text) FROM PUBLIC;
-
 -- ACL ai_avatar.FUNCTION delete_orphaned_secret()
 REVOKE ALL ON FUNCTION ai_avatar.delete_orphaned_secret() FROM PUBLIC;
 
@@ -1694,6 +1652,21 @@ REVOKE ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer) FROM PUBLIC
 GRANT ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_latest_generation(p_business_id uuid, p_content_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_latest_generations(p_content_ids uuid[])
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_membership(p_user_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) FROM PUBLIC;
 
 -- ACL public.TABLE ai_avatar_integrations
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_avatar_integrations TO service_role;
@@ -1730,26 +1703,6 @@ GRANT SELECT(validated_at) ON TABLE public.ai_avatar_integrations TO authenticat
 
 -- ACL public.COLUMN ai_avatar_integrations.last_synced_at
 GRANT SELECT(last_synced_at) ON TABLE public.ai_avatar_integrations TO authenticated;
-
--- ACL ai_avatar.FUNCTION get_integration(p_business_id uuid, p_provider text)
-GRANT ALL ON FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.get_integration(p_business_id uuid, p_provider text) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION get_latest_generation(p_business_id uuid, p_content_id uuid)
-GRANT ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION get_latest_generations(p_content_ids uuid[])
-GRANT ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION get_membership(p_user_id uuid)
-GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
 GRANT ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
@@ -1797,15 +1750,10 @@ GRANT ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limi
 GRANT ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text)
-GRANT ALL ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.read_secret(p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean)
-GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_secret_updated_at timestamp with time zone, p_accepted boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean)
+GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text)
 GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) TO ai_avatar_service;
@@ -1853,11 +1801,6 @@ GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.schema_revision() FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean)
-GRANT ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.set_integration(p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_validated boolean) FROM PUBLIC;
-
 -- ACL ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO service_role;
@@ -1876,28 +1819,28 @@ GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.vault_encrypts() FROM PUBLIC;
 
--- ACL public.FUNCTION delete_ai_avatar_integration(p_business_id uuid, p_provider text)
-GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) TO authenticated;
-GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) TO service_role;
-REVOKE ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text) FROM PUBLIC;
+-- ACL public.FUNCTION delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean)
+GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) TO authenticated;
+GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) TO service_role;
+REVOKE ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) FROM PUBLIC;
 
--- ACL public.FUNCTION get_ai_avatar_integration(p_business_id uuid, p_provider text)
-GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) TO authenticated;
-GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) TO service_role;
-REVOKE ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text) FROM PUBLIC;
+-- ACL public.FUNCTION get_ai_avatar_integration(p_business_id uuid, p_provider text, p_status text)
+GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text, p_status text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text, p_status text) TO authenticated;
+GRANT ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text, p_status text) TO service_role;
+REVOKE ALL ON FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text, p_status text) FROM PUBLIC;
 
--- ACL public.FUNCTION get_ai_avatar_secret(p_business_id uuid, p_provider text)
-GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) TO service_role;
-REVOKE ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text) FROM PUBLIC;
+-- ACL public.FUNCTION get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text)
+GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text) TO service_role;
+REVOKE ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text) FROM PUBLIC;
 
--- ACL public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb)
-GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) TO ai_avatar_service;
-GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) TO authenticated;
-GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) TO service_role;
-REVOKE ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb) FROM PUBLIC;
+-- ACL public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean)
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) TO authenticated;
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) TO service_role;
+REVOKE ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) FROM PUBLIC;
 
 -- ACL public.FUNCTION update_ai_avatar_integrations_updated_at()
 REVOKE ALL ON FUNCTION public.update_ai_avatar_integrations_updated_at() FROM PUBLIC;

@@ -43,7 +43,7 @@ class Catalogue:
         token = position.token if position else None
         # The row is read each time: a deleted integration has no pages, and a new key has a new validated_at and
         # so pages of its own.
-        integration = await self._integrations.repository.get_integration(business_id, provider)
+        integration = await self._integrations.repository.get_ai_avatar_integration(business_id, provider)
         key = (integration.id, integration.validated_at, kind, limit, token)
         if (page := self._pages.get(key)) is None:
             page = await self._fetch_once(key, caller, business_id, provider, kind, limit, token)

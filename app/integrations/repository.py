@@ -1,8 +1,8 @@
-"""The integrations in the database: each method is the SQL function of the same name."""
+"""The integrations in the database: each method calls the SQL function of the same name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -25,8 +25,38 @@ from app.security import Caller
 _INTEGRATION: Final = tuple(Integration.model_fields)
 
 VAULT_ENCRYPTS: Final = SqlFunction("ai_avatar.vault_encrypts", {})
-GET_INTEGRATION: Final = SqlFunction(
-    "ai_avatar.get_integration", {"p_business_id": UUID_, "p_provider": TEXT}, _INTEGRATION
+SET_AI_AVATAR_INTEGRATION: Final = SqlFunction(
+    "public.set_ai_avatar_integration",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_api_key": TEXT,
+        "p_avatar_id": TEXT,
+        "p_voice_id": TEXT,
+        "p_config": JSON,
+        "p_id": UUID_,
+    },
+)
+GET_AI_AVATAR_INTEGRATION: Final = SqlFunction(
+    "public.get_ai_avatar_integration",
+    {"p_business_id": UUID_, "p_provider": TEXT, "p_status": TEXT},
+    _INTEGRATION,
+)
+GET_AI_AVATAR_SECRET: Final = SqlFunction(
+    "public.get_ai_avatar_secret",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_status": TEXT,
+        "p_caller": TEXT,
+        "p_purpose": TEXT,
+        "p_request_id": TEXT,
+        "p_address": TEXT,
+    },
+)
+DELETE_AI_AVATAR_INTEGRATION: Final = SqlFunction(
+    "public.delete_ai_avatar_integration",
+    {"p_business_id": UUID_, "p_provider": TEXT, "p_must_exist": BOOLEAN},
 )
 LIST_INTEGRATIONS: Final = SqlFunction(
     "ai_avatar.list_integrations",
@@ -37,20 +67,6 @@ LIST_INTEGRATIONS: Final = SqlFunction(
         "p_before_created_at": TIMESTAMPTZ,
         "p_before_id": UUID_,
         "p_limit": INTEGER,
-    },
-    _INTEGRATION,
-)
-SET_INTEGRATION: Final = SqlFunction(
-    "ai_avatar.set_integration",
-    {
-        "p_id": UUID_,
-        "p_business_id": UUID_,
-        "p_provider": TEXT,
-        "p_api_key": TEXT,
-        "p_avatar_id": TEXT,
-        "p_voice_id": TEXT,
-        "p_config": JSON,
-        "p_validated": BOOLEAN,
     },
     _INTEGRATION,
 )
@@ -65,24 +81,9 @@ UPDATE_INTEGRATION: Final = SqlFunction(
     },
     _INTEGRATION,
 )
-DELETE_INTEGRATIONS: Final = SqlFunction(
-    "ai_avatar.delete_integrations", {"p_business_id": UUID_, "p_provider": TEXT}
-)
-READ_SECRET: Final = SqlFunction(
-    "ai_avatar.read_secret",
-    {
-        "p_business_id": UUID_,
-        "p_provider": TEXT,
-        "p_caller": TEXT,
-        "p_purpose": TEXT,
-        "p_request_id": TEXT,
-        "p_address": TEXT,
-    },
-    ("secret", "secret_updated_at"),
-)
 RECORD_KEY_CHECK: Final = SqlFunction(
     "ai_avatar.record_key_check",
-    {"p_business_id": UUID_, "p_provider": TEXT, "p_secret_updated_at": TIMESTAMPTZ, "p_accepted": BOOLEAN},
+    {"p_business_id": UUID_, "p_provider": TEXT, "p_sealed_key": TEXT, "p_accepted": BOOLEAN},
     _INTEGRATION,
 )
 RECORD_SYNC: Final = SqlFunction("ai_avatar.record_sync", {"p_business_id": UUID_, "p_provider": TEXT})
@@ -101,11 +102,12 @@ REPLACE_SECRET: Final = SqlFunction(
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSecret:
-    """A key as it is stored, and when it was: a verdict on it counts only while it is still that one."""
+class StoredKey:
+    """A provider key as it is stored, with the business and the provider that it belongs to."""
 
-    secret: str = field(repr=False)
-    secret_updated_at: datetime
+    business_id: UUID
+    provider: str
+    sealed_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,60 @@ class IntegrationRepository:
         """Whether the vault is Supabase's own: only there may a key be stored that is not sealed."""
         return bool(await self._db.call_value(VAULT_ENCRYPTS))
 
-    async def get_integration(self, business_id: UUID, provider: str) -> Integration:
-        """Whatever its status. Raises IntegrationNotFound."""
-        row = await self._db.call_one(GET_INTEGRATION, p_business_id=business_id, p_provider=provider)
+    async def set_ai_avatar_integration(
+        self,
+        business_id: UUID,
+        provider: str,
+        sealed_key: str,
+        *,
+        avatar_id: str | None,
+        voice_id: str | None,
+        provider_config: Mapping[str, Any] | None,
+    ) -> bool:
+        """Store a key that the provider has just accepted; None keeps what is there. Return whether the row is new."""
+        new_id = uuid4()
+        integration_id = await self._db.call_value(
+            SET_AI_AVATAR_INTEGRATION,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_api_key=sealed_key,
+            p_avatar_id=avatar_id,
+            p_voice_id=voice_id,
+            p_config=provider_config,
+            p_id=new_id,
+        )
+        return bool(integration_id == new_id)
+
+    async def get_ai_avatar_integration(self, business_id: UUID, provider: str) -> Integration:
+        """Return an integration, whatever its status. Raises IntegrationNotFound."""
+        row = await self._db.call_one(
+            GET_AI_AVATAR_INTEGRATION, p_business_id=business_id, p_provider=provider, p_status=None
+        )
         if row is None:
             raise IntegrationNotFound
         return Integration.model_validate(dict(row))
+
+    async def get_ai_avatar_secret(
+        self, business_id: UUID, provider: str, caller: Caller, purpose: str
+    ) -> StoredKey | None:
+        """Return the stored key, whatever the status, and record the read; None without integration or key."""
+        sealed_key = await self._db.call_value(
+            GET_AI_AVATAR_SECRET,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_status=None,
+            p_caller=caller.name,
+            p_purpose=purpose,
+            p_request_id=caller.request_id,
+            p_address=caller.address,
+        )
+        return StoredKey(business_id, provider, sealed_key) if sealed_key is not None else None
+
+    async def delete_ai_avatar_integration(self, business_id: UUID, provider: str | None) -> None:
+        """Delete one integration, or all of the business, with their keys. Raises IntegrationNotFound."""
+        await self._db.call(
+            DELETE_AI_AVATAR_INTEGRATION, p_business_id=business_id, p_provider=provider, p_must_exist=True
+        )
 
     async def list_integrations(
         self,
@@ -154,33 +204,6 @@ class IntegrationRepository:
             p_limit=limit,
         )
         return [Integration.model_validate(dict(row)) for row in rows]
-
-    async def set_integration(
-        self,
-        business_id: UUID,
-        provider: str,
-        secret: str,
-        *,
-        avatar_id: str | None,
-        voice_id: str | None,
-        provider_config: Mapping[str, Any] | None,
-    ) -> tuple[Integration, bool]:
-        """Stores a key that the provider has just accepted; None keeps. Returns whether the row is new."""
-        new_id = uuid4()
-        row = await self._db.call_one(
-            SET_INTEGRATION,
-            p_id=new_id,
-            p_business_id=business_id,
-            p_provider=provider,
-            p_api_key=secret,
-            p_avatar_id=avatar_id,
-            p_voice_id=voice_id,
-            p_config=provider_config,
-            p_validated=True,
-        )
-        assert row
-        integration = Integration.model_validate(dict(row))
-        return integration, integration.id == new_id
 
     async def update_integration(
         self,
@@ -203,35 +226,13 @@ class IntegrationRepository:
         assert row
         return Integration.model_validate(dict(row))
 
-    async def delete_integrations(self, business_id: UUID, provider: str | None) -> None:
-        """One, or all of the business; with their secrets. Raises IntegrationNotFound if there was none."""
-        if not await self._db.call_value(DELETE_INTEGRATIONS, p_business_id=business_id, p_provider=provider):
-            raise IntegrationNotFound
-
-    async def read_secret(
-        self, business_id: UUID, provider: str, caller: Caller, purpose: str
-    ) -> StoredSecret | None:
-        """The stored key, recorded in ai_avatar.secret_reads; None without integration or key."""
-        row = await self._db.call_one(
-            READ_SECRET,
-            p_business_id=business_id,
-            p_provider=provider,
-            p_caller=caller.name,
-            p_purpose=purpose,
-            p_request_id=caller.request_id,
-            p_address=caller.address,
-        )
-        return StoredSecret(**dict(row)) if row else None
-
-    async def record_key_check(
-        self, business_id: UUID, provider: str, secret_updated_at: datetime, *, accepted: bool
-    ) -> Integration:
-        """What the provider said of that key, unless it has been replaced since. Raises IntegrationNotFound."""
+    async def record_key_check(self, stored: StoredKey, *, accepted: bool) -> Integration:
+        """Record the provider's verdict on a key, unless it has been replaced since. Raises IntegrationNotFound."""
         row = await self._db.call_one(
             RECORD_KEY_CHECK,
-            p_business_id=business_id,
-            p_provider=provider,
-            p_secret_updated_at=secret_updated_at,
+            p_business_id=stored.business_id,
+            p_provider=stored.provider,
+            p_sealed_key=stored.sealed_key,
             p_accepted=accepted,
         )
         if row is None:

@@ -109,7 +109,7 @@ async def get_integration(
     provider: ProviderQuery = "heygen",
 ) -> Integration:
     """One integration, whatever its status; never its key."""
-    return await integrations.get_integration(business_id, provider)
+    return await integrations.get_ai_avatar_integration(business_id, provider)
 
 
 @router.patch("/{business_id:business}", responses=responses(404, 429, 502))
@@ -134,7 +134,7 @@ async def delete_integration(
     provider: Annotated[ProviderName | None, Query()] = None,
 ) -> None:
     """Remove an integration and its key; without `provider`, all of the business's."""
-    await integrations.delete_integrations(business_id, provider)
+    await integrations.delete_ai_avatar_integration(business_id, provider)
 
 
 @router.post("/{business_id:business}/validate", responses=responses(404, 429, 502))

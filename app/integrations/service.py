@@ -10,7 +10,7 @@ from cachetools import TTLCache
 from prometheus_client import Counter
 
 from app.errors import ApiKeyRejected, AppError, InternalError, InvalidRequest, RateLimited
-from app.integrations.repository import IntegrationRepository, StoredSecret
+from app.integrations.repository import IntegrationRepository, StoredKey
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
 from app.providers.base import Provider
 from app.sealing import KeyRing, SealError, is_sealed
@@ -94,7 +94,7 @@ class IntegrationService:
         """
         api_key = body.api_key.get_secret_value()
         await self._verify_key(business_id, body.provider, api_key)
-        return await self.repository.set_integration(
+        is_new = await self.repository.set_ai_avatar_integration(
             business_id,
             body.provider,
             self.keys.seal(api_key, business_id, body.provider),
@@ -102,6 +102,7 @@ class IntegrationService:
             voice_id=body.voice_id,
             provider_config=body.provider_config,
         )
+        return await self.repository.get_ai_avatar_integration(business_id, body.provider), is_new
 
     async def update(
         self, caller: Caller, business_id: UUID, provider: str, body: IntegrationUpdate
@@ -113,7 +114,7 @@ class IntegrationService:
         sealed = None
         if body.api_key is not None:
             # Whoever has no such integration learns that, and the provider is not asked.
-            await self.repository.get_integration(business_id, provider)
+            await self.repository.get_ai_avatar_integration(business_id, provider)
             api_key = body.api_key.get_secret_value()
             await self._verify_key(business_id, provider, api_key)
             sealed = self.keys.seal(api_key, business_id, provider)
@@ -132,14 +133,12 @@ class IntegrationService:
         try:
             stored = await self._check_stored_key(caller, business_id, provider, "validate")
         except ApiKeyRejected:
-            return await self.repository.get_integration(business_id, provider)
-        return await self.repository.record_key_check(
-            business_id, provider, stored.secret_updated_at, accepted=True
-        )
+            return await self.repository.get_ai_avatar_integration(business_id, provider)
+        return await self.repository.record_key_check(stored, accepted=True)
 
     async def _check_stored_key(
         self, caller: Caller, business_id: UUID, provider: str, purpose: str
-    ) -> StoredSecret:
+    ) -> StoredKey:
         stored = await self._read_secret(caller, business_id, provider, purpose)
         self._key_checks.count(business_id)
         await self.use_key(business_id, provider, stored, lambda client, api_key: client.verify_key(api_key))
@@ -161,18 +160,18 @@ class IntegrationService:
         self,
         business_id: UUID,
         provider: str,
-        stored: StoredSecret,
+        stored: StoredKey,
         call: Callable[[Provider, str], Awaitable[T]],
     ) -> T:
         """Opens a stored key for one call. A rejection sets the integration to `error`, and is raised on."""
-        api_key = self.keys.open(stored.secret, business_id, provider)
+        api_key = self.keys.open(stored.sealed_key, business_id, provider)
         return await self.call_provider(business_id, provider, stored, call, api_key)
 
     async def call_provider(
         self,
         business_id: UUID,
         provider: str,
-        stored: StoredSecret,
+        stored: StoredKey,
         call: Callable[[Provider, str], Awaitable[T]],
         api_key: str,
     ) -> T:
@@ -181,18 +180,14 @@ class IntegrationService:
             return await call(self._providers[provider], api_key)
         except ApiKeyRejected:
             try:
-                await self.repository.record_key_check(
-                    business_id, provider, stored.secret_updated_at, accepted=False
-                )
+                await self.repository.record_key_check(stored, accepted=False)
             except AppError as error:  # what the provider said is what the caller must learn
                 log.warning("rejection_not_recorded", business_id=str(business_id), code=error.code)
             raise
 
-    async def _read_secret(
-        self, caller: Caller, business_id: UUID, provider: str, purpose: str
-    ) -> StoredSecret:
-        stored = await self.repository.read_secret(business_id, provider, caller, purpose)
+    async def _read_secret(self, caller: Caller, business_id: UUID, provider: str, purpose: str) -> StoredKey:
+        stored = await self.repository.get_ai_avatar_secret(business_id, provider, caller, purpose)
         if stored is None:
-            await self.repository.get_integration(business_id, provider)
+            await self.repository.get_ai_avatar_integration(business_id, provider)
             raise InvalidRequest.of("api_key", "the integration has no API key; save one first")
         return stored

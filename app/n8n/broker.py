@@ -58,7 +58,7 @@ class Broker:
         if claimed.avatar_id is None and claimed.video_id is None:
             raise AvatarNotConfigured
         # Opened before anything is written: a key that does not open is no reason not to ask once it does.
-        api_key = self._integrations.keys.open(claimed.secret, claimed.business_id, provider)
+        api_key = self._integrations.keys.open(claimed.sealed_key, claimed.business_id, provider)
         return await self._tasks.run_shielded(self._ask_once(provider, body, claimed, api_key))
 
     async def _ask_once(

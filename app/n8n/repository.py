@@ -1,12 +1,12 @@
 """Claims in the database: each method is the SQL function of the same name."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from app.db import INTERVAL, TEXT, UUID_, Database, SqlFunction
-from app.integrations.repository import StoredSecret
+from app.integrations.repository import StoredKey
 from app.security import Caller
 
 CreateReservation = Literal["granted", "pending", "unknown", "settled"]
@@ -27,8 +27,7 @@ CLAIM_CREDENTIALS: Final = SqlFunction(
     (
         "business_id",
         "provider",
-        "secret",
-        "secret_updated_at",
+        "sealed_key",
         "avatar_id",
         "voice_id",
         "provider_config",
@@ -48,8 +47,7 @@ class ClaimedCredentials:
 
     business_id: UUID
     provider: str
-    secret: str = field(repr=False)
-    secret_updated_at: datetime
+    sealed_key: str = field(repr=False)
     avatar_id: str | None
     voice_id: str | None
     provider_config: dict[str, Any]
@@ -57,9 +55,9 @@ class ClaimedCredentials:
     video_id: str | None
 
     @property
-    def stored(self) -> StoredSecret:
+    def stored(self) -> StoredKey:
         """The key alone."""
-        return StoredSecret(self.secret, self.secret_updated_at)
+        return StoredKey(self.business_id, self.provider, self.sealed_key)
 
 
 class ClaimRepository:

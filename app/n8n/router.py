@@ -63,7 +63,7 @@ async def issue_credentials(
     return Credentials(
         business_id=claimed.business_id,
         provider=claimed.provider,
-        api_key=keys.open(claimed.secret, claimed.business_id, claimed.provider),
+        api_key=keys.open(claimed.sealed_key, claimed.business_id, claimed.provider),
         avatar_id=claimed.avatar_id,
         voice_id=claimed.voice_id,
         provider_config=claimed.provider_config,

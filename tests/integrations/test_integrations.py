@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +21,7 @@ from support.service import running, settings
 from support.tenants import SERVICE_HEADERS, Tenant, make_content, make_tenant
 
 from app.dependencies import services_of
-from app.integrations.repository import IntegrationRepository
+from app.integrations.repository import IntegrationRepository, StoredKey
 
 pytestmark = pytest.mark.anyio
 
@@ -315,6 +314,52 @@ async def test_delete_removes_row_and_secret(
     await api.connect(expect=201)
 
 
+# The same acts over HTTP and by RPC ----------------------------------------------------------------------------------
+
+
+async def rows_of(admin_connection: asyncpg.Connection, tenant: Tenant) -> list[Any]:
+    """What is stored for a business, without what differs between any two."""
+    rows = await admin_connection.fetch(
+        "select to_jsonb(ai) - '{id, business_id, secret_id, created_at, updated_at, validated_at}'::text[] as row, "
+        "ai.validated_at is not null, replace(s.name, ai.business_id::text, ''), s.description, "
+        "left(s.decrypted_secret, 10) "
+        "from public.ai_avatar_integrations as ai left join vault.decrypted_secrets as s on s.id = ai.secret_id "
+        "where ai.business_id = $1 order by ai.provider",
+        tenant.business_id,
+    )
+    orphans = await admin_connection.fetchval(
+        "select count(*) from vault.secrets as s where s.name like '%' || $1 and not exists ("
+        "select from public.ai_avatar_integrations as ai where ai.secret_id = s.id)",
+        str(tenant.business_id),
+    )
+    return [*map(tuple, rows), orphans]
+
+
+async def test_post_and_delete_leave_the_same_rows_as_the_rpc(
+    unconnected_api: Api, admin_connection: asyncpg.Connection, other_tenant: Tenant
+) -> None:
+    async def assert_same() -> None:
+        over_http = await rows_of(admin_connection, unconnected_api.tenant)
+        assert over_http == await rows_of(admin_connection, other_tenant)
+
+    async def rpc(arguments: str) -> None:
+        await admin_connection.execute(
+            f"select public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:test:key', {arguments})",
+            other_tenant.business_id,
+        )
+
+    await unconnected_api.connect("sandbox-first", avatar_id="a", provider_config={"speed": 1}, expect=201)
+    await rpc("""'a', p_config => '{"speed": 1}'""")
+    await assert_same()
+    await unconnected_api.connect("sandbox-second", voice_id="v", expect=200)
+    await rpc("p_voice_id => 'v'")
+    await assert_same()
+    assert (await unconnected_api.delete()).status_code == 204
+    await admin_connection.execute("select public.delete_ai_avatar_integration($1)", other_tenant.business_id)
+    await assert_same()
+    assert await rows_of(admin_connection, other_tenant) == [0]
+
+
 # Checking ------------------------------------------------------------------------------------------------------------
 
 
@@ -399,9 +444,28 @@ async def test_verdict_on_an_older_key_does_not_touch_the_new_one(
     """The provider rejects the old key while the new one is being saved."""
     app, _ = service
     repository = services_of(app)[IntegrationRepository]
-    old = datetime.now(UTC) - timedelta(days=1)
-    after = await repository.record_key_check(api.tenant.business_id, "heygen", old, accepted=False)
+    old = StoredKey(api.tenant.business_id, "heygen", "sealed:v1:newest:old")
+    after = await repository.record_key_check(old, accepted=False)
     assert after.status == "active"
+
+
+async def test_verdict_waits_for_a_save_that_is_being_committed(
+    api: Api,
+    admin_connection: asyncpg.Connection,
+    service: tuple[FastAPI, httpx.AsyncClient],
+) -> None:
+    app, _ = service
+    repository = services_of(app)[IntegrationRepository]
+    old = StoredKey(api.tenant.business_id, "heygen", await stored_secret(admin_connection, api.tenant))
+    async with admin_connection.transaction():
+        await admin_connection.execute(
+            "select public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:newest:new')",
+            api.tenant.business_id,
+        )
+        verdict = asyncio.create_task(repository.record_key_check(old, accepted=False))
+        await asyncio.sleep(0.2)
+        assert not verdict.done()
+    assert (await verdict).status == "active"
 
 
 async def test_key_checks_are_limited_for_each_business(api: Api, other_tenant: Tenant) -> None:

@@ -162,8 +162,7 @@ def _use(url: str, revision: str) -> None:
             url,
             "select public.set_ai_avatar_integration('b0000000-0000-4000-8000-000000000001', 'heygen', "
             "'sealed:v1:test:key', 'avatar');"
-            "select ai_avatar.read_secret("
-            "'b0000000-0000-4000-8000-000000000001', 'heygen', 'tests', 'tests', null, null)",
+            "select public.get_ai_avatar_secret('b0000000-0000-4000-8000-000000000001')",
         )
     if revision >= REVISIONS[2]:
         script(url, "update public.content set heygen_status = 'completed'")
@@ -272,10 +271,11 @@ def test_two_that_migrate_at_once_both_succeed(empty_url: str) -> None:
 def test_failing_migration_leaves_nothing_behind(supabase: Project) -> None:
     script(
         supabase.owner_url,
-        "create function public.get_ai_avatar_integration(uuid, text) returns int language sql return 1",
+        "create function public.get_ai_avatar_secret(uuid) returns int language sql return 1;"
+        "create view public.in_use as select public.get_ai_avatar_secret(null)",
     )
     before = dump(supabase.superuser_url)
-    with pytest.raises(Exception, match="cannot change return type"):
+    with pytest.raises(Exception, match="other objects depend on it"):
         migrate(supabase.owner_url)
     assert dump(supabase.superuser_url) == before
 

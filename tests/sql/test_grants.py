@@ -53,12 +53,8 @@ user backend service | execute | public.delete_ai_avatar_integration
 
 backend service | execute | ai_avatar.own_business_id
 backend service | execute | ai_avatar.vault_encrypts
-backend service | execute | ai_avatar.get_integration
 backend service | execute | ai_avatar.list_integrations
-backend service | execute | ai_avatar.set_integration
 backend service | execute | ai_avatar.update_integration
-backend service | execute | ai_avatar.delete_integrations
-backend service | execute | ai_avatar.read_secret
 backend service | execute | ai_avatar.record_key_check
 backend service | execute | ai_avatar.record_sync
 backend service | execute | ai_avatar.purge_secret_reads
@@ -373,7 +369,7 @@ async def test_matrix_notices_what_is_granted_beside_the_table(
     await admin.execute(
         "grant select (secret_id) on public.ai_avatar_integrations to authenticated;"
         "grant truncate on ai_avatar.generations to ai_avatar_service;"
-        "grant execute on function ai_avatar.check_caller(uuid) to ai_avatar_service"
+        "grant execute on function ai_avatar.check_caller to ai_avatar_service"
     )
     try:
         for caller, word, extra in [
@@ -396,7 +392,7 @@ async def test_matrix_notices_what_is_granted_beside_the_table(
         await admin.execute(
             "revoke select (secret_id) on public.ai_avatar_integrations from authenticated;"
             "revoke truncate on ai_avatar.generations from ai_avatar_service;"
-            "revoke execute on function ai_avatar.check_caller(uuid) from ai_avatar_service"
+            "revoke execute on function ai_avatar.check_caller from ai_avatar_service"
         )
         await admin.close()
 

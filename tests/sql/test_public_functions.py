@@ -282,3 +282,127 @@ async def test_deletes_and_saves_at_once_leave_no_secret_behind(
     await admin_connection.execute(DELETE, tenant.business_id)
     name = f"ai_avatar_heygen_key_for_business_{tenant.business_id}"
     assert await admin_connection.fetchval("select count(*) from vault.secrets where name = $1", name) == 0
+
+
+# The original plan's calls, and what was added to them ----------------------------------------------------------------
+
+NAMES = (
+    "set_ai_avatar_integration",
+    "get_ai_avatar_integration",
+    "get_ai_avatar_secret",
+    "delete_ai_avatar_integration",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_function_exists_once(admin_connection: asyncpg.Connection, name: str) -> None:
+    assert await admin_connection.fetchval("select count(*) from pg_proc where proname = $1", name) == 1
+
+
+@pytest.mark.parametrize(
+    ("set_", "get", "secret", "delete"),
+    [
+        pytest.param(
+            "($1, 'heygen', $2, 'a', 'v', '{\"speed\": 1}')", "($1)", "($1)", "($1)", id="positional"
+        ),
+        pytest.param(
+            "(p_business_id => $1, p_provider => 'heygen', p_api_key => $2, p_avatar_id => 'a', p_voice_id => 'v', "
+            "p_config => '{\"speed\": 1}')",
+            "(p_business_id => $1)",
+            "(p_business_id => $1)",
+            "(p_business_id => $1)",
+            id="named",
+        ),
+        pytest.param(
+            "($1, 'heygen', $2, 'a', 'v', '{\"speed\": 1}')",
+            "(p_business_id => $1, p_provider => 'heygen')",
+            "($1, 'heygen')",
+            "($1, 'heygen')",
+            id="with a provider",
+        ),
+    ],
+)
+async def test_original_plan_s_calls_work(
+    project: Project,
+    admin_connection: asyncpg.Connection,
+    tenant: Tenant,
+    set_: str,
+    get: str,
+    secret: str,
+    delete: str,
+) -> None:
+    async with acting_as(project.superuser_url, SERVICE_ROLE) as connection:
+        id_ = await connection.fetchval(
+            f"select public.set_ai_avatar_integration{set_}", tenant.business_id, KEY
+        )
+        row = await connection.fetchrow(
+            f"select * from public.get_ai_avatar_integration{get}", tenant.business_id
+        )
+        assert row
+        assert list(row.keys())[:7] == [
+            *("id", "provider", "avatar_id", "voice_id", "provider_config", "status", "validated_at")
+        ]
+        assert tuple(row)[:6] == (id_, "heygen", "a", "v", '{"speed": 1}', "active")
+        assert row["validated_at"] is not None
+        assert (
+            await connection.fetchval(f"select public.get_ai_avatar_secret{secret}", tenant.business_id)
+            == KEY
+        )
+        await connection.execute(f"select public.delete_ai_avatar_integration{delete}", tenant.business_id)
+        # Once more, with nothing there: the original's silence.
+        await connection.execute(f"select public.delete_ai_avatar_integration{delete}", tenant.business_id)
+
+
+SET_AS_BACK_END = (
+    "select public.set_ai_avatar_integration("
+    "$1, 'heygen', 'sealed:v1:test:key', p_id => $2, p_validated => false)"
+)
+
+
+@pytest.mark.parametrize("name", BACK_ENDS)
+async def test_back_end_chooses_the_id_of_a_new_row_and_whether_its_key_was_checked(
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant, name: str
+) -> None:
+    first, second = uuid4(), uuid4()
+    async with acting_as(project.superuser_url, BACK_ENDS[name]) as connection:
+        assert await connection.fetchval(SET_AS_BACK_END, tenant.business_id, first) == first
+        assert await connection.fetchval(SET_AS_BACK_END, tenant.business_id, second) == first
+        row = await connection.fetchrow(
+            "select * from public.get_ai_avatar_integration($1)", tenant.business_id
+        )
+        assert row
+        assert (row["id"], row["validated_at"]) == (first, None)
+
+
+@pytest.mark.parametrize("arguments", ["p_id => gen_random_uuid()", "p_validated => false"])
+async def test_user_may_not_choose_the_id_or_leave_the_key_unchecked(
+    project: Project, tenant: Tenant, arguments: str
+) -> None:
+    statement = f"select public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:test:key', {arguments})"
+    await refused(project, signed_in(tenant.user_id), statement, tenant.business_id)
+
+
+async def test_status_null_finds_what_is_not_active(
+    project: Project, admin_connection: asyncpg.Connection, tenant: Tenant
+) -> None:
+    await connect_heygen(admin_connection, tenant.business_id)
+    await admin_connection.execute(
+        "update public.ai_avatar_integrations set status = 'inactive' where business_id = $1",
+        tenant.business_id,
+    )
+    any_status = "select status from public.get_ai_avatar_integration($1, p_status => null)"
+    assert await admin_connection.fetchval(any_status, tenant.business_id) == "inactive"
+    key = "select public.get_ai_avatar_secret($1, p_status => null)"
+    assert await admin_connection.fetchval(key, tenant.business_id) == KEY
+    assert await admin_connection.fetchval(GET, tenant.business_id) is None
+
+
+async def test_delete_that_must_find_something_raises(
+    admin_connection: asyncpg.Connection, tenant: Tenant
+) -> None:
+    statement = "select public.delete_ai_avatar_integration($1, p_must_exist => true)"
+    await connect_heygen(admin_connection, tenant.business_id)
+    await admin_connection.execute(statement, tenant.business_id)
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await admin_connection.execute(statement, tenant.business_id)
+    assert caught.value.sqlstate == "AV001"

@@ -352,7 +352,7 @@ class GenerationMachine(RuleBasedStateMachine):
             self.business_id = tenant.business_id
             self.content_ids = [tenant.content_id, await make_content(admin_connection, tenant.business_id)]
         sealed = KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", self.business_id, "heygen")
-        await IntegrationRepository(self.db).set_integration(
+        await IntegrationRepository(self.db).set_ai_avatar_integration(
             self.business_id, "heygen", sealed, avatar_id="a", voice_id=None, provider_config=None
         )
 

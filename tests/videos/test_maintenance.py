@@ -48,7 +48,7 @@ class Ground:
         async with self.admin_connection_in_use:
             business_id = (await make_tenant(self.admin_connection)).business_id
         sealed = KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", business_id, "heygen")
-        await self.integrations.set_integration(
+        await self.integrations.set_ai_avatar_integration(
             business_id, "heygen", sealed, avatar_id="a", voice_id=None, provider_config=None
         )
         return business_id

@@ -12,15 +12,18 @@ exception when invalid_text_representation then
 end;
 $$;
 
-create or replace function ai_avatar.check_caller(p_business_id uuid)
+create or replace function ai_avatar.check_caller(p_business_id uuid, p_back_end_only boolean default false)
 returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims
-    -- are not asked: anybody who can run SQL can set them.
-    if not has_schema_privilege(
+    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims do
+    -- not count: anyone who can run SQL can set them.
+    if has_schema_privilege(
         case current_setting('role') when 'none' then session_user else current_setting('role')::name end,
         'ai_avatar', 'usage'
-    ) and (p_business_id = ai_avatar.own_business_id()) is not true then
+    ) then
+        return;
+    end if;
+    if p_back_end_only or (p_business_id = ai_avatar.own_business_id()) is not true then
         raise exception 'Not your business' using errcode = '42501';
     end if;
 end;
@@ -48,5 +51,6 @@ to service_role, ai_avatar_service;
 comment on function ai_avatar.own_business_id is
 'The business of the signed-in caller (profiles.business_id of auth.uid()), or NULL';
 comment on function ai_avatar.check_caller is
-'Raises 42501 unless the caller may use the schema ai_avatar or is signed in as a user of that business';
+'Raises 42501 unless the caller is a back end (it may use the schema ai_avatar) or, where users are allowed, a
+signed-in user of that business';
 comment on function ai_avatar.get_membership is 'The business of a user (profiles.business_id), or NULL';

@@ -29,16 +29,6 @@ returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $
     select array['heygen']
 $$;
 
-create or replace function ai_avatar.get_integration(p_business_id uuid, p_provider text)
-returns setof ai_avatar.integrations
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-begin
-    return query
-    select i.* from ai_avatar.integrations as i
-    where i.business_id = p_business_id and i.provider = p_provider;
-end;
-$$;
-
 create or replace function ai_avatar.list_integrations(
     p_business_id uuid, p_provider text, p_status text,
     p_before_created_at timestamptz, p_before_id uuid, p_limit integer
@@ -68,47 +58,11 @@ begin
 end;
 $$;
 
--- The row first, the vault second: the row's lock decides which of two first saves makes the secret.
-create or replace function ai_avatar.set_integration(
-    p_id uuid, p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text,
-    p_config jsonb, p_validated boolean
-)
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    v_id uuid;
-begin
-    if p_provider is null or p_provider <> all (ai_avatar.providers()) then
-        raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
-    end if;
-    if coalesce(p_api_key, '') = '' then
-        raise exception 'An API key is required' using errcode = '22023';
-    end if;
-    if not exists (select from public.businesses as b where b.id = p_business_id) then
-        raise exception 'No such business' using errcode = 'AV013';
-    end if;
-
-    insert into public.ai_avatar_integrations as ai (
-        id, business_id, provider, avatar_id, voice_id, provider_config, status, validated_at
-    ) values (
-        p_id, p_business_id, p_provider, p_avatar_id, p_voice_id, coalesce(p_config, '{}'), 'active',
-        case when p_validated then now() end
-    )
-    on conflict on constraint unique_business_ai_avatar_provider do update set
-        avatar_id = coalesce(excluded.avatar_id, ai.avatar_id),
-        voice_id = coalesce(excluded.voice_id, ai.voice_id),
-        provider_config = coalesce(p_config, ai.provider_config),
-        status = 'active',
-        validated_at = excluded.validated_at
-    returning ai.id into v_id;
-    perform ai_avatar.store_secret(v_id, p_api_key);
-    return query select i.* from ai_avatar.integrations as i where i.id = v_id;
-end;
-$$;
-
 create or replace function ai_avatar.update_integration(
     p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean
 )
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.integrations
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_id uuid;
 begin
@@ -141,24 +95,18 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.delete_integrations(p_business_id uuid, p_provider text)
-returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    v_deleted integer;
-begin
-    delete from public.ai_avatar_integrations as ai
-    where ai.business_id = p_business_id and (p_provider is null or ai.provider = p_provider);
-    get diagnostics v_deleted = row_count;
-    return v_deleted;
-end;
-$$;
-
 create or replace function ai_avatar.record_key_check(
-    p_business_id uuid, p_provider text, p_secret_updated_at timestamptz, p_accepted boolean
+    p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean
 )
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.integrations
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_secret_id uuid;
 begin
-    -- Only while the key is the one that was asked about: a verdict on an older key says nothing of this one.
+    -- Only for the key that was checked: the row's lock keeps a save of a new key out while the two are compared.
+    select ai.secret_id into v_secret_id from public.ai_avatar_integrations as ai
+    where ai.business_id = p_business_id and ai.provider = p_provider
+    for no key update;
     update public.ai_avatar_integrations as ai
     set status = case
             when ai.status = 'inactive' then ai.status
@@ -166,9 +114,11 @@ begin
             else 'error'
         end,
         validated_at = case when p_accepted then now() else ai.validated_at end
-    from vault.secrets as s
     where ai.business_id = p_business_id and ai.provider = p_provider
-        and s.id = ai.secret_id and s.updated_at = p_secret_updated_at;
+        and exists (
+            select from vault.decrypted_secrets as s
+            where s.id = v_secret_id and s.decrypted_secret = p_sealed_key
+        );
     return query
     select i.* from ai_avatar.integrations as i
     where i.business_id = p_business_id and i.provider = p_provider;
@@ -187,31 +137,22 @@ revoke all on function
 public.update_ai_avatar_integrations_updated_at,
 ai_avatar.normalise_integration,
 ai_avatar.providers,
-ai_avatar.get_integration,
 ai_avatar.list_integrations,
-ai_avatar.set_integration,
 ai_avatar.update_integration,
-ai_avatar.delete_integrations,
 ai_avatar.record_key_check,
 ai_avatar.record_sync
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
-ai_avatar.get_integration,
 ai_avatar.list_integrations,
-ai_avatar.set_integration,
 ai_avatar.update_integration,
-ai_avatar.delete_integrations,
 ai_avatar.record_key_check,
 ai_avatar.record_sync
 to service_role, ai_avatar_service;
 
 comment on function ai_avatar.providers is 'The providers that the CHECK on ai_avatar_integrations allows';
-comment on function ai_avatar.set_integration is
-'Makes or replaces the integration of a business with a provider; NULL keeps. The row has p_id if it is new';
 comment on function ai_avatar.update_integration is
 'Changes the fields that p_changes names; AV001 when there is no such integration';
-comment on function ai_avatar.delete_integrations is
-'Deletes one integration, or all of the business; their secrets go by trigger. Returns how many';
 comment on function ai_avatar.record_key_check is
-'What the provider said of the stored key: active or error, and validated_at; leaves inactive as it is';
+'Records the provider''s verdict on a stored key, unless it has been replaced: active or error, and validated_at;
+inactive stays';
 comment on function ai_avatar.record_sync is 'The provider''s catalogue was read through the stored key';

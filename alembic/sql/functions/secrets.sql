@@ -29,25 +29,6 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.read_secret(
-    p_business_id uuid, p_provider text, p_caller text, p_purpose text, p_request_id text, p_address text
-)
-returns table (secret text, secret_updated_at timestamptz)
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
-begin
-    return query
-    select s.decrypted_secret::text, s.updated_at
-    from public.ai_avatar_integrations as ai
-    join vault.decrypted_secrets as s on s.id = ai.secret_id
-    where ai.business_id = p_business_id and ai.provider = p_provider;
-    if found then
-        insert into ai_avatar.secret_reads (business_id, provider, caller, purpose, request_id, address)
-        values (p_business_id, p_provider, p_caller, p_purpose, p_request_id, p_address);
-    end if;
-end;
-$$;
-
 create or replace function ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer)
 returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -115,7 +96,6 @@ $$;
 revoke all on function
 ai_avatar.vault_encrypts,
 ai_avatar.store_secret,
-ai_avatar.read_secret,
 ai_avatar.purge_secret_reads,
 ai_avatar.list_secrets,
 ai_avatar.count_secrets,
@@ -124,7 +104,6 @@ ai_avatar.delete_before_truncate
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.vault_encrypts,
-ai_avatar.read_secret,
 ai_avatar.purge_secret_reads,
 ai_avatar.list_secrets,
 ai_avatar.count_secrets,
@@ -135,7 +114,5 @@ comment on function ai_avatar.vault_encrypts is
 'Whether the vault is Supabase''s own extension; the stand-in encrypts nothing';
 comment on function ai_avatar.store_secret is
 'Puts a key into the vault for an integration whose row the caller holds locked';
-comment on function ai_avatar.read_secret is
-'The stored key of an integration, whatever its status, for the service''s own calls to the provider; recorded';
 comment on function ai_avatar.replace_secret is
 'Compare-and-set of a stored key; false when it is no longer the old one';

@@ -20,7 +20,7 @@ create or replace function ai_avatar.claim_credentials(
     p_caller text, p_purpose text, p_request_id text, p_address text
 )
 returns table (
-    business_id uuid, provider text, secret text, secret_updated_at timestamptz, avatar_id text, voice_id text,
+    business_id uuid, provider text, sealed_key text, avatar_id text, voice_id text,
     provider_config jsonb, script text, video_id text
 )
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -28,6 +28,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
     v_business_id uuid := p_business_id;
+    v_sealed_key text;
 begin
     if p_generation_id is not null then
         select g.* into v_generation from ai_avatar.generations as g
@@ -47,19 +48,18 @@ begin
         end if;
     end if;
 
+    v_sealed_key := public.get_ai_avatar_secret(
+        v_business_id, p_provider, p_caller => p_caller, p_purpose => p_purpose, p_generation_id => p_generation_id,
+        p_request_id => p_request_id, p_address => p_address
+    );
     return query
-    select ai.business_id, ai.provider, s.decrypted_secret::text, s.updated_at, ai.avatar_id, ai.voice_id,
-        case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end,
+    select i.business_id, i.provider, v_sealed_key, i.avatar_id, i.voice_id, i.provider_config,
         v_generation.script, v_generation.video_id
-    from public.ai_avatar_integrations as ai
-    join vault.decrypted_secrets as s on s.id = ai.secret_id
-    where ai.business_id = v_business_id and ai.provider = p_provider and ai.status = 'active';
+    from ai_avatar.integrations as i
+    where v_sealed_key is not null and i.business_id = v_business_id and i.provider = p_provider;
     if not found then
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
-    insert into ai_avatar.secret_reads (
-        business_id, provider, caller, purpose, generation_id, request_id, address
-    ) values (v_business_id, p_provider, p_caller, p_purpose, p_generation_id, p_request_id, p_address);
 end;
 $$;
 
@@ -92,7 +92,8 @@ create or replace function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
     p_video_url text, p_error text, p_timeout interval
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
@@ -225,8 +226,8 @@ to service_role, ai_avatar_service;
 comment on function ai_avatar.claim_credentials is
 'The active integration with its key, recorded; with a generation, the claim of it by an execution';
 comment on function ai_avatar.reserve_create is
-'begin: this call, and no other, may ask the provider for the video; wait: another is asking; unknown: another has
-asked, more than p_lease ago, and nobody knows what came of it; decided: there is a video, or it is over';
+'granted: this call, and no other, may ask the provider for the video; pending: another call is asking; unknown:
+another call asked more than p_lease ago, and its outcome is unknown; settled: there is a video, or the generation ended';
 comment on function ai_avatar.release_create is 'The provider certainly made no video: another call may ask';
 comment on function ai_avatar.report_generation is
 'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';

@@ -6,7 +6,7 @@ set local check_function_bodies = off;  -- those that come back were written for
 
 --! include shared/saved_definitions.sql
 
-select pg_temp.restore_definitions('20261122201400');
+select pg_temp.restore_definitions('20261124181500');
 
 do $migration$
 begin
