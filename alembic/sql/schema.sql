@@ -452,7 +452,7 @@ end;
 $$;
 
 -- FUNCTION ai_avatar.list_secrets(uuid, integer)
-CREATE FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) RETURNS TABLE(secret_id uuid, business_id uuid, provider text, secret text)
+CREATE FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) RETURNS TABLE(secret_id uuid, business_id uuid, provider text, sealed_key text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -753,24 +753,24 @@ $$;
 COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid) IS 'The provider certainly made no video: another call may ask';
 
 -- FUNCTION ai_avatar.replace_secret(uuid, text, text)
-CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) RETURNS boolean
+CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- The row's lock keeps a save of a new key out while old and new are compared.
     perform from public.ai_avatar_integrations as ai where ai.secret_id = p_secret_id for update;
-    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_secret;
+    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_sealed_key;
     if not found then
         return false;
     end if;
-    perform vault.update_secret(p_secret_id, p_new_secret);
+    perform vault.update_secret(p_secret_id, p_new_sealed_key);
     return true;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
-COMMENT ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) IS 'Compare-and-set of a stored key; false when it is no longer the old one';
+-- COMMENT ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
+COMMENT ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) IS 'Compare-and-set of a stored key; false when it is no longer the old one';
 
 -- FUNCTION ai_avatar.replay_generation(uuid, bytea)
 CREATE FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
@@ -1012,7 +1012,7 @@ $$;
 COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) IS 'Starts a generation and marks its content, or replays an earlier one: the answer then has another id than p_id';
 
 -- FUNCTION ai_avatar.store_secret(uuid, text)
-CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) RETURNS void
+CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1034,15 +1034,15 @@ begin
         end if;
         update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
     end if;
-    perform vault.update_secret(v_secret_id, p_secret);
+    perform vault.update_secret(v_secret_id, p_sealed_key);
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
-COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) IS 'Puts a key into the vault for an integration whose row the caller holds locked';
+-- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text)
+COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) IS 'Puts a key into the vault for an integration whose row the caller holds locked';
 
 -- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
-CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
+CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1062,7 +1062,7 @@ begin
         ),
         validated_at = case
             when p_validated then now()
-            when p_api_key is not null then null
+            when p_sealed_key is not null then null
             else ai.validated_at
         end
     where ai.business_id = p_business_id and ai.provider = p_provider
@@ -1070,15 +1070,15 @@ begin
     if not found then
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
-    if p_api_key is not null then
-        perform ai_avatar.store_secret(v_id, p_api_key);
+    if p_sealed_key is not null then
+        perform ai_avatar.store_secret(v_id, p_sealed_key);
     end if;
     return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean)
-COMMENT ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) IS 'Changes the fields that p_changes names; AV001 when there is no such integration';
+-- COMMENT ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean)
+COMMENT ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) IS 'Changes the fields that p_changes names; AV001 when there is no such integration';
 
 -- FUNCTION ai_avatar.vault_encrypts()
 CREATE FUNCTION ai_avatar.vault_encrypts() RETURNS boolean
@@ -1770,10 +1770,10 @@ GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) TO ai_avata
 GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
-GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
+GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION replay_generation(p_generation_id uuid, p_request_hash bytea)
 REVOKE ALL ON FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) FROM PUBLIC;
@@ -1806,13 +1806,13 @@ GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, 
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_secret text)
-REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_secret text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text)
+REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean)
-GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean)
+GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION vault_encrypts()
 GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO ai_avatar_service;

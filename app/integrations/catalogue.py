@@ -77,6 +77,7 @@ class Catalogue:
             call = client.list_avatars if kind == "avatars" else client.list_voices
             return await call(api_key, limit=limit, page_token=token)
 
-        page = await self._integrations.with_stored_key(caller, business_id, provider, kind, ask)
+        stored = await self._integrations.read_key(caller, business_id, provider, kind)
+        page = await self._integrations.use_key(stored, ask)
         await self._integrations.repository.record_sync(business_id, provider)
         return page

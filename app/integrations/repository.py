@@ -76,7 +76,7 @@ UPDATE_INTEGRATION: Final = SqlFunction(
         "p_business_id": UUID_,
         "p_provider": TEXT,
         "p_changes": JSON,
-        "p_api_key": TEXT,
+        "p_sealed_key": TEXT,
         "p_validated": BOOLEAN,
     },
     _INTEGRATION,
@@ -93,11 +93,11 @@ PURGE_SECRET_READS: Final = SqlFunction(
 LIST_SECRETS: Final = SqlFunction(
     "ai_avatar.list_secrets",
     {"p_after": UUID_, "p_limit": INTEGER},
-    ("secret_id", "business_id", "provider", "secret"),
+    ("secret_id", "business_id", "provider", "sealed_key"),
 )
 COUNT_SECRETS: Final = SqlFunction("ai_avatar.count_secrets", {})
 REPLACE_SECRET: Final = SqlFunction(
-    "ai_avatar.replace_secret", {"p_secret_id": UUID_, "p_old_secret": TEXT, "p_new_secret": TEXT}
+    "ai_avatar.replace_secret", {"p_secret_id": UUID_, "p_old_sealed_key": TEXT, "p_new_sealed_key": TEXT}
 )
 
 
@@ -112,12 +112,10 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class SecretRow:
-    """A stored key on its way to being sealed anew."""
+    """A stored key and the id of its secret in the vault."""
 
     secret_id: UUID
-    business_id: UUID
-    provider: str
-    secret: str = field(repr=False)
+    stored: StoredKey
 
 
 class IntegrationRepository:
@@ -210,7 +208,7 @@ class IntegrationRepository:
         business_id: UUID,
         provider: str,
         changes: Mapping[str, Any],
-        secret: str | None,
+        sealed_key: str | None,
         *,
         validated: bool,
     ) -> Integration:
@@ -220,7 +218,7 @@ class IntegrationRepository:
             p_business_id=business_id,
             p_provider=provider,
             p_changes=changes,
-            p_api_key=secret,
+            p_sealed_key=sealed_key,
             p_validated=validated,
         )
         assert row
@@ -250,16 +248,22 @@ class IntegrationRepository:
     async def list_secrets(self, after: UUID | None, limit: int) -> list[SecretRow]:
         """A page of every stored key, by id."""
         rows = await self._db.call(LIST_SECRETS, p_after=after, p_limit=limit)
-        return [SecretRow(**dict(row)) for row in rows]
+        return [
+            SecretRow(row["secret_id"], StoredKey(row["business_id"], row["provider"], row["sealed_key"]))
+            for row in rows
+        ]
 
     async def count_secrets(self) -> int:
         """How many keys are stored."""
         return int(await self._db.call_value(COUNT_SECRETS))
 
-    async def replace_secret(self, secret_id: UUID, old: str, new: str) -> bool:
-        """Compare-and-set; False when the stored key is no longer `old`."""
+    async def replace_secret(self, secret_id: UUID, old_sealed_key: str, new_sealed_key: str) -> bool:
+        """Compare and set; False when the stored key is no longer `old_sealed_key`."""
         return bool(
             await self._db.call_value(
-                REPLACE_SECRET, p_secret_id=secret_id, p_old_secret=old, p_new_secret=new
+                REPLACE_SECRET,
+                p_secret_id=secret_id,
+                p_old_sealed_key=old_sealed_key,
+                p_new_sealed_key=new_sealed_key,
             )
         )

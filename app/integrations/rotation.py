@@ -47,22 +47,23 @@ async def _rotate_one(
     *,
     from_vault: bool,
 ) -> None:
-    if not is_sealed(row.secret):
+    stored = row.stored
+    if not is_sealed(stored.sealed_key):
         if not from_vault:
             result.plain += 1
             return
-        api_key = row.secret
-    elif sealing_key_id(row.secret) == ring.newest:
+        api_key = stored.sealed_key
+    elif sealing_key_id(stored.sealed_key) == ring.newest:
         result.current += 1
         return
     else:
         try:
-            api_key = ring.open(row.secret, row.business_id, row.provider)
+            api_key = ring.open(stored.sealed_key, stored.business_id, stored.provider)
         except SealError as error:
-            result.left.append(f"business {row.business_id}, {row.provider}: {error}")
+            result.left.append(f"business {stored.business_id}, {stored.provider}: {error}")
             return
-    sealed = ring.seal(api_key, row.business_id, row.provider)
-    if await repository.replace_secret(row.secret_id, row.secret, sealed):
+    sealed_key = ring.seal(api_key, stored.business_id, stored.provider)
+    if await repository.replace_secret(row.secret_id, stored.sealed_key, sealed_key):
         result.rotated += 1
     else:
         result.changed_meanwhile += 1  # saved anew a moment ago, and so sealed with the service's newest key

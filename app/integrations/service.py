@@ -25,7 +25,7 @@ _KEY_CHECK_SECONDS: Final = 60.0
 
 _plain_reads = Counter(
     "ai_avatar_plain_secrets_read_total",
-    "KeyCipher found unsealed in the vault; `ai-avatar secrets rotate --from-vault` seals them",
+    "Keys found unsealed in the vault; `ai-avatar secrets rotate --from-vault` seals them",
 )
 
 
@@ -40,18 +40,21 @@ class KeyCipher:
         """As it is to be stored."""
         return self._ring.seal(api_key, business_id, provider) if self._ring else api_key
 
-    def open(self, stored: str, business_id: UUID, provider: str) -> str:
+    def open(self, stored: StoredKey) -> str:
         """The provider's key. Raises InternalError, with the reason in the log, when it cannot be opened."""
-        if not is_sealed(stored):
+        if not is_sealed(stored.sealed_key):
             _plain_reads.inc()
-            return stored
+            return stored.sealed_key
         try:
             if self._ring is None:
                 raise SealError("SECRETS_KEYS is not set")
-            return self._ring.open(stored, business_id, provider)
+            return self._ring.open(stored.sealed_key, stored.business_id, stored.provider)
         except SealError as error:
             log.error(
-                "secret_does_not_open", business_id=str(business_id), provider=provider, reason=str(error)
+                "secret_does_not_open",
+                business_id=str(stored.business_id),
+                provider=stored.provider,
+                reason=str(error),
             )
             raise InternalError from None
 
@@ -111,20 +114,20 @@ class IntegrationService:
 
         Raises IntegrationNotFound, or ProviderError: nothing is changed then.
         """
-        sealed = None
+        sealed_key = None
         if body.api_key is not None:
             # Whoever has no such integration learns that, and the provider is not asked.
             await self.repository.get_ai_avatar_integration(business_id, provider)
             api_key = body.api_key.get_secret_value()
             await self._verify_key(business_id, provider, api_key)
-            sealed = self.keys.seal(api_key, business_id, provider)
+            sealed_key = self.keys.seal(api_key, business_id, provider)
         elif body.status == "active":
             await self._check_stored_key(caller, business_id, provider, "activate")
         return await self.repository.update_integration(
             business_id,
             provider,
             body.changes(),
-            sealed,
+            sealed_key,
             validated=body.api_key is not None or body.status == "active",
         )
 
@@ -139,55 +142,30 @@ class IntegrationService:
     async def _check_stored_key(
         self, caller: Caller, business_id: UUID, provider: str, purpose: str
     ) -> StoredKey:
-        stored = await self._read_secret(caller, business_id, provider, purpose)
+        stored = await self.read_key(caller, business_id, provider, purpose)
         self._key_checks.count(business_id)
-        await self.use_key(business_id, provider, stored, lambda client, api_key: client.verify_key(api_key))
+        await self.use_key(stored, lambda client, api_key: client.verify_key(api_key))
         return stored
 
-    async def with_stored_key(
-        self,
-        caller: Caller,
-        business_id: UUID,
-        provider: str,
-        purpose: str,
-        call: Callable[[Provider, str], Awaitable[T]],
-    ) -> T:
-        """Reads the stored key and makes a call with it. Raises IntegrationNotFound or ProviderError."""
-        stored = await self._read_secret(caller, business_id, provider, purpose)
-        return await self.use_key(business_id, provider, stored, call)
-
-    async def use_key(
-        self,
-        business_id: UUID,
-        provider: str,
-        stored: StoredKey,
-        call: Callable[[Provider, str], Awaitable[T]],
-    ) -> T:
-        """Opens a stored key for one call. A rejection sets the integration to `error`, and is raised on."""
-        api_key = self.keys.open(stored.sealed_key, business_id, provider)
-        return await self.call_provider(business_id, provider, stored, call, api_key)
-
-    async def call_provider(
-        self,
-        business_id: UUID,
-        provider: str,
-        stored: StoredKey,
-        call: Callable[[Provider, str], Awaitable[T]],
-        api_key: str,
-    ) -> T:
-        """As `use_key`, with the key opened before."""
-        try:
-            return await call(self._providers[provider], api_key)
-        except ApiKeyRejected:
-            try:
-                await self.repository.record_key_check(stored, accepted=False)
-            except AppError as error:  # what the provider said is what the caller must learn
-                log.warning("rejection_not_recorded", business_id=str(business_id), code=error.code)
-            raise
-
-    async def _read_secret(self, caller: Caller, business_id: UUID, provider: str, purpose: str) -> StoredKey:
+    async def read_key(self, caller: Caller, business_id: UUID, provider: str, purpose: str) -> StoredKey:
+        """Read the stored key and record the read. Raises IntegrationNotFound or InvalidRequest."""
         stored = await self.repository.get_ai_avatar_secret(business_id, provider, caller, purpose)
         if stored is None:
             await self.repository.get_ai_avatar_integration(business_id, provider)
             raise InvalidRequest.of("api_key", "the integration has no API key; save one first")
         return stored
+
+    async def use_key(self, stored: StoredKey, call: Callable[[Provider, str], Awaitable[T]]) -> T:
+        """Open a stored key and call its provider with it. Raises InternalError or ProviderError.
+
+        If the provider rejects the key, the integration gets the status `error`.
+        """
+        api_key = self.keys.open(stored)
+        try:
+            return await call(self._providers[stored.provider], api_key)
+        except ApiKeyRejected:
+            try:
+                await self.repository.record_key_check(stored, accepted=False)
+            except AppError as error:  # the caller needs the provider's answer, not this one
+                log.warning("rejection_not_recorded", business_id=str(stored.business_id), code=error.code)
+            raise

@@ -57,17 +57,21 @@ class Broker:
         )
         if claimed.avatar_id is None and claimed.video_id is None:
             raise AvatarNotConfigured
-        # Opened before anything is written: a key that does not open is no reason not to ask once it does.
-        api_key = self._integrations.keys.open(claimed.sealed_key, claimed.business_id, provider)
-        return await self._tasks.run_shielded(self._ask_once(provider, body, claimed, api_key))
+        # use_key opens the key before a reservation is written: a create whose key does not open can be retried.
+        return await self._tasks.run_shielded(
+            self._integrations.use_key(
+                claimed.stored,
+                lambda client, api_key: self._create_once(client, api_key, provider, body, claimed),
+            )
+        )
 
-    async def _ask_once(
-        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, api_key: str
+    async def _create_once(
+        self, client: Provider, api_key: str, provider: str, body: BrokerRequest, claimed: ClaimedCredentials
     ) -> GenerationState:
         for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
             match await self._claims.reserve_create(body.generation_id, _CREATE_LEASE):
                 case "granted":
-                    return await self._create(provider, body, claimed, api_key)
+                    return await self._create(client, api_key, provider, body, claimed)
                 case "settled":
                     return await self._generations.get_generation(body.generation_id)
                 case "unknown":
@@ -86,24 +90,19 @@ class Broker:
         )
 
     async def _create(
-        self, provider: str, body: BrokerRequest, claimed: ClaimedCredentials, api_key: str
+        self, client: Provider, api_key: str, provider: str, body: BrokerRequest, claimed: ClaimedCredentials
     ) -> GenerationState:
-        async def ask(client: Provider, key: str) -> Video:
-            assert claimed.script is not None
-            assert claimed.avatar_id is not None
-            return await client.create_video(
-                key,
+        assert claimed.script is not None
+        assert claimed.avatar_id is not None
+        try:
+            video = await client.create_video(
+                api_key,
                 idempotency_key=str(body.generation_id),
                 script=claimed.script,
                 avatar_id=claimed.avatar_id,
                 voice_id=claimed.voice_id,
                 title=body.title,
                 options=claimed.provider_config | (body.provider_options or {}),
-            )
-
-        try:
-            video = await self._integrations.call_provider(
-                claimed.business_id, provider, claimed.stored, ask, api_key
             )
         except ProviderError as error:
             if not _may_have_happened(error):
@@ -128,9 +127,8 @@ class Broker:
         async def ask(client: Provider, api_key: str) -> Video:
             return await client.get_video(api_key, video_id)
 
-        video = await self._integrations.with_stored_key(
-            caller, generation.business_id, provider, "get_video", ask
-        )
+        stored = await self._integrations.read_key(caller, generation.business_id, provider, "get_video")
+        video = await self._integrations.use_key(stored, ask)
         if generation.status == "completed":
             if video.video_url is None:
                 return generation

@@ -1,6 +1,6 @@
 """Claims in the database: each method is the SQL function of the same name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -43,21 +43,14 @@ RELEASE_CREATE: Final = SqlFunction("ai_avatar.release_create", {"p_generation_i
 
 @dataclass(frozen=True, slots=True)
 class ClaimedCredentials:
-    """An active integration with its key as it is stored; `script` and `video_id` are the claimed generation's."""
+    """An active integration with its stored key; `script` and `video_id` are the claimed generation's."""
 
-    business_id: UUID
-    provider: str
-    sealed_key: str = field(repr=False)
+    stored: StoredKey
     avatar_id: str | None
     voice_id: str | None
     provider_config: dict[str, Any]
     script: str | None
     video_id: str | None
-
-    @property
-    def stored(self) -> StoredKey:
-        """The key alone."""
-        return StoredKey(self.business_id, self.provider, self.sealed_key)
 
 
 class ClaimRepository:
@@ -98,7 +91,9 @@ class ClaimRepository:
             p_address=caller.address,
         )
         assert row
-        return ClaimedCredentials(**dict(row))
+        values = dict(row)
+        stored = StoredKey(values.pop("business_id"), values.pop("provider"), values.pop("sealed_key"))
+        return ClaimedCredentials(stored, **values)
 
     async def reserve_create(self, generation_id: UUID, lease: timedelta) -> CreateReservation:
         """Reserve the right to ask the provider for the video, for `lease`; "granted" if this call may."""

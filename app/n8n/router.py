@@ -61,9 +61,9 @@ async def issue_credentials(
     )
     response.headers["Cache-Control"] = "no-store"
     return Credentials(
-        business_id=claimed.business_id,
-        provider=claimed.provider,
-        api_key=keys.open(claimed.sealed_key, claimed.business_id, claimed.provider),
+        business_id=claimed.stored.business_id,
+        provider=claimed.stored.provider,
+        api_key=keys.open(claimed.stored),
         avatar_id=claimed.avatar_id,
         voice_id=claimed.voice_id,
         provider_config=claimed.provider_config,

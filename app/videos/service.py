@@ -141,9 +141,10 @@ class VideoService:
             video: Video = await client.get_video(api_key, video_id)
             return video
 
-        video = await self._integrations.with_stored_key(
-            caller, generation.business_id, generation.provider, "refresh_video_url", ask
+        stored = await self._integrations.read_key(
+            caller, generation.business_id, generation.provider, "refresh_video_url"
         )
+        video = await self._integrations.use_key(stored, ask)
         if video.video_url is None:
             return generation
         return await self.repository.refresh_video_url(generation.id, video_id, video.video_url)

@@ -151,9 +151,9 @@ async def test_compare_and_set_leaves_a_key_that_was_saved_a_moment_ago(
     await unconnected_api.connect("sandbox-1", expect=201)
     [row] = await repository.list_secrets(None, 10)
     await unconnected_api.connect("sandbox-2", expect=200)
-    assert not await repository.replace_secret(row.secret_id, row.secret, "sealed:v1:newest:stale")
+    assert not await repository.replace_secret(row.secret_id, row.stored.sealed_key, "sealed:v1:newest:stale")
     assert "stale" not in (await secrets(admin_connection))[str(tenant.business_id)]
-    assert row.secret not in repr(row)
+    assert row.stored.sealed_key not in repr(row)
 
 
 async def test_keys_that_do_not_open_are_listed_and_left(

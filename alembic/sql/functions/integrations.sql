@@ -59,10 +59,9 @@ end;
 $$;
 
 create or replace function ai_avatar.update_integration(
-    p_business_id uuid, p_provider text, p_changes jsonb, p_api_key text, p_validated boolean
+    p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean
 )
-returns setof ai_avatar.integrations
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_id uuid;
 begin
@@ -79,7 +78,7 @@ begin
         ),
         validated_at = case
             when p_validated then now()
-            when p_api_key is not null then null
+            when p_sealed_key is not null then null
             else ai.validated_at
         end
     where ai.business_id = p_business_id and ai.provider = p_provider
@@ -88,8 +87,8 @@ begin
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
 
-    if p_api_key is not null then
-        perform ai_avatar.store_secret(v_id, p_api_key);
+    if p_sealed_key is not null then
+        perform ai_avatar.store_secret(v_id, p_sealed_key);
     end if;
     return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
@@ -98,8 +97,7 @@ $$;
 create or replace function ai_avatar.record_key_check(
     p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean
 )
-returns setof ai_avatar.integrations
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_secret_id uuid;
 begin

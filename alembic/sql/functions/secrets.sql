@@ -5,7 +5,7 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
     select exists (select from pg_catalog.pg_extension as e where e.extname = 'supabase_vault')
 $$;
 
-create or replace function ai_avatar.store_secret(p_integration_id uuid, p_secret text)
+create or replace function ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_integration public.ai_avatar_integrations;
@@ -25,7 +25,7 @@ begin
         end if;
         update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
     end if;
-    perform vault.update_secret(v_secret_id, p_secret);
+    perform vault.update_secret(v_secret_id, p_sealed_key);
 end;
 $$;
 
@@ -49,7 +49,7 @@ $$;
 
 -- Sealing anew: a page of the stored keys, and one of them replaced unless it has changed meanwhile.
 create or replace function ai_avatar.list_secrets(p_after uuid, p_limit integer)
-returns table (secret_id uuid, business_id uuid, provider text, secret text)
+returns table (secret_id uuid, business_id uuid, provider text, sealed_key text)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
@@ -70,16 +70,16 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.replace_secret(p_secret_id uuid, p_old_secret text, p_new_secret text)
+create or replace function ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
 returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     -- The row's lock keeps a save of a new key out while old and new are compared.
     perform from public.ai_avatar_integrations as ai where ai.secret_id = p_secret_id for update;
-    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_secret;
+    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_sealed_key;
     if not found then
         return false;
     end if;
-    perform vault.update_secret(p_secret_id, p_new_secret);
+    perform vault.update_secret(p_secret_id, p_new_sealed_key);
     return true;
 end;
 $$;

@@ -92,8 +92,7 @@ create or replace function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
     p_video_url text, p_error text, p_timeout interval
 )
-returns setof ai_avatar.generation_states
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
