@@ -788,8 +788,8 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval)
-CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval, boolean)
+CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -819,30 +819,27 @@ begin
     if not found then
         raise exception 'No such generation' using errcode = 'AV003';
     end if;
-    if v_generation.claimed_by <> p_execution_id then
+    -- Only the claimant may report; what the service itself has read at the provider needs no claim.
+    if not p_from_provider and v_generation.claimed_by is not null
+        and v_generation.claimed_by is distinct from p_execution_id then
         raise exception 'Generation already claimed' using errcode = 'AV009';
     end if;
     if v_generation.status in ('dispatching', 'processing') then
         perform ai_avatar.move_live_generation(
             v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
         );
-    elsif v_generation.ended_by = 'cancel' then
-        -- Closed, and the caller says so; not by an exception, which would lose what a paid video is found by.
+    elsif v_generation.status = 'failed' and v_generation.ended_by in ('cancel', 'report') then
+        -- It stays failed, and the caller says so. An exception would lose the id that a paid video is found by.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
-    elsif v_generation.ended_by = 'report' then
-        -- Completed never changes; after a reported failure, a completion contradicts it.
-        if v_generation.status = 'failed' and p_status = 'completed' then
-            raise exception 'Generation closed' using errcode = 'AV011';
-        end if;
-    else
+    elsif v_generation.status <> 'completed' then
         perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url);
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval)
-COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) IS 'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';
+-- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean)
+COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) IS 'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';
 
 -- FUNCTION ai_avatar.reserve_create(uuid, interval)
 CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) RETURNS text
@@ -1778,10 +1775,10 @@ REVOKE ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_k
 -- ACL ai_avatar.FUNCTION replay_generation(p_generation_id uuid, p_request_hash bytea)
 REVOKE ALL ON FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval)
-GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean)
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
 GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO ai_avatar_service;

@@ -110,7 +110,7 @@ class Broker:
             raise
         log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
         # Paid for from here on: only this report knows the video's id.
-        report = Report("processing", video_id=video.video_id, execution_id=body.execution_id)
+        report = Report("processing", video_id=video.video_id, from_provider=True)
         return await retrying_outages(_RETRY_SECONDS)(
             self._generations.report_generation, provider, report, generation_id=body.generation_id
         )
@@ -141,13 +141,12 @@ class Broker:
 def _report(video: Video) -> Report:
     match video.status:
         case "completed" if video.video_url:
-            return Report("completed", video.video_id, video.video_url)
+            return Report("completed", video.video_id, video.video_url, from_provider=True)
         case "failed":
-            return Report(
-                "failed", video.video_id, error=video.error or "The provider failed and gave no reason."
-            )
+            error = video.error or "The provider failed and gave no reason."
+            return Report("failed", video.video_id, error=error, from_provider=True)
         case _:
-            return Report("processing", video.video_id)
+            return Report("processing", video.video_id, from_provider=True)
 
 
 def _may_move(generation: GenerationState) -> bool:

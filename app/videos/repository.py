@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from app.db import (
+    BOOLEAN,
     BYTEA,
     INTEGER,
     INTERVAL,
@@ -68,6 +69,7 @@ REPORT_GENERATION: Final = SqlFunction(
         "p_video_url": TEXT,
         "p_error": TEXT,
         "p_timeout": INTERVAL,
+        "p_from_provider": BOOLEAN,
     },
     _STATE,
 )
@@ -100,13 +102,15 @@ LIST_VIDEOS: Final = SqlFunction(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a workflow says of a generation."""
+    """What a workflow says of a generation, or what the service itself has read at the provider."""
 
     status: Literal["processing", "completed", "failed"]
     video_id: str | None = None
     video_url: str | None = None
     error: str | None = None
     execution_id: str | None = None
+    from_provider: bool = False
+    """The service's own report, which needs no claim."""
 
 
 def _state(row: asyncpg.Record | None) -> GenerationState:
@@ -187,9 +191,12 @@ class GenerationRepository:
                 p_video_url=report.video_url,
                 p_error=report.error,
                 p_timeout=self._generation_timeout,
+                p_from_provider=report.from_provider,
             )
         )
-        if state.ended_by == "cancel":  # not raised in SQL: the video's id is kept all the same
+        # Not raised in SQL: the video's id is kept all the same.
+        is_final_failure = state.status == "failed" and state.ended_by == "report"
+        if state.ended_by == "cancel" or (is_final_failure and report.status == "completed"):
             raise GenerationClosed
         return state
 

@@ -135,6 +135,23 @@ async def test_cancel_in_mid_create_is_410_and_keeps_what_the_video_is_found_by(
     assert await video_id(admin_connection, generation_id) == "paid-for"
 
 
+async def test_failed_report_in_mid_create_keeps_what_the_video_is_found_by(
+    heygen: SlowHeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
+) -> None:
+    tenant = await make_tenant(admin_connection)
+    providers = {"heygen": {"api_url": heygen.url, "webhook_url": webhook.url}}
+    async with running(settings(database_url, providers=providers)) as (_, client):
+        generation_id = await begin(api := Api(client, tenant))
+        pending = asyncio.create_task(api.create_video(generation_id))
+        await asyncio.to_thread(heygen.asked.wait, 10)
+        await api.report(generation_id, "failed", execution_id="1", error="Gave up", expect=200)
+        heygen.go_on.set()
+        answer = await pending
+    assert (answer.status_code, answer.json()["status"]) == (200, "failed"), answer.text
+    assert answer.json()["video_id"] == "paid-for"
+    assert await video_id(admin_connection, generation_id) == "paid-for"
+
+
 async def test_key_that_does_not_open_is_no_reason_not_to_ask_later(
     heygen: SlowHeyGen, database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
 ) -> None:

@@ -258,16 +258,16 @@ class Model:
     def report(self, generation: ModelGeneration | None, report: Report) -> Answer:
         if generation is None:
             return ("generation_not_found",)
-        if generation.claimant and report.execution_id and generation.claimant != report.execution_id:
+        if generation.claimant and generation.claimant != report.execution_id:
             return ("generation_already_claimed",)
         if generation.is_live:
             self.move_live(generation, report)
-        elif generation.ended_by == "cancel":
+        elif generation.status == "failed" and generation.ended_by in ("cancel", "report"):
             generation.video_id = generation.video_id or report.video_id
-            return ("generation_closed",)
-        elif generation.ended_by == "report":
-            if generation.status == "failed" and report.status == "completed":
+            if generation.ended_by == "cancel" or report.status == "completed":
                 return ("generation_closed",)
+        elif generation.status == "completed":
+            pass  # it never changes
         elif report.status == "completed":
             newest = [g for g in self.generations if g.content == generation.content][-1]
             self.complete(generation, report, follows=newest is generation)

@@ -94,7 +94,7 @@ async def test_deadlines_are_those_of_the_contract(
 
     async def report() -> None:
         await ground.generations.report_generation(
-            "heygen", Report("processing"), generation_id=generation_id
+            "heygen", Report("processing", execution_id="1"), generation_id=generation_id
         )
 
     assert await patience() == pytest.approx(300, abs=60)

@@ -61,8 +61,10 @@ async def test_report_that_goes_backwards_changes_nothing(api: Api, content: Con
     more = {"video_url": URL} if end == "completed" else {"error": "Out of credit"}
     ended = await api.report(generation_id, end, **more)
     before = await content.read()
-    late = await api.report(generation_id, "processing", video_id="another")
-    assert (late.status_code, late.json()) == (200, ended.json())
+    late = await api.report(generation_id, "processing", video_id="late")
+    # A failed generation keeps the id, so that a paid video can be found.
+    kept = {"video_id": "late"} if end == "failed" else {}
+    assert (late.status_code, late.json()) == (200, ended.json() | kept)
     assert await content.read() == before
 
 
@@ -82,13 +84,16 @@ async def test_completed_never_changes(api: Api, content: ContentRow) -> None:
 async def test_completion_after_a_reported_failure_is_410(api: Api, content: ContentRow) -> None:
     generation_id = await api.start()
     await api.report(generation_id, "failed")
-    assert_problem(await api.report(generation_id, "completed", video_url=URL), 410, "generation_closed")
+    late = await api.report(generation_id, "completed", video_id="v1", video_url=URL)
+    assert_problem(late, 410, "generation_closed")
     assert await content.read() == (
         "failed",
         None,
         None,
         "The workflow failed and gave no reason.",
     )
+    # A paid video can still be found.
+    assert (await api.get_generation()).json()["video_id"] == "v1"
 
 
 async def test_second_execution_gets_409_and_the_first_may_ask_again(api: Api) -> None:
@@ -101,7 +106,26 @@ async def test_second_execution_gets_409_and_the_first_may_ask_again(api: Api) -
         assert_problem(await api.claim(generation_id, other), 409, "generation_already_claimed")
     refused = await api.report(generation_id, "completed", execution_id="2", video_url=URL)
     assert_problem(refused, 409, "generation_already_claimed")
-    # A workflow that names no execution in its reports is not another one.
+    await api.report(generation_id, "completed", execution_id="1", video_url=URL, expect=200)
+
+
+@pytest.mark.parametrize("by_content_id", [False, True])
+@pytest.mark.parametrize("status", ["processing", "completed", "failed"])
+async def test_report_without_execution_id_does_not_end_what_an_execution_has_claimed(
+    api: Api, content: ContentRow, status: str, by_content_id: bool
+) -> None:
+    generation_id = await api.start()
+    await api.claim(generation_id, "1")
+    target = {"content_id": str(api.tenant.content_id)} if by_content_id else {}
+    refused = await api.report(None if by_content_id else generation_id, status, video_url=URL, **target)
+    assert_problem(refused, 409, "generation_already_claimed")
+    assert await content.read() == ("processing", None, None, None)
+    await api.report(generation_id, "completed", execution_id="1", video_url=URL, expect=200)
+
+
+async def test_report_without_execution_id_is_taken_until_an_execution_has_claimed(api: Api) -> None:
+    generation_id = await api.start()
+    await api.report(generation_id, "processing", video_id="v1", expect=200)
     await api.report(generation_id, "completed", video_url=URL, expect=200)
 
 

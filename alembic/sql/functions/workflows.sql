@@ -90,7 +90,7 @@ $$;
 
 create or replace function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
-    p_video_url text, p_error text, p_timeout interval
+    p_video_url text, p_error text, p_timeout interval, p_from_provider boolean
 )
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -119,7 +119,9 @@ begin
     if not found then
         raise exception 'No such generation' using errcode = 'AV003';
     end if;
-    if v_generation.claimed_by <> p_execution_id then
+    -- Only the claimant may report; what the service itself has read at the provider needs no claim.
+    if not p_from_provider and v_generation.claimed_by is not null
+        and v_generation.claimed_by is distinct from p_execution_id then
         raise exception 'Generation already claimed' using errcode = 'AV009';
     end if;
 
@@ -127,15 +129,10 @@ begin
         perform ai_avatar.move_live_generation(
             v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
         );
-    elsif v_generation.ended_by = 'cancel' then
-        -- Closed, and the caller says so; not by an exception, which would lose what a paid video is found by.
+    elsif v_generation.status = 'failed' and v_generation.ended_by in ('cancel', 'report') then
+        -- It stays failed, and the caller says so. An exception would lose the id that a paid video is found by.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
-    elsif v_generation.ended_by = 'report' then
-        -- Completed never changes; after a reported failure, a completion contradicts it.
-        if v_generation.status = 'failed' and p_status = 'completed' then
-            raise exception 'Generation closed' using errcode = 'AV011';
-        end if;
-    else
+    elsif v_generation.status <> 'completed' then
         perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url);
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
