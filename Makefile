@@ -25,8 +25,8 @@ $(NODE_MODULES)/ready: tests/settings_page/package.json tests/settings_page/pack
 	cd tests/settings_page && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-run: .venv/ready ## Run everything: database, demo data, sandbox, service on http://127.0.0.1:8000
-	$(BIN)/ai-avatar dev
+run: .venv/ready ## Run everything: database, demo data, sandbox, service on http://127.0.0.1:8000 (PORT=… for another port)
+	$(BIN)/ai-avatar dev $(if $(PORT),--port $(PORT))
 
 test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup

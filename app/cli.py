@@ -38,7 +38,7 @@ from app.integrations.rotation import RotationResult, rotate
 from app.lifespan import check_vault
 from app.main import create_app
 from app.sealing import generate_key
-from app.security import mint_token
+from app.tokens import mint_token
 
 cli = typer.Typer(
     help="The AI-avatar integration service.",

@@ -92,6 +92,36 @@ def _check_key_ring(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+_MIN_KEY_CHARACTERS = 16
+_MIN_JWT_SECRET_BYTES = 32
+# HTTP headers cannot carry other characters.
+_HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
+_LONG_TEXT = "a long random text of printable ASCII characters, without spaces"
+
+
+def _split_keys(value: SecretStr | None) -> list[str]:
+    """Return the keys of a variable that holds one key, or several, comma-separated."""
+    return [key.strip() for key in value.get_secret_value().split(",")] if value else []
+
+
+def _check_api_key(key: str) -> None:
+    if key.startswith("{"):
+        raise ValueError("should be one of the keys in SUPABASE_SECRET_KEYS, not that variable's whole JSON")
+    if key.startswith("sb_publishable_"):
+        raise ValueError("should be secret: everyone can read a project's publishable key")
+    if not _HEADER_TEXT.fullmatch(key) or len(key) < _MIN_KEY_CHARACTERS:
+        raise ValueError(
+            f"should be {_LONG_TEXT}, of {_MIN_KEY_CHARACTERS} characters or more; "
+            "during a rotation, several of them, comma-separated"
+        )
+
+
+def _check_jwt_secret(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value().encode()) < _MIN_JWT_SECRET_BYTES:
+        raise ValueError(f"should have at least {_MIN_JWT_SECRET_BYTES} bytes, as Supabase's JWT secrets do")
+    return value
+
+
 S = TypeVar("S", bound=BaseSettings)
 Url = Annotated[str, AfterValidator(_check_http_url)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
@@ -205,29 +235,47 @@ class Settings(BaseSettings):
     @field_validator("n8n_webhook_secret")
     @classmethod
     def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        for secret in value.get_secret_value().split(",") if value else ():
-            if not _is_webhook_secret(secret.strip()):
+        for secret in _split_keys(value):
+            if not _is_webhook_secret(secret):
                 raise ValueError(
                     "should be whsec_ and the base64 of 24 to 64 bytes; during a rotation, two secrets, "
                     "comma-separated"
                 )
         return value
 
-    @field_validator("n8n_api_key", "service_api_key", "n8n_webhook_token")
+    @field_validator("n8n_api_key", "service_api_key")
     @classmethod
-    def _check_api_key(cls, value: SecretStr | None) -> SecretStr | None:
-        # HTTP headers cannot carry other characters.
-        if value is not None and not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-            raise ValueError("should be a long random text of printable ASCII characters, without spaces")
+    def _check_api_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        for key in _split_keys(value):
+            _check_api_key(key)
         return value
+
+    @field_validator("n8n_webhook_token")
+    @classmethod
+    def _check_webhook_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _HEADER_TEXT.fullmatch(value.get_secret_value()):
+            raise ValueError(f"should be {_LONG_TEXT}")
+        return value
+
+    _check_jwt_secret = field_validator("supabase_jwt_secret")(_check_jwt_secret)
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if self.service_api_key and self.service_api_key == self.n8n_api_key:
+        if set(self.service_api_keys) & set(self.n8n_api_keys):
             raise ValueError(
                 "SERVICE_API_KEY and N8N_API_KEY should differ, because they grant different access"
             )
         return self
+
+    @property
+    def service_api_keys(self) -> list[str]:
+        """The keys of back ends: several while one is being rotated."""
+        return _split_keys(self.service_api_key)
+
+    @property
+    def n8n_api_keys(self) -> list[str]:
+        """The keys of n8n: several while one is being rotated. There is at least one."""
+        return _split_keys(self.n8n_api_key)
 
     @property
     def jwks_url(self) -> str | None:
@@ -239,8 +287,7 @@ class Settings(BaseSettings):
     @property
     def webhook_secrets(self) -> list[str]:
         """The secrets that sign webhooks: two during a rotation."""
-        value = self.n8n_webhook_secret
-        return [secret.strip() for secret in value.get_secret_value().split(",")] if value else []
+        return _split_keys(self.n8n_webhook_secret)
 
     @property
     def key_ring(self) -> KeyRing | None:
@@ -296,6 +343,8 @@ class TokenSettings(BaseSettings):
     model_config = Settings.model_config
 
     supabase_jwt_secret: SecretStr
+
+    _check_jwt_secret = field_validator("supabase_jwt_secret")(_check_jwt_secret)
 
 
 class RotationSettings(BaseSettings):

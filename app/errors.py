@@ -70,7 +70,14 @@ class MalformedJson(AppError):
 
 class Unauthenticated(AppError):
     status, code, title = 401, "unauthenticated", "Not authenticated"
-    default_detail = "This needs a valid access token (Authorization: Bearer) or API key (X-API-Key)."
+    default_detail = (
+        "This needs a valid access token (Authorization: Bearer) or API key (X-API-Key or apikey)."
+    )
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        """`reason` is for the log, where it may say more than `detail` tells the caller."""
+        super().__init__(detail)
+        self.reason = reason
 
 
 class Forbidden(AppError):

@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "apikey"],
             expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
             max_age=600,
         )

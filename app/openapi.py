@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_fields_from_routes, get_openapi
 from pydantic import BaseModel
 
 from app.problems import Problem
+from app.security import SUPABASE_KEY_SCHEME
 
 _TITLES: Final = {
     400: "Malformed JSON",
@@ -74,8 +75,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
             schemas[model.__name__]["examples"] = model.model_json_schema()["examples"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    components["securitySchemes"] |= {"supabaseKey": SUPABASE_KEY_SCHEME}
     for operations in document["paths"].values():
         for operation in operations.values():
+            if {"serviceKey": []} in operation.get("security", []):
+                operation["security"].append({"supabaseKey": []})
             if "requestBody" in operation:  # errors that app.routing raises
                 operation["responses"] |= {
                     str(status): said for status, said in problems(400, 413, 415).items()

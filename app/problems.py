@@ -20,6 +20,7 @@ from app.errors import (
     MalformedJson,
     MethodNotAllowed,
     NotFound,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 
@@ -89,6 +90,8 @@ _HTTP_ERRORS: Final[Mapping[int, type[AppError]]] = {
 
 async def _handle_app_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
+    if isinstance(error, Unauthenticated):
+        log.info("not_authenticated", reason=error.reason)
     if error.status >= 500:
         # Only the log gets the cause; app.db has removed PostgreSQL's DETAIL from it.
         log.warning("request_failed", code=error.code, detail=error.detail, exc_info=error.__cause__)

@@ -1,15 +1,12 @@
 """Authentication and access: a request's credentials -> Caller, and the businesses that the caller may access."""
 
-import hashlib
 import hmac
-import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Final, Literal, cast
 from uuid import UUID
 
 import httpx
-import jwt
 from cachetools import TTLCache
 from fastapi import Depends, Path, Request
 from fastapi.params import Depends as Dependency
@@ -20,10 +17,8 @@ from app.config import Settings
 from app.db import UUID_, Database, SqlFunction
 from app.dependencies import services_of
 from app.errors import AppError, Forbidden, IntegrationNotFound, InvalidRequest, NoBusiness, Unauthenticated
-from app.jwks import JWK_ALGORITHMS, JwksKeys
-
-_LEEWAY_SECONDS: Final = 30
-_VERIFIED_SECONDS: Final = 60
+from app.jwks import JwksKeys
+from app.tokens import TokenVerifier
 
 GET_MEMBERSHIP = SqlFunction("ai_avatar.get_membership", {"p_user_id": UUID_})
 
@@ -56,11 +51,26 @@ class Caller:
         return self.own_business_id
 
 
-@dataclass(frozen=True, slots=True)
-class _Claims:
-    role: Literal["user", "service"]
-    user_id: UUID | None
-    expires_at: float
+ApiKeyOwner = Literal["service", "n8n"]
+
+
+class ApiKeys:
+    """The API keys that this service accepts, and whose they are."""
+
+    def __init__(self, *, service: Iterable[str], n8n: Iterable[str]) -> None:
+        """Several keys each, so that one can be rotated."""
+        self._keys: list[tuple[bytes, ApiKeyOwner]] = [
+            *((key.encode(), "n8n") for key in n8n),
+            *((key.encode(), "service") for key in service),
+        ]
+
+    def owner_of(self, given: str) -> ApiKeyOwner | None:
+        """Return whose key this is, or None."""
+        owner = None
+        for key, its_owner in self._keys:  # compare against every key, so that timing leaks nothing
+            if hmac.compare_digest(key, given.encode()):
+                owner = its_owner
+        return owner
 
 
 class Authenticator:
@@ -68,16 +78,12 @@ class Authenticator:
 
     def __init__(self, settings: Settings, db: Database, client: httpx.AsyncClient) -> None:
         secret = settings.supabase_jwt_secret
-        self._jwt_secret = secret.get_secret_value() if secret else None
-        self._jwks = JwksKeys(client, settings.jwks_url) if settings.jwks_url else None
-        self._api_keys: list[tuple[bytes, Literal["service", "n8n"]]] = [
-            (settings.n8n_api_key.get_secret_value().encode(), "n8n")
-        ]
-        if settings.service_api_key:
-            self._api_keys.append((settings.service_api_key.get_secret_value().encode(), "service"))
+        self._tokens = TokenVerifier(
+            secret.get_secret_value() if secret else None,
+            JwksKeys(client, settings.jwks_url) if settings.jwks_url else None,
+        )
+        self._api_keys = ApiKeys(service=settings.service_api_keys, n8n=settings.n8n_api_keys)
         self._db = db
-        # By hash: a cache of tokens would be a cache of secrets.
-        self._verified: TTLCache[bytes, _Claims] = TTLCache(10_000, _VERIFIED_SECONDS)
         self._businesses: TTLCache[UUID, UUID] | None = None
         if settings.membership_cache_seconds:
             self._businesses = TTLCache(10_000, settings.membership_cache_seconds)
@@ -85,28 +91,42 @@ class Authenticator:
     async def authenticate(self, request: Request, token: str | None, api_key: str | None) -> Caller:
         """Return the caller that a bearer token or, without one, an API key identifies.
 
-        Raises Unauthenticated, NoBusiness, NotReady (no public keys) or the database's errors.
+        `api_key` is X-API-Key; without it, the header `apikey` counts. Supabase's clients send their publishable key
+        there beside every user's token, so a token decides alone: an invalid one is an error, whatever key is beside
+        it. Raises Unauthenticated, NoBusiness, NotReady (no public keys) or the database's errors.
         """
         request_id = request.scope.get("request_id", "")
         address = request.client.host if request.client else None
         if token:
-            claims = await self._verify(token.strip())
-            business_id = None
-            if claims.user_id is not None:
-                business_id = await self._business_of(claims.user_id)
-            return Caller(claims.role, claims.user_id, business_id, claims.expires_at, request_id, address)
+            return await self._identify_bearer(token.strip(), request_id, address)
         if api_key:
-            return Caller(self._check_api_key(api_key), request_id=request_id, address=address)
-        raise Unauthenticated
+            return Caller(self._owner_of(api_key, "service", "n8n"), request_id=request_id, address=address)
+        if api_key := request.headers.get("apikey"):
+            return Caller(self._owner_of(api_key, "service"), request_id=request_id, address=address)
+        raise Unauthenticated("no_credentials")
 
-    def _check_api_key(self, given: str) -> Literal["service", "n8n"]:
-        found = None
-        for key, kind in self._api_keys:  # compare against every key, so that timing leaks nothing
-            if hmac.compare_digest(key, given.encode()):
-                found = kind
-        if found is None:
-            raise Unauthenticated("The API key is not known.")
-        return found
+    async def _identify_bearer(self, token: str, request_id: str, address: str | None) -> Caller:
+        try:
+            claims = await self._tokens.verify(token)
+        except Unauthenticated:
+            if self._api_keys.owner_of(token) == "n8n":
+                return Caller("n8n", request_id=request_id, address=address)
+            raise
+        business_id = None
+        if claims.user_id is not None:
+            business_id = await self._business_of(claims.user_id)
+        return Caller(claims.role, claims.user_id, business_id, claims.expires_at, request_id, address)
+
+    def _owner_of(self, api_key: str, *owners: ApiKeyOwner) -> ApiKeyOwner:
+        owner = self._api_keys.owner_of(api_key)
+        if owner is not None and owner in owners:
+            return owner
+        if api_key.startswith("sb_publishable_"):
+            raise Unauthenticated(
+                "publishable_key",
+                "A publishable key identifies no caller. Send a user's access token with it.",
+            )
+        raise Unauthenticated("unknown_api_key", "The API key is not known.")
 
     async def _business_of(self, user_id: UUID) -> UUID:
         business_id = self._businesses.get(user_id) if self._businesses is not None else None
@@ -118,68 +138,26 @@ class Authenticator:
                 self._businesses[user_id] = business_id
         return business_id
 
-    async def _verify(self, token: str) -> _Claims:
-        digest = hashlib.sha256(token.encode()).digest()
-        claims = self._verified.get(digest)
-        if claims is None:
-            claims = _read_claims(await self._decode(token))
-            self._verified[digest] = claims
-        if time.time() > claims.expires_at + _LEEWAY_SECONDS:
-            raise Unauthenticated("The access token has expired.")
-        return claims
-
-    async def _decode(self, token: str) -> dict[str, Any]:
-        try:
-            key, algorithm = await self._key_for(jwt.get_unverified_header(token))
-            return jwt.decode(
-                token,
-                key,
-                algorithms=[algorithm],
-                leeway=_LEEWAY_SECONDS,
-                options={"require": ["exp"], "verify_aud": False, "verify_sub": False},
-            )
-        except jwt.ExpiredSignatureError:
-            raise Unauthenticated("The access token has expired.") from None
-        except (jwt.PyJWTError, ValueError, TypeError):
-            raise Unauthenticated("The access token is not valid.") from None
-
-    async def _key_for(self, header: dict[str, Any]) -> tuple[Any, str]:
-        """The key that a token must be signed with and the one algorithm that goes with it."""
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm == "HS256" and self._jwt_secret:
-            return self._jwt_secret, "HS256"
-        if algorithm in JWK_ALGORITHMS.values() and self._jwks and isinstance(kid, str):
-            key = await self._jwks.get(kid)
-            if key is not None and key.algorithm_name == algorithm:
-                return key.key, key.algorithm_name
-        raise jwt.InvalidTokenError
-
-
-def _read_claims(payload: dict[str, Any]) -> _Claims:
-    expires_at = float(payload["exp"])
-    match payload.get("role"):
-        case "service_role":
-            return _Claims("service", None, expires_at)
-        case "authenticated":
-            audience = payload.get("aud")
-            if audience == "authenticated" or (isinstance(audience, list) and "authenticated" in audience):
-                try:
-                    return _Claims("user", UUID(payload.get("sub")), expires_at)
-                except (ValueError, TypeError, AttributeError):
-                    pass
-    raise Unauthenticated("The access token is not one that this service takes.")
-
 
 _access_token = HTTPBearer(
     scheme_name="accessToken",
     bearerFormat="JWT",
-    description="A Supabase access token of a user, or a JWT with role=service_role",
+    description="A Supabase access token of a user, or a JWT with role=service_role. On /n8n also N8N_API_KEY",
     auto_error=False,
 )
 _service_key = APIKeyHeader(
     name="X-API-Key", scheme_name="serviceKey", description="SERVICE_API_KEY", auto_error=False
 )
 _n8n_key = APIKeyHeader(name="X-API-Key", scheme_name="n8nKey", description="N8N_API_KEY", auto_error=False)
+
+# For the OpenAPI document only. Not a dependency: each costs time, and this header is seldom the one that counts.
+SUPABASE_KEY_SCHEME: Final = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "apikey",
+    "description": "SERVICE_API_KEY, in the header in which Supabase's clients send their keys. "
+    "Ignored beside an access token",
+}
 
 _AccessToken = Annotated[HTTPAuthorizationCredentials | None, Depends(_access_token)]
 _ServiceKey = Annotated[str | None, Depends(_service_key)]
@@ -277,12 +255,3 @@ def _require(business_id: UUID | None, field: str) -> UUID:
     if business_id is None:
         raise InvalidRequest.of(field, "is required of a back end: it works for every business")
     return business_id
-
-
-def mint_token(jwt_secret: str, *, user_id: UUID | None, ttl: timedelta) -> str:
-    """Return a token as Supabase issues it, for a user or, without `user_id`, for the back end. For development."""
-    now = datetime.now(UTC)
-    claims: dict[str, Any] = {"iss": "ai-avatar", "iat": now, "exp": now + ttl, "role": "service_role"}
-    if user_id is not None:
-        claims |= {"role": "authenticated", "aud": "authenticated", "sub": str(user_id)}
-    return jwt.encode(claims, jwt_secret, algorithm="HS256")

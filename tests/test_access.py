@@ -23,7 +23,7 @@ from support.service import settings
 from support.tenants import JWT_SECRET, N8N_HEADERS, SERVICE_HEADERS, Tenant
 
 from app.main import create_app
-from app.security import mint_token
+from app.tokens import mint_token
 
 pytestmark = pytest.mark.anyio
 

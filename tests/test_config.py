@@ -12,7 +12,7 @@ CANARY = "canary-41b7"
 COMPLETE = {
     "DATABASE_URL": f"postgres://u:{CANARY}@db.example.com:5432/d?sslmode=require",
     "SUPABASE_URL": "https://project.supabase.co/",
-    "N8N_API_KEY": f"{CANARY}-n8n",
+    "N8N_API_KEY": f"{CANARY}-key-of-n8n",
 }
 
 
@@ -38,7 +38,7 @@ def test_defaults_are_the_contract_s(environment: dict[str, str]) -> None:
     assert settings.providers["heygen"].webhook_url is None
     assert settings.dispatch_timeout.total_seconds() == 45
     assert settings.key_ring is None
-    assert settings.webhook_secrets == []
+    assert settings.webhook_secrets == settings.service_api_keys == []
 
 
 def test_provider_s_variables_are_read_in_any_case(environment: dict[str, str]) -> None:
@@ -60,6 +60,13 @@ def test_two_webhook_secrets_while_one_is_being_changed(environment: dict[str, s
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     environment["N8N_WEBHOOK_SECRET"] = f"{secret}, {secret}"
     assert load_settings().webhook_secrets == [secret, secret]
+
+
+def test_several_api_keys_while_one_is_being_rotated(environment: dict[str, str]) -> None:
+    environment["SERVICE_API_KEY"] = "sb_secret_0123456789, 0123456789abcdef"
+    settings = load_settings()
+    assert settings.service_api_keys == ["sb_secret_0123456789", "0123456789abcdef"]
+    assert settings.n8n_api_keys == [COMPLETE["N8N_API_KEY"]]
 
 
 def test_empty_variables_are_as_good_as_none(environment: dict[str, str]) -> None:
@@ -106,7 +113,21 @@ def test_secrets_are_in_no_repr(environment: dict[str, str]) -> None:
         ({"SUPABASE_URL": CANARY}, "SUPABASE_URL: should be an http:// or https:// address"),
         ({"SECRETS_KEYS": CANARY}, "SECRETS_KEYS: should be id:base64-of-32-bytes"),
         ({"N8N_API_KEY": "é" + CANARY}, "N8N_API_KEY: should be a long random text"),
+        ({"N8N_API_KEY": CANARY}, "N8N_API_KEY: should be a long random text"),
         ({"SERVICE_API_KEY": " "}, "SERVICE_API_KEY: should be a long random text"),
+        ({"SERVICE_API_KEY": f"{CANARY}-key"}, "SERVICE_API_KEY: should be a long random text"),
+        ({"SERVICE_API_KEY": f"{CANARY}-long-enough,short"}, "SERVICE_API_KEY: should be a long random text"),
+        ({"SERVICE_API_KEY": f"{CANARY}-long-enough,"}, "SERVICE_API_KEY: should be a long random text"),
+        (
+            {"SERVICE_API_KEY": f'{{"default":"sb_secret_{CANARY}"}}'},
+            "SERVICE_API_KEY: should be one of the keys in SUPABASE_SECRET_KEYS",
+        ),
+        ({"SERVICE_API_KEY": f"sb_publishable_{CANARY}"}, "SERVICE_API_KEY: should be secret"),
+        (
+            {"SERVICE_API_KEY": f"{CANARY}-of-back-ends, {COMPLETE['N8N_API_KEY']}"},
+            "SERVICE_API_KEY and N8N_API_KEY should differ",
+        ),
+        ({"SUPABASE_JWT_SECRET": CANARY * 2}, "SUPABASE_JWT_SECRET: should have at least 32 bytes"),
         ({"N8N_WEBHOOK_SECRET": CANARY}, "N8N_WEBHOOK_SECRET: should be whsec_"),
         ({"N8N_WEBHOOK_SECRET": "whsec_AAAA"}, "N8N_WEBHOOK_SECRET: should be whsec_"),
         ({"N8N_HEYGEN_WEBHOOK_URL": CANARY}, "N8N_HEYGEN_WEBHOOK_URL: should be an http"),

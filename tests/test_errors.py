@@ -466,7 +466,7 @@ async def test_preflight_allows_what_the_frontend_sends(http: httpx.AsyncClient,
         headers={
             "Origin": ORIGIN,
             "Access-Control-Request-Method": method,
-            "Access-Control-Request-Headers": "authorization, content-type, idempotency-key",
+            "Access-Control-Request-Headers": "authorization, content-type, idempotency-key, apikey",
         },
     )
     assert response.status_code == 200

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from structlog.testing import capture_logs
 from support.api import ROOT
 from support.problems import assert_problem
 from support.servers import free_port, serve_app
@@ -152,8 +153,8 @@ FORGED: dict[str, Callable[[UUID], str]] = {
     "a payload that is no JSON": lambda user: signed(b"\xff\xfe"),
     "a header 30,000 deep": lambda user: f"{encoded(b'[' * 30_000)}.e30.x",
     "the secret itself": lambda user: JWT_SECRET,
-    "n8n's key": lambda user: N8N_API_KEY,
     "the back end's key": lambda user: SERVICE_API_KEY,
+    "an expiry of 400 digits": lambda user: hs256(claims(user, exp=10**400)),
 }
 
 
@@ -211,7 +212,12 @@ async def test_cached_token_still_expires_on_time(client: httpx.AsyncClient, ten
         {"Authorization": "Bearer "},
         {"Authorization": f"Basic {base64.b64encode(b'user:password').decode()}"},
         {"Authorization": SERVICE_API_KEY},
-        {"apikey": SERVICE_API_KEY},
+        {"apikey": ""},
+        {"apikey": SERVICE_API_KEY + "x"},
+        {"apikey": N8N_API_KEY},
+        {"apikey": SERVICE_API_KEY, "X-API-Key": "wrong"},
+        {"apikey": SERVICE_API_KEY, "Authorization": "Bearer x.y.z"},
+        {"Authorization": f"Bearer {N8N_API_KEY}x"},
         {"Cookie": f"X-API-Key={SERVICE_API_KEY}"},
         {"Authorization": "Bearer x.y.z", "X-API-Key": SERVICE_API_KEY},
     ],
@@ -252,13 +258,109 @@ async def test_without_service_api_key_no_key_is_accepted(database_url: str) -> 
         assert_problem(await ask(client, {"X-API-Key": "None"}), 401, "unauthenticated")
 
 
-async def test_n8n_s_key_at_any_other_operation_is_403(client: httpx.AsyncClient, connected: Tenant) -> None:
-    for method, path in [
-        ("GET", ROOT),
-        ("GET", f"{ROOT}/{connected.business_id}"),
-        ("GET", f"{ROOT}/videos"),
-    ]:
-        assert_problem(await client.request(method, path, headers=N8N_HEADERS), 403, "forbidden")
+@pytest.mark.parametrize("headers", [N8N_HEADERS, bearer(N8N_API_KEY)], ids=["X-API-Key", "bearer"])
+async def test_n8n_s_key_gives_access_to_n8n_s_operations_only(
+    client: httpx.AsyncClient, connected: Tenant, headers: dict[str, str]
+) -> None:
+    for path in (ROOT, f"{ROOT}/{connected.business_id}", f"{ROOT}/videos"):
+        assert_problem(await client.get(path, headers=headers), 403, "forbidden")
+    body = {"business_id": str(connected.business_id)}
+    response = await client.post("/n8n/heygen-credentials", json=body, headers=headers)
+    assert response.json()["api_key"] == f"sandbox-{connected.business_id}"
+
+
+async def test_every_key_of_a_variable_is_accepted_while_one_is_rotated(database_url: str) -> None:
+    new, old = "new-key-of-the-tests", "old-key-of-the-tests"
+    keys = {"service_api_key": f"{new}-service, {old}-service", "n8n_api_key": f"{new}-n8n,{old}-n8n"}
+    async with running(settings(database_url, **keys)) as (_, client):
+        for key in (new, old):
+            assert (await ask(client, {"X-API-Key": f"{key}-service"})).status_code == 200
+            assert_problem(await ask(client, {"X-API-Key": f"{key}-n8n"}), 403, "forbidden")
+        for wrong in (keys["service_api_key"], new, SERVICE_API_KEY):
+            assert_problem(await ask(client, {"X-API-Key": wrong}), 401, "unauthenticated")
+
+
+# Supabase's keys (https://supabase.com/docs/guides/api/api-keys) ------------------------------------------------------
+
+PUBLISHABLE_KEY = "sb_publishable_ACJWlzQHlZjBrEguHvfOxg_3BJgxAaH"
+
+
+async def test_back_end_s_key_is_accepted_in_the_header_of_supabase_s_clients(
+    client: httpx.AsyncClient, connected: Tenant
+) -> None:
+    headers = {"apikey": SERVICE_API_KEY}
+    assert (await client.get(f"{ROOT}/{connected.business_id}", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("apikey", [PUBLISHABLE_KEY, SERVICE_API_KEY, N8N_API_KEY, "x"])
+async def test_apikey_beside_a_valid_token_is_ignored(
+    client: httpx.AsyncClient, connected: Tenant, other_tenant: Tenant, apikey: str
+) -> None:
+    headers = connected.headers | {"apikey": apikey}
+    assert (await client.get(f"{ROOT}/{connected.business_id}", headers=headers)).status_code == 200
+    response = await client.get(f"{ROOT}/{other_tenant.business_id}", headers=headers)
+    assert_problem(response, 404, "integration_not_found")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"apikey": PUBLISHABLE_KEY},
+        {"X-API-Key": PUBLISHABLE_KEY},
+        {"apikey": PUBLISHABLE_KEY, **bearer(PUBLISHABLE_KEY)},  # supabase-js without a session
+        {"apikey": SERVICE_API_KEY, **bearer(PUBLISHABLE_KEY)},
+    ],
+    ids=["apikey", "X-API-Key", "both headers", "beside a good key"],
+)
+async def test_publishable_key_identifies_no_caller(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    with capture_logs() as logs:
+        problem = assert_problem(await ask(client, headers), 401, "unauthenticated")
+    assert "publishable key" in problem["detail"]
+    assert "publishable_key" in [line.get("reason") for line in logs]
+
+
+# Why ------------------------------------------------------------------------------------------------------------------
+
+REASONS: dict[str, tuple[Callable[[UUID], dict[str, str]], str]] = {
+    "no_credentials": (lambda user: {}, "needs a valid access token"),
+    "not_a_token": (lambda user: bearer("let me in"), "carries no access token"),
+    "algorithm_not_accepted": (
+        lambda user: bearer(jwt.encode(claims(user), "", algorithm="none")),
+        "The access token is not valid.",
+    ),
+    "public_keys_not_configured": (
+        lambda user: bearer(jwt.encode(claims(user), new_ec(), "ES256", {"kid": "one"})),
+        "The access token is not valid.",
+    ),
+    "bad_signature": (
+        lambda user: bearer(hs256(claims(user), "another-secret-that-is-long-enough-too")),
+        "The access token is not valid.",
+    ),
+    "expired": (lambda user: bearer(hs256(claims(user, exp=int(time.time()) - 60))), "has expired"),
+    "not_yet_valid": (
+        lambda user: bearer(hs256(claims(user, nbf=int(time.time()) + 60))),
+        "The access token is not valid.",
+    ),
+    "missing_claim": (lambda user: bearer(hs256(claims(user, exp=None))), "The access token is not valid."),
+    "wrong_role": (lambda user: bearer(hs256(claims(user, role="anon"))), "role"),
+    "wrong_audience": (lambda user: bearer(hs256(claims(user, aud="other"))), "audience"),
+    "unknown_api_key": (lambda user: {"X-API-Key": "wrong"}, "The API key is not known."),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_401_is_logged_with_its_reason_and_tells_the_caller_what_is_safe_to_tell(
+    client: httpx.AsyncClient, tenant: Tenant, reason: str
+) -> None:
+    headers, detail = REASONS[reason][0](tenant.user_id), REASONS[reason][1]
+    with capture_logs() as logs:
+        problem = assert_problem(await ask(client, headers), 401, "unauthenticated")
+    assert [line["reason"] for line in logs if line["event"] == "not_authenticated"] == [reason]
+    assert detail in problem["detail"]
+    for value in headers.values():
+        assert value.removeprefix("Bearer ") not in str(logs)
 
 
 async def test_user_at_n8n_s_operations_is_403(client: httpx.AsyncClient, connected: Tenant) -> None:

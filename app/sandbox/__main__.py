@@ -2,7 +2,7 @@
 
 HeyGen's API is at `/heygen/v3/…`, the files it links to are at `/media/…`, and n8n's webhook is at
 `/n8n/webhook/heygen-video`. Secrets are read from the environment, under the names that the service uses:
-N8N_API_KEY, and optionally N8N_WEBHOOK_SECRET (comma-separated) and N8N_WEBHOOK_TOKEN.
+N8N_API_KEY (the first of several), and optionally N8N_WEBHOOK_SECRET (comma-separated) and N8N_WEBHOOK_TOKEN.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
     )
     parser.add_argument("--video-seconds", type=float, default=4.5, help="time until a video is completed")
     options = parser.parse_args()
-    n8n_api_key = os.environ.get("N8N_API_KEY")
+    n8n_api_key = os.environ.get("N8N_API_KEY", "").split(",")[0].strip()
     if not n8n_api_key:
         sys.exit("N8N_API_KEY is required: n8n sends it to the service.")
 

@@ -28,7 +28,7 @@ from app.logs import configure_logging
 from app.main import create_app
 from app.sandbox.embedded import database_url, start_postgres
 from app.sealing import generate_key
-from app.security import mint_token
+from app.tokens import mint_token
 
 BUSINESS_ID: Final = "b0000000-0000-4000-8000-000000000001"
 USER_ID: Final = "a0000000-0000-4000-8000-000000000001"
@@ -108,7 +108,7 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
         "content_ids": CONTENT_IDS,
         "user_token": mint_token(jwt_secret, user_id=UUID(USER_ID), ttl=_TOKEN_TTL),
         "service_token": mint_token(jwt_secret, user_id=None, ttl=_TOKEN_TTL),
-        "n8n_api_key": settings.n8n_api_key.get_secret_value(),
+        "n8n_api_key": settings.n8n_api_keys[0],
     }
     server.run()
 

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from support.browser import AXE, Guard, Visitor, missing, shoot
 from support.tenants import JWT_SECRET
 
-from app.security import mint_token
+from app.tokens import mint_token
 
 # One browser and one service for all of them.
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]

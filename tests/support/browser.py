@@ -20,7 +20,7 @@ from starlette.routing import Route
 from support.tenants import JWT_SECRET, Tenant
 
 from app.db import connect
-from app.security import mint_token
+from app.tokens import mint_token
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent.parent

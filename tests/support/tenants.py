@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from app.security import mint_token
+from app.tokens import mint_token
 
 JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough-for-hs256"
 N8N_API_KEY = "n8n-key-of-the-tests"

@@ -26,7 +26,7 @@ from support.webhook_receiver import WebhookReceiver
 from app.db import Database
 from app.dependencies import services_of
 from app.main import create_app
-from app.security import mint_token
+from app.tokens import mint_token
 from app.videos.events import EventHub, EventTiming
 from app.videos.repository import GenerationRepository, GenerationState
 from app.videos.schemas import Generation
