@@ -14,7 +14,7 @@ _MIGRATION_LOCK = 7_215_310_448
 
 _SCHEMA = "create schema if not exists ai_avatar"
 
-# Back at the base, or only asked for the revision before the first: nothing of ours stays behind.
+# At the base, also when only the current revision was asked for, nothing of the service stays behind.
 _DROP_EMPTY_SCHEMA = """
 do $$
 begin
@@ -23,7 +23,7 @@ begin
         drop schema ai_avatar;
     end if;
 exception when dependent_objects_still_exist then
-    null;  -- somebody has put something of his own into it
+    null;  -- the schema contains objects of other owners
 end;
 $$
 """

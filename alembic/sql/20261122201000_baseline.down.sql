@@ -1,4 +1,4 @@
--- Drops what the baseline made, newest first; never a role, for another database may use it.
+-- Drops what the baseline created, newest first; never a role, because another database may use it.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;

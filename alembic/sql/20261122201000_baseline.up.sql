@@ -1,10 +1,10 @@
--- What the service stands on, each made only where it is missing: Supabase's roles, auth.*, a vault, and the
--- application's own tables. What is made here is recorded, so that going down drops that and nothing else.
+-- What the service requires: Supabase's roles, auth.*, a vault, and the application's own tables. Each is created only
+-- where it is missing, and recorded, so that the downgrade drops it and nothing else.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
 
--- Roles belong to the whole cluster: another database's migration may make one at the same moment.
+-- Roles belong to the whole cluster: another database's migration may create one at the same time.
 do $$
 declare
     v_role text;
@@ -26,7 +26,7 @@ create table ai_avatar.created_objects (
     object text not null unique
 );
 comment on table ai_avatar.created_objects is
-'What the migrations made because it was missing, in that order; going down drops only that';
+'Objects that the migrations created because they were missing, in order; the downgrade drops only these';
 
 create table ai_avatar.saved_definitions (
     position bigint generated always as identity primary key,
@@ -34,14 +34,14 @@ create table ai_avatar.saved_definitions (
     statement text not null
 );
 comment on table ai_avatar.saved_definitions is
-'What a revision took over or dropped, as the statements that bring it back';
+'Definitions that a revision replaced or dropped, as the statements that restore them';
 
 revoke all on schema ai_avatar from public, anon, authenticated;
 revoke all on table ai_avatar.alembic_version, ai_avatar.created_objects, ai_avatar.saved_definitions
 from public, anon, authenticated, service_role;
 grant usage on schema ai_avatar to service_role, ai_avatar_service;
 
--- auth.uid(), auth.role(), auth.jwt(): who the signed-in caller is, as Supabase's PostgREST tells it.
+-- auth.uid(), auth.role(), auth.jwt(): the signed-in caller, as Supabase's PostgREST passes it.
 do $migration$
 begin
     if to_regnamespace('auth') is null then
@@ -82,9 +82,9 @@ begin
 end;
 $migration$;
 
--- A stand-in for Supabase Vault: the same table, view, functions and grants, but it encrypts nothing, and so
--- takes only what the service has sealed already. A trigger, not a CHECK, refuses: the DETAIL of a violated
--- CHECK prints the whole row.
+-- A stand-in for Supabase Vault with the same table, view, functions and grants. It does not encrypt, so it accepts
+-- only keys that the service has sealed. A trigger enforces this and not a CHECK: the DETAIL of a violated CHECK
+-- prints the whole row.
 do $migration$
 begin
     if to_regprocedure('vault.create_secret(text, text, text, uuid)') is not null then
@@ -170,7 +170,7 @@ begin
 end;
 $migration$;
 
--- The application's own tables. On a Supabase project they are there, with more columns than these.
+-- The application's own tables. A Supabase project has them already, with more columns.
 do $migration$
 declare
     v_column record;
@@ -232,7 +232,7 @@ begin
         end loop;
     end if;
 
-    -- Only what was made here: a Supabase project's default privileges hand new tables to the browser's roles.
+    -- Only tables created here: the default privileges of a Supabase project grant new tables to the browser's roles.
     for v_column in
         select m.object as name from ai_avatar.created_objects as m
         where m.kind = 'table' and m.object like 'public.%'

@@ -1,9 +1,9 @@
--- The way back: the service's functions go; a table that these migrations made goes with its secrets; one that was
--- taken over stays with its rows, and gets the original plan's functions and grants again.
+-- Drops the service's functions. A table that these migrations created is dropped with its secrets. A table that was
+-- taken over keeps its rows and gets the original plan's functions and grants back.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
-set local check_function_bodies = off;  -- those that come back were written for another search_path
+set local check_function_bodies = off;  -- the restored functions were written for another search_path
 
 drop function public.get_ai_avatar_integration;
 drop function public.get_ai_avatar_secret;
@@ -53,7 +53,7 @@ begin
         drop table public.ai_avatar_integrations;
         drop function public.update_ai_avatar_integrations_updated_at();
         delete from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_integrations';
-        -- The legacy columns may refer to the same secrets: those stay.
+        -- Secrets that the legacy columns refer to stay.
         if exists (
             select from pg_catalog.pg_attribute as a
             where a.attrelid = 'public.businesses'::regclass and a.attname = 'heygen_secret_id'

@@ -1,13 +1,12 @@
--- The original plan's table and its four functions, with the flaws mended that docs/decisions/0002 lists, and the
--- functions in ai_avatar that the service itself calls. Where the original plan's SQL has run, its table is taken
--- over and its functions replaced.
+-- The original plan's table and four functions, without the flaws that docs/decisions/0002 lists, and the service's own
+-- functions in ai_avatar. Where the original plan's SQL has run, its table is kept and its functions are replaced.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
 
 --! include shared/saved_definitions.sql
 
--- What is about to be replaced, for the way back.
+-- What is about to be replaced, for the downgrade.
 select pg_temp.save_functions('20261122201100', array(
     select p.oid from pg_catalog.pg_proc as p
     where p.pronamespace = 'public'::regnamespace
@@ -39,7 +38,7 @@ from (
 ) as found
 order by step;
 
--- Every overload: an argument more would make the plan's own call ambiguous beside the plan's own function.
+-- Every overload: beside the original functions, the added arguments would make the plan's own calls ambiguous.
 do $$
 declare
     v_function regprocedure;
@@ -89,13 +88,13 @@ comment on column public.ai_avatar_integrations.status is 'Integration status (a
 create index if not exists idx_ai_avatar_integrations_business_id on public.ai_avatar_integrations (business_id);
 create index if not exists idx_ai_avatar_integrations_provider on public.ai_avatar_integrations (provider);
 create index if not exists idx_ai_avatar_integrations_status on public.ai_avatar_integrations (status);
--- Deleting a secret looks for rows that refer to it: without this, by reading the whole table.
+-- Deleting a secret looks for rows that refer to it; without this index it reads the whole table.
 create index if not exists idx_ai_avatar_integrations_secret_id on public.ai_avatar_integrations (secret_id);
 create index if not exists idx_ai_avatar_integrations_page
 on public.ai_avatar_integrations (created_at desc, id desc);
 
 drop trigger if exists ai_avatar_integrations_updated_at on public.ai_avatar_integrations;
--- Without the trigger, updated_at stays what it was.
+-- The trigger is dropped first, so that updated_at does not change.
 update public.ai_avatar_integrations as ai
 set avatar_id = nullif(btrim(ai.avatar_id), ''), voice_id = nullif(btrim(ai.voice_id), ''),
     created_at = coalesce(ai.created_at, ai.updated_at, now()), updated_at = coalesce(ai.updated_at, now())
@@ -108,7 +107,7 @@ select
     ai.provider,
     ai.avatar_id,
     ai.voice_id,
-    -- A table that was taken over may hold others.
+    -- A table that was taken over may contain other JSON values.
     case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end as provider_config,
     coalesce(ai.status, 'inactive') as status,
     ai.secret_id is not null as has_api_key,
@@ -117,7 +116,7 @@ select
     ai.created_at,
     ai.updated_at
 from public.ai_avatar_integrations as ai;
-comment on view ai_avatar.integrations is 'An integration as the service shows it: never its key';
+comment on view ai_avatar.integrations is 'An integration as the service returns it, without its key';
 
 create table ai_avatar.secret_reads (
     id bigint generated always as identity primary key,
@@ -131,7 +130,7 @@ create table ai_avatar.secret_reads (
     address text
 );
 comment on table ai_avatar.secret_reads is
-'Every hand-out of a provider key: when, whose, to whom, for which generation';
+'Audit log of reads of provider keys: when, whose key, by which caller, for which generation';
 create index secret_reads_read_at on ai_avatar.secret_reads (read_at);
 create index secret_reads_business_id on ai_avatar.secret_reads (business_id, read_at);
 
@@ -148,7 +147,7 @@ create trigger ai_avatar_integrations_normalised
 before insert or update of provider_config, avatar_id, voice_id, created_at on public.ai_avatar_integrations
 for each row execute function ai_avatar.normalise_integration();
 
--- No path leaves a secret behind. TRUNCATE fires no row trigger: it is turned into the DELETE that does.
+-- No way of deleting an integration leaves its secret behind.
 create trigger ai_avatar_integrations_secret_deleted after delete on public.ai_avatar_integrations
 for each row when (old.secret_id is not null) execute function ai_avatar.delete_orphaned_secret();
 create trigger ai_avatar_integrations_secret_replaced after update of secret_id on public.ai_avatar_integrations
@@ -157,7 +156,7 @@ execute function ai_avatar.delete_orphaned_secret();
 create trigger ai_avatar_integrations_truncated before truncate on public.ai_avatar_integrations
 for each statement execute function ai_avatar.delete_before_truncate();
 
--- Who may what: the same with and without Supabase's default privileges ----------------------------------------
+-- Privileges: the result is the same with and without Supabase's default privileges.
 
 revoke all on table public.ai_avatar_integrations from public, anon, authenticated, service_role;
 grant select (
@@ -174,7 +173,7 @@ for select to authenticated using (business_id = (select ai_avatar.own_business_
 create policy ai_avatar_integrations_update_own on public.ai_avatar_integrations
 for update to authenticated using (business_id = (select ai_avatar.own_business_id()))
 with check (business_id = (select ai_avatar.own_business_id()));
--- A table that was taken over may have policies of its own. Permissive ones add up; this one bounds them all.
+-- A table that was taken over may have policies of its own. Permissive policies add up; this one restricts them all.
 create policy ai_avatar_integrations_own_only on public.ai_avatar_integrations as restrictive
 for all to authenticated using (business_id = (select ai_avatar.own_business_id()));
 -- A login that was granted service_role does not inherit its BYPASSRLS.

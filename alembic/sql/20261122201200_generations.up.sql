@@ -1,7 +1,6 @@
--- The life of a generation (docs/generation.md). Each step is one function, guarded by the state that it expects.
--- Lock order, everywhere: the content, then the generation; claim, confirm and the deadline touch the generation
--- alone. There is no foreign key to businesses: it deadlocks against the deletion of a business, and deleting a
--- business deletes its contents anyway.
+-- Generations (docs/generation.md). Each step is one function that checks the state it expects. Lock order everywhere:
+-- the content item, then the generation; claiming, confirming and extending the deadline lock the generation alone.
+-- There is no foreign key to businesses: it deadlocks with deleting a business, which deletes its content items anyway.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
@@ -31,17 +30,18 @@ create table ai_avatar.generations (
     completed_at timestamptz,
     deadline timestamptz not null
 );
-comment on table ai_avatar.generations is 'One attempt to make a video of a content; at most one lives per content';
+comment on table ai_avatar.generations is
+'One attempt to make a video of a content item; at most one is live per content item';
 comment on column ai_avatar.generations.ended_by is
-'What ended it: only what the webhook or the deadline ended may still become completed';
+'What ended it; a generation ended by the webhook, the deadline or a newer change may still become completed';
 comment on column ai_avatar.generations.previous_heygen_status is
-'What content.heygen_status goes back to; never processing';
-comment on column ai_avatar.generations.claimed_by is 'The n8n execution that may go on; NULL when it gave no id';
+'The value to which content.heygen_status is restored; never processing';
+comment on column ai_avatar.generations.claimed_by is 'The n8n execution that may continue; NULL when it sent no id';
 comment on column ai_avatar.generations.video_requested_at is
-'Broker mode: when the provider was asked for the video; one call at a time may ask';
+'Broker mode: when a call reserved the right to request the video from the provider';
 comment on column ai_avatar.generations.requested_at is
-'Taken under the content''s lock, so that the latest generation of a content is the one that was started last';
-comment on column ai_avatar.generations.deadline is 'When silence ends it, if it still lives';
+'Set while the content item is locked, so that the latest generation is the one that was started last';
+comment on column ai_avatar.generations.deadline is 'When it expires without news, if it is still live';
 
 create unique index generations_live on ai_avatar.generations (content_id)
 where status in ('dispatching', 'processing');
@@ -69,7 +69,7 @@ select
     g.video_url_at
 from ai_avatar.generations as g
 join public.content as c on c.id = g.content_id;
-comment on view ai_avatar.generation_states is 'A generation as the service reads it';
+comment on view ai_avatar.generation_states is 'A generation with the current status of its content item';
 
 revoke all on table ai_avatar.generations, ai_avatar.generation_states
 from public, anon, authenticated, service_role, ai_avatar_service;

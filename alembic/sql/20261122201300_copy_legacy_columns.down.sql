@@ -1,4 +1,4 @@
--- The copies stay while their table does; what made both applications work on the same secrets goes.
+-- The copied integrations stay. What let both applications use the same secrets is undone.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
@@ -11,8 +11,8 @@ drop index if exists public.ai_avatar_legacy_secret_id;
 
 --! include functions/orphaned_secrets.sql
 
--- What was saved or changed here since the copy goes back to where the old application looks for it, unless that has
--- changed it too. A table that was taken over stays, and keeps its own.
+-- Values that were saved or changed here since the copy go back to the old application's columns, unless it has changed
+-- them too. A table that was taken over keeps its own values.
 do $$
 begin
     if not exists (

@@ -1,17 +1,17 @@
--- The key, avatar and voice that the old application keeps in businesses.heygen_*, copied where those columns exist.
--- Until the clean-up both applications work on the same secrets: removing a key in one removes it in the other.
+-- Copies the key, avatar and voice that the old application keeps in businesses.heygen_*, where those columns exist.
+-- Until the clean-up both applications use the same secrets: removing a key in one removes it in the other.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
 
--- What was copied, so that the clean-up can tell what the old application has changed since.
+-- What was copied, so that the clean-up finds what the old application has changed since.
 create table ai_avatar.legacy_copies (
     business_id uuid primary key references public.businesses (id) on delete cascade,
     secret_id uuid,
     avatar_id text,
     voice_id text
 );
-comment on table ai_avatar.legacy_copies is 'businesses.heygen_* as they were when they were last copied';
+comment on table ai_avatar.legacy_copies is 'The values of businesses.heygen_* when they were last copied';
 revoke all on table ai_avatar.legacy_copies from public, anon, authenticated, service_role, ai_avatar_service;
 
 do $migration$
@@ -32,7 +32,7 @@ begin
         b.heygen_secret_id, nullif(btrim(b.heygen_avatar_id), ''), nullif(btrim(b.heygen_voice_id), '')
     ) > 0;
 
-    -- Without a key there is nothing to be active with. A row of the original plan's keeps what it has.
+    -- An integration without a key is inactive. A row that the original plan's functions made keeps its values.
     insert into public.ai_avatar_integrations as ai (business_id, provider, secret_id, avatar_id, voice_id, status)
     select l.business_id, 'heygen', l.secret_id, l.avatar_id, l.voice_id,
         case when l.secret_id is null then 'inactive' else 'active' end

@@ -1,8 +1,8 @@
--- Columns, values and functions come back, where there were any; the values are today's.
+-- Restores the columns and functions where they existed, with the current values.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
-set local check_function_bodies = off;  -- those that come back were written for another search_path
+set local check_function_bodies = off;  -- the restored functions were written for another search_path
 
 --! include shared/saved_definitions.sql
 

@@ -1,5 +1,5 @@
--- The clean-up, once the old application is switched off: copies again what it has changed since the first copy,
--- then drops its columns and functions. Readiness does not wait for this revision.
+-- The clean-up, for when the old application is switched off: copies what it has changed since the first copy, then
+-- drops its columns and functions. Readiness does not require this revision.
 
 set local lock_timeout = '10s';
 set local search_path = pg_catalog, pg_temp;
@@ -23,8 +23,8 @@ begin
     end if;
     lock table public.businesses in share row exclusive mode;
 
-    -- Field by field: what the old application has changed since the copy wins, unless it was changed here too. Its
-    -- forms save '' for "none".
+    -- Field by field: a value that the old application has changed since the copy wins, unless it was changed here
+    -- too. Its forms save '' for "none".
     create temporary table legacy_settings on commit drop as
     select b.id as business_id, b.heygen_secret_id as secret_id, nullif(btrim(b.heygen_avatar_id), '') as avatar_id,
         nullif(btrim(b.heygen_voice_id), '') as voice_id
@@ -36,7 +36,7 @@ begin
     from pg_temp.legacy_settings as b
     left join ai_avatar.legacy_copies as l on l.business_id = b.business_id
     where (b.secret_id, b.avatar_id, b.voice_id) is distinct from (l.secret_id, l.avatar_id, l.voice_id)
-        -- An integration that was removed here stays removed, unless the old application has a key again.
+        -- An integration that was deleted here stays deleted, unless the old application has a key again.
         and (l.business_id is null or b.secret_id is not null)
     on conflict on constraint unique_business_ai_avatar_provider do nothing;
 
@@ -65,12 +65,12 @@ begin
     where ai.business_id = b.business_id and ai.provider = 'heygen'
         and (b.secret_id, b.avatar_id, b.voice_id) is distinct from (l.secret_id, l.avatar_id, l.voice_id);
 
-    -- The old application has removed the key, and nobody has saved one here since.
+    -- The old application has removed the key, and none has been saved here since.
     update public.ai_avatar_integrations as ai set status = 'inactive'
     where ai.secret_id is null and ai.status = 'active'
         and ai.business_id in (select l.business_id from ai_avatar.legacy_copies as l);
 
-    -- A secret that only the old column refers to would be left behind.
+    -- Secrets that only the old column refers to would be left behind.
     create temporary table dropped_secrets on commit drop as
     select b.heygen_secret_id as id from public.businesses as b
     where b.heygen_secret_id is not null

@@ -39,25 +39,25 @@ CREATE TABLE ai_avatar.generations (
 );
 
 -- COMMENT ai_avatar.TABLE generations
-COMMENT ON TABLE ai_avatar.generations IS 'One attempt to make a video of a content; at most one lives per content';
+COMMENT ON TABLE ai_avatar.generations IS 'One attempt to make a video of a content item; at most one is live per content item';
 
 -- COMMENT ai_avatar.COLUMN generations.ended_by
-COMMENT ON COLUMN ai_avatar.generations.ended_by IS 'What ended it: only what the webhook or the deadline ended may still become completed';
+COMMENT ON COLUMN ai_avatar.generations.ended_by IS 'What ended it; a generation ended by the webhook, the deadline or a newer change may still become completed';
 
 -- COMMENT ai_avatar.COLUMN generations.previous_heygen_status
-COMMENT ON COLUMN ai_avatar.generations.previous_heygen_status IS 'What content.heygen_status goes back to; never processing';
+COMMENT ON COLUMN ai_avatar.generations.previous_heygen_status IS 'The value to which content.heygen_status is restored; never processing';
 
 -- COMMENT ai_avatar.COLUMN generations.claimed_by
-COMMENT ON COLUMN ai_avatar.generations.claimed_by IS 'The n8n execution that may go on; NULL when it gave no id';
+COMMENT ON COLUMN ai_avatar.generations.claimed_by IS 'The n8n execution that may continue; NULL when it sent no id';
 
 -- COMMENT ai_avatar.COLUMN generations.video_requested_at
-COMMENT ON COLUMN ai_avatar.generations.video_requested_at IS 'Broker mode: when the provider was asked for the video; one call at a time may ask';
+COMMENT ON COLUMN ai_avatar.generations.video_requested_at IS 'Broker mode: when a call reserved the right to request the video from the provider';
 
 -- COMMENT ai_avatar.COLUMN generations.requested_at
-COMMENT ON COLUMN ai_avatar.generations.requested_at IS 'Taken under the content''s lock, so that the latest generation of a content is the one that was started last';
+COMMENT ON COLUMN ai_avatar.generations.requested_at IS 'Set while the content item is locked, so that the latest generation is the one that was started last';
 
 -- COMMENT ai_avatar.COLUMN generations.deadline
-COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When silence ends it, if it still lives';
+COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When it expires without news, if it is still live';
 
 -- TABLE public.content
 CREATE TABLE public.content (
@@ -95,7 +95,7 @@ CREATE VIEW ai_avatar.generation_states AS
      JOIN public.content c ON ((c.id = g.content_id)));
 
 -- COMMENT ai_avatar.VIEW generation_states
-COMMENT ON VIEW ai_avatar.generation_states IS 'A generation as the service reads it';
+COMMENT ON VIEW ai_avatar.generation_states IS 'A generation with the current status of its content item';
 
 -- FUNCTION ai_avatar.cancel_generation(uuid, uuid)
 CREATE FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
@@ -155,8 +155,8 @@ begin
     if p_generation.status not in ('dispatching', 'processing') then
         raise exception 'Generation closed' using errcode = 'AV011';
     end if;
-    -- n8n is known to run one webhook twice: only one of the two may go on. An execution without an id cannot
-    -- show that it is the same one.
+    -- n8n sometimes runs one webhook twice: only one of the two may continue. An execution without an id cannot prove
+    -- that it is the claimant.
     if p_generation.claimed_at is not null and (p_generation.claimed_by = p_execution_id) is not true then
         raise exception 'Generation already claimed' using errcode = 'AV009';
     end if;
@@ -207,7 +207,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text)
-COMMENT ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) IS 'The active integration with its key, recorded; with a generation, the claim of it by an execution';
+COMMENT ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) IS 'Returns the active integration with its stored key and records the read; with a generation, claims it';
 
 -- FUNCTION ai_avatar.confirm_dispatch(uuid, interval)
 CREATE FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) RETURNS SETOF ai_avatar.generation_states
@@ -228,7 +228,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION confirm_dispatch(p_generation_id uuid, p_timeout interval)
-COMMENT ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) IS 'n8n said yes: dispatching becomes processing; anything that has happened meanwhile stands';
+COMMENT ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) IS 'n8n accepted the job: dispatching becomes processing; any other status stays';
 
 -- FUNCTION ai_avatar.count_secrets()
 CREATE FUNCTION ai_avatar.count_secrets() RETURNS bigint
@@ -273,7 +273,7 @@ declare
     v_generation ai_avatar.generations;
     v_message text;
 begin
-    -- Any number of instances may call this at once: each skips what another holds.
+    -- Any number of instances may call this concurrently: each skips rows that another one has locked.
     for v_generation in
         select g.*
         from ai_avatar.generations as g
@@ -287,7 +287,7 @@ begin
             when 'dispatching' then 'The video generation could not be started. Please try again.'
             else 'The video generation did not report back in time.'
         end;
-        -- Still dispatching, it was never accepted: its key is free for the retry that it exists for.
+        -- A generation that is still dispatching was never accepted: free its idempotency key for a retry.
         update ai_avatar.generations as g
         set status = 'expired', ended_by = 'deadline', error = v_message,
             idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
@@ -299,7 +299,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION expire_generations(p_limit integer)
-COMMENT ON FUNCTION ai_avatar.expire_generations(p_limit integer) IS 'Ends what lives past its deadline and puts the contents back; SKIP LOCKED, so that any number may call it';
+COMMENT ON FUNCTION ai_avatar.expire_generations(p_limit integer) IS 'Expires live generations that are past their deadline and restores their content items; safe to call concurrently';
 
 -- FUNCTION ai_avatar.get_generation(uuid)
 CREATE FUNCTION ai_avatar.get_generation(p_generation_id uuid) RETURNS SETOF ai_avatar.generation_states
@@ -344,7 +344,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION get_latest_generations(p_content_ids uuid[])
-COMMENT ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) IS 'The latest generation of each content: one call for all the event streams of a process';
+COMMENT ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) IS 'The latest generation of each content item: one call serves all event streams of a process';
 
 -- FUNCTION ai_avatar.get_membership(uuid)
 CREATE FUNCTION ai_avatar.get_membership(p_user_id uuid) RETURNS uuid
@@ -421,7 +421,7 @@ CREATE VIEW ai_avatar.integrations AS
    FROM public.ai_avatar_integrations ai;
 
 -- COMMENT ai_avatar.VIEW integrations
-COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service shows it: never its key';
+COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service returns it, without its key';
 
 -- FUNCTION ai_avatar.list_integrations(uuid, text, text, timestamp with time zone, uuid, integer)
 CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
@@ -429,7 +429,7 @@ CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text,
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    -- Two queries: one plan that serves both would walk every business's rows to find one's.
+    -- Two queries: a single plan for both cases would read the rows of every business.
     if p_business_id is not null then
         return query
         select i.* from ai_avatar.integrations as i
@@ -497,7 +497,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
-COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the contents of a business, newest first, each with its latest generation or NULL';
+COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the content items of a business, newest first, each with its latest generation or NULL';
 
 -- FUNCTION ai_avatar.migration_warnings()
 CREATE FUNCTION ai_avatar.migration_warnings() RETURNS SETOF text
@@ -518,15 +518,15 @@ begin
                 and p.polroles && array[0::oid, to_regrole('authenticated')::oid]
         );
         return next format(
-            'Signed-in users may %s profiles.business_id: the boundary between tenants is theirs to move. '
-            'See docs/deploy-supabase.md.', v_verb
+            'Signed-in users may %s profiles.business_id, so they can join another business and reach '
+            'its integration. See docs/deploy-supabase.md.', v_verb
         );
     end loop;
 end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION migration_warnings()
-COMMENT ON FUNCTION ai_avatar.migration_warnings() IS 'What about this database endangers the tenants, in sentences';
+COMMENT ON FUNCTION ai_avatar.migration_warnings() IS 'Settings of this database that let a user reach another business, one sentence each';
 
 -- FUNCTION ai_avatar.move_late_generation(ai_avatar.generations, text, text, text)
 CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text) RETURNS void
@@ -535,7 +535,7 @@ CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generation
     AS $$
 begin
     if p_status <> 'completed' then
-        -- It stays ended; but what the provider calls the video is what a paid one is found again by.
+        -- The generation stays ended, but keeps the provider's id of the video: a paid video is found by it.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id)
         where g.id = p_generation.id;
         return;
@@ -562,7 +562,7 @@ CREATE FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generation
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    -- A report is a claim too: it says that this execution runs the job.
+    -- A report is a claim too: it shows that this execution runs the job.
     update ai_avatar.generations as g
     set status = p_status,
         ended_by = case when p_status <> 'processing' then 'report' end,
@@ -576,7 +576,7 @@ begin
         deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
     where g.id = p_generation.id;
     if p_status = 'completed' then
-        -- Also when another application has moved the content on: a paid video is kept where it is looked for.
+        -- Even if another application has changed the content item: a paid video must appear where users look for it.
         update public.content as c
         set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
             heygen_url = p_video_url, error_message = null
@@ -642,7 +642,7 @@ CREATE FUNCTION ai_avatar.providers() RETURNS text[]
 $$;
 
 -- COMMENT ai_avatar.FUNCTION providers()
-COMMENT ON FUNCTION ai_avatar.providers() IS 'The providers that the CHECK on ai_avatar_integrations allows';
+COMMENT ON FUNCTION ai_avatar.providers() IS 'The providers that the CHECK on public.ai_avatar_integrations allows';
 
 -- FUNCTION ai_avatar.purge_secret_reads(interval, integer)
 CREATE FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) RETURNS integer
@@ -711,7 +711,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text)
-COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) IS 'The provider''s catalogue was read through the stored key';
+COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) IS 'Records that the provider''s catalogue was read with the stored key';
 
 -- FUNCTION ai_avatar.refresh_video_url(uuid, text, text)
 CREATE FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) RETURNS SETOF ai_avatar.generation_states
@@ -736,7 +736,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
-COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) IS 'The provider''s links die: a fresh one for the same video, in the generation and where the content shows it';
+COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) IS 'Stores a new link to the same video in the generation and the content item, because providers'' links expire';
 
 -- FUNCTION ai_avatar.release_create(uuid)
 CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid) RETURNS void
@@ -750,7 +750,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION release_create(p_generation_id uuid)
-COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid) IS 'The provider certainly made no video: another call may ask';
+COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid) IS 'The provider certainly created no video: another call may request it';
 
 -- FUNCTION ai_avatar.replace_secret(uuid, text, text)
 CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) RETURNS boolean
@@ -770,7 +770,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
-COMMENT ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) IS 'Compare-and-set of a stored key; false when it is no longer the old one';
+COMMENT ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) IS 'Replaces a stored key if it is still the old one; returns whether it was';
 
 -- FUNCTION ai_avatar.replay_generation(uuid, bytea)
 CREATE FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
@@ -803,8 +803,8 @@ begin
         )
     for no key update;
     if v_id is null then
-        -- The live one; where another execution has claimed that, the one that this execution had claimed before
-        -- it; else the latest, whose last report may come twice, or late.
+        -- First the live generation, unless another execution has claimed it; then one that this execution has claimed;
+        -- then the latest, whose last report may arrive late or twice.
         select g.id into v_id from ai_avatar.generations as g
         where g.content_id = p_content_id and g.provider = p_provider
         order by
@@ -839,7 +839,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean)
-COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) IS 'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';
+COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) IS 'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
 
 -- FUNCTION ai_avatar.reserve_create(uuid, interval)
 CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) RETURNS text
@@ -862,8 +862,8 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
-COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'granted: this call, and no other, may ask the provider for the video; pending: another call is asking; unknown:
-another call asked more than p_lease ago, and its outcome is unknown; settled: there is a video, or the generation ended';
+COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'granted: only this call may request the video; pending: another call is requesting it; unknown: another call requested
+it more than p_lease ago and has not reported the outcome; settled: there is a video, or the generation has ended';
 
 -- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text)
 CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) RETURNS void
@@ -890,8 +890,8 @@ begin
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
-    -- The claim decides: once n8n has asked for the key, the job runs, whatever became of the webhook's answer.
-    -- The key is freed, because the retry that it exists for must work.
+    -- The claim decides: once n8n has asked for the provider's key, the job is running, whatever the webhook returned.
+    -- The idempotency key is freed, so that the caller can retry with it.
     update ai_avatar.generations as g
     set status = 'failed', ended_by = 'webhook', error = p_error, idempotency_key = null
     where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
@@ -899,7 +899,7 @@ begin
     if found then
         perform ai_avatar.restore_content(v_generation, null);
     else
-        -- Cancelled or expired before n8n said no: it was never accepted either.
+        -- Cancelled or expired before n8n refused: it was never accepted either.
         update ai_avatar.generations as g set idempotency_key = null
         where g.id = p_generation_id and g.claimed_at is null and g.status not in ('dispatching', 'processing');
     end if;
@@ -908,7 +908,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text)
-COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) IS 'n8n did not take the job: dispatching and unclaimed becomes failed, and the content what it was; else a no-op';
+COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) IS 'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
 
 -- FUNCTION ai_avatar.schema_revision()
 CREATE FUNCTION ai_avatar.schema_revision() RETURNS text
@@ -937,7 +937,7 @@ begin
     where c.id = p_content_id and c.business_id = p_business_id
     for no key update;
     v_content_found := found;
-    -- A replay comes before every check: it answers with what was accepted, whatever has changed since.
+    -- A replay precedes every check: it returns the accepted generation, even if the data has changed since.
     if p_idempotency_key is not null then
         update ai_avatar.generations as g set idempotency_key = null
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key
@@ -975,7 +975,7 @@ begin
         if v_content.heygen_status is not distinct from 'processing' then
             raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
         end if;
-        -- Somebody else has moved the content on: what lives here is over for it.
+        -- Another application has changed the content item: its live generation is superseded.
         update ai_avatar.generations as g
         set status = 'expired', ended_by = 'superseded', error = 'superseded',
             idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
@@ -991,14 +991,14 @@ begin
         )
         on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
         exit when found;
-        -- The same key came with another content a moment ago, and holds another content's lock.
+        -- A concurrent request used the same key with another content item, whose lock it holds.
         select g.* into v_earlier from ai_avatar.generations as g
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
         if found then
             return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
             return;
         end if;
-        -- It has been rolled back since, and the key is free again.
+        -- That generation has been rolled back since, and the key is free again.
     end loop;
     update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
@@ -1006,7 +1006,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
-COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) IS 'Starts a generation and marks its content, or replays an earlier one: the answer then has another id than p_id';
+COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) IS 'Starts a generation and marks its content item, or returns the one bound to the idempotency key: its id is not p_id';
 
 -- FUNCTION ai_avatar.store_secret(uuid, text)
 CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) RETURNS void
@@ -1022,11 +1022,11 @@ begin
     v_secret_id := v_integration.secret_id;
     if v_secret_id is null then
         v_name := format('ai_avatar_%s_key_for_business_%s', v_integration.provider, v_integration.business_id);
-        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
+        -- An earlier delete that did not know the vault may have left a secret of this name: adopt it.
         select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
         if v_secret_id is null then
-            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
-            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
+            -- Supabase's create_secret writes its argument in plain text before it encrypts it; update_secret does
+            -- not. So a placeholder is created first. It looks sealed, because the stand-in refuses other text.
             v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
         end if;
         update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
@@ -1036,7 +1036,7 @@ end;
 $$;
 
 -- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text)
-COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) IS 'Puts a key into the vault for an integration whose row the caller holds locked';
+COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) IS 'Stores a key in the vault; the caller must hold the lock on the integration''s row';
 
 -- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
 CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
@@ -1053,7 +1053,7 @@ begin
             when p_changes ? 'provider_config' then coalesce(nullif(p_changes -> 'provider_config', 'null'), '{}')
             else ai.provider_config
         end,
-        -- A key that was just found good mends an integration in `error`; `inactive` is the owner's own wish.
+        -- A key that the provider has just accepted ends the status `error`; `inactive` is the business's own choice.
         status = coalesce(
             p_changes ->> 'status', case when p_validated and ai.status = 'error' then 'active' end, ai.status
         ),
@@ -1086,7 +1086,7 @@ CREATE FUNCTION ai_avatar.vault_encrypts() RETURNS boolean
 $$;
 
 -- COMMENT ai_avatar.FUNCTION vault_encrypts()
-COMMENT ON FUNCTION ai_avatar.vault_encrypts() IS 'Whether the vault is Supabase''s own extension; the stand-in encrypts nothing';
+COMMENT ON FUNCTION ai_avatar.vault_encrypts() IS 'Whether the vault is Supabase''s own extension, which encrypts; the stand-in does not';
 
 -- FUNCTION auth.jwt()
 CREATE FUNCTION auth.jwt() RETURNS jsonb
@@ -1309,7 +1309,7 @@ CREATE TABLE ai_avatar.created_objects (
 );
 
 -- COMMENT ai_avatar.TABLE created_objects
-COMMENT ON TABLE ai_avatar.created_objects IS 'What the migrations made because it was missing, in that order; going down drops only that';
+COMMENT ON TABLE ai_avatar.created_objects IS 'Objects that the migrations created because they were missing, in order; the downgrade drops only these';
 
 -- SEQUENCE ai_avatar.created_objects_position_seq
 ALTER TABLE ai_avatar.created_objects ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
@@ -1330,7 +1330,7 @@ CREATE TABLE ai_avatar.legacy_copies (
 );
 
 -- COMMENT ai_avatar.TABLE legacy_copies
-COMMENT ON TABLE ai_avatar.legacy_copies IS 'businesses.heygen_* as they were when they were last copied';
+COMMENT ON TABLE ai_avatar.legacy_copies IS 'The values of businesses.heygen_* when they were last copied';
 
 -- TABLE ai_avatar.saved_definitions
 CREATE TABLE ai_avatar.saved_definitions (
@@ -1340,7 +1340,7 @@ CREATE TABLE ai_avatar.saved_definitions (
 );
 
 -- COMMENT ai_avatar.TABLE saved_definitions
-COMMENT ON TABLE ai_avatar.saved_definitions IS 'What a revision took over or dropped, as the statements that bring it back';
+COMMENT ON TABLE ai_avatar.saved_definitions IS 'Definitions that a revision replaced or dropped, as the statements that restore them';
 
 -- SEQUENCE ai_avatar.saved_definitions_position_seq
 ALTER TABLE ai_avatar.saved_definitions ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
@@ -1366,7 +1366,7 @@ CREATE TABLE ai_avatar.secret_reads (
 );
 
 -- COMMENT ai_avatar.TABLE secret_reads
-COMMENT ON TABLE ai_avatar.secret_reads IS 'Every hand-out of a provider key: when, whose, to whom, for which generation';
+COMMENT ON TABLE ai_avatar.secret_reads IS 'Audit log of reads of provider keys: when, whose key, by which caller, for which generation';
 
 -- SEQUENCE ai_avatar.secret_reads_id_seq
 ALTER TABLE ai_avatar.secret_reads ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (

@@ -119,13 +119,13 @@ class SecretRow:
 
 
 class IntegrationRepository:
-    """Every method is one database call, and raises what `Database.call` raises."""
+    """Each method is one database call and raises the errors of `Database.call`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def vault_encrypts(self) -> bool:
-        """Whether the vault is Supabase's own: only there may a key be stored that is not sealed."""
+        """Return whether the vault is Supabase's own: only there may keys be stored that are not sealed."""
         return bool(await self._db.call_value(VAULT_ENCRYPTS))
 
     async def set_ai_avatar_integration(
@@ -191,7 +191,7 @@ class IntegrationRepository:
         before: Cursor | None,
         limit: int,
     ) -> list[Integration]:
-        """Newest first; of one business, or of all."""
+        """Return a page of integrations, newest first; of all businesses when `business_id` is None."""
         rows = await self._db.call(
             LIST_INTEGRATIONS,
             p_business_id=business_id,
@@ -212,7 +212,7 @@ class IntegrationRepository:
         *,
         validated: bool,
     ) -> Integration:
-        """`validated`: the key, new or stored, has just been found good. Raises IntegrationNotFound."""
+        """Change the given fields. `validated`: the provider has just accepted the key. Raises IntegrationNotFound."""
         row = await self._db.call_one(
             UPDATE_INTEGRATION,
             p_business_id=business_id,
@@ -238,15 +238,15 @@ class IntegrationRepository:
         return Integration.model_validate(dict(row))
 
     async def record_sync(self, business_id: UUID, provider: str) -> None:
-        """The catalogue has just been read."""
+        """Record that the provider's catalogue has just been read."""
         await self._db.call(RECORD_SYNC, p_business_id=business_id, p_provider=provider)
 
     async def purge_secret_reads(self, older_than: timedelta, limit: int) -> int:
-        """Deletes old rows of the audit trail, `limit` at most; returns how many."""
+        """Delete up to `limit` old rows of the audit log; return how many."""
         return int(await self._db.call_value(PURGE_SECRET_READS, p_older_than=older_than, p_limit=limit))
 
     async def list_secrets(self, after: UUID | None, limit: int) -> list[SecretRow]:
-        """A page of every stored key, by id."""
+        """Return a page of all stored keys, ordered by secret id."""
         rows = await self._db.call(LIST_SECRETS, p_after=after, p_limit=limit)
         return [
             SecretRow(row["secret_id"], StoredKey(row["business_id"], row["provider"], row["sealed_key"]))
@@ -254,7 +254,7 @@ class IntegrationRepository:
         ]
 
     async def count_secrets(self) -> int:
-        """How many keys are stored."""
+        """Return the number of stored keys."""
         return int(await self._db.call_value(COUNT_SECRETS))
 
     async def replace_secret(self, secret_id: UUID, old_sealed_key: str, new_sealed_key: str) -> bool:

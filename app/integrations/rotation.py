@@ -12,7 +12,7 @@ _BATCH: Final = 100
 
 @dataclass(slots=True)
 class RotationResult:
-    """What a run did; `left` says of each key that was left, why."""
+    """The counts of one run; `left` gives the reason for each key that was left as it is."""
 
     rotated: int = 0
     current: int = 0
@@ -24,7 +24,7 @@ class RotationResult:
 async def rotate(
     repository: IntegrationRepository, ring: KeyRing, *, from_vault: bool, progress: Callable[[], None]
 ) -> RotationResult:
-    """Seals what is not sealed with the newest key; `from_vault`: plain keys of a real vault, too.
+    """Seal every key that is not sealed with the newest key; with `from_vault`, also plain keys of a real vault.
 
     Can be interrupted and run again: what is sealed with the newest key is passed over. `progress` is called
     once for each key.
@@ -66,4 +66,4 @@ async def _rotate_one(
     if await repository.replace_secret(row.secret_id, stored.sealed_key, sealed_key):
         result.rotated += 1
     else:
-        result.changed_meanwhile += 1  # saved anew a moment ago, and so sealed with the service's newest key
+        result.changed_meanwhile += 1  # saved a moment ago, and so sealed with the service's newest key

@@ -1,4 +1,4 @@
-"""Integrations where more than the database is asked: the provider, with a key that is opened for it alone."""
+"""Integrations: the database combined with calls to the provider, for which a stored key is opened."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,15 +33,15 @@ class KeyCipher:
     """Seals provider keys for storage and opens stored ones."""
 
     def __init__(self, ring: KeyRing | None) -> None:
-        """`ring` None: only where the vault itself encrypts."""
+        """`ring` may be None only where the vault itself encrypts."""
         self._ring = ring
 
     def seal(self, api_key: str, business_id: UUID, provider: str) -> str:
-        """As it is to be stored."""
+        """Return the key as it is to be stored."""
         return self._ring.seal(api_key, business_id, provider) if self._ring else api_key
 
     def open(self, stored: StoredKey) -> str:
-        """The provider's key. Raises InternalError, with the reason in the log, when it cannot be opened."""
+        """Return the plain key. Raises InternalError and logs the reason if it cannot be opened."""
         if not is_sealed(stored.sealed_key):
             _plain_reads.inc()
             return stored.sealed_key
@@ -60,13 +60,13 @@ class KeyCipher:
 
 
 class KeyCheckLimit:
-    """How often a business may have keys checked: nobody is to try out stolen keys through this service."""
+    """Rate limit on key checks per business, so that the service cannot be used to test stolen keys."""
 
     def __init__(self) -> None:
         self._counts: TTLCache[tuple[UUID, int], int] = TTLCache(10_000, _KEY_CHECK_SECONDS)
 
     def count(self, business_id: UUID) -> None:
-        """Counts one check, in this process. Raises RateLimited."""
+        """Count one check in this process. Raises RateLimited."""
         window, elapsed = divmod(time.monotonic(), _KEY_CHECK_SECONDS)
         key = (business_id, int(window))
         counted = self._counts.get(key, 0)
@@ -76,7 +76,7 @@ class KeyCheckLimit:
 
 
 class IntegrationService:
-    """The repository, the providers and the keys brought together."""
+    """Combines the repository, the providers and the keys."""
 
     def __init__(
         self, repository: IntegrationRepository, providers: Mapping[str, Provider], keys: KeyCipher
@@ -91,7 +91,7 @@ class IntegrationService:
         await self._providers[provider].verify_key(api_key)
 
     async def connect(self, business_id: UUID, body: IntegrationCreate) -> tuple[Integration, bool]:
-        """Checks the key with the provider, then stores it; returns whether the integration is new.
+        """Check the key with the provider, then store it; return whether the integration is new.
 
         Raises ProviderError: nothing is stored then.
         """
@@ -110,13 +110,13 @@ class IntegrationService:
     async def update(
         self, caller: Caller, business_id: UUID, provider: str, body: IntegrationUpdate
     ) -> Integration:
-        """Checks what is to be used from now on, a new key or one that is switched on again, then changes.
+        """Check a new key, or the stored key when the status becomes active, then apply the changes.
 
         Raises IntegrationNotFound, or ProviderError: nothing is changed then.
         """
         sealed_key = None
         if body.api_key is not None:
-            # Whoever has no such integration learns that, and the provider is not asked.
+            # A missing integration is reported before the provider is asked.
             await self.repository.get_ai_avatar_integration(business_id, provider)
             api_key = body.api_key.get_secret_value()
             await self._verify_key(business_id, provider, api_key)
@@ -132,7 +132,7 @@ class IntegrationService:
         )
 
     async def validate(self, caller: Caller, business_id: UUID, provider: str) -> Integration:
-        """Asks the provider whether the stored key still works, and records the answer."""
+        """Ask the provider whether the stored key still works and record the answer."""
         try:
             stored = await self._check_stored_key(caller, business_id, provider, "validate")
         except ApiKeyRejected:

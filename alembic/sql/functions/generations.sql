@@ -1,4 +1,4 @@
--- The life of a generation, from its start to the end that the service gives it (docs/generation.md).
+-- Starting, dispatching, cancelling and expiring generations (docs/generation.md).
 
 create or replace function ai_avatar.get_generation(p_generation_id uuid)
 returns setof ai_avatar.generation_states
@@ -26,7 +26,7 @@ begin
     for no key update;
     v_content_found := found;
 
-    -- A replay comes before every check: it answers with what was accepted, whatever has changed since.
+    -- A replay precedes every check: it returns the accepted generation, even if the data has changed since.
     if p_idempotency_key is not null then
         update ai_avatar.generations as g set idempotency_key = null
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key
@@ -66,7 +66,7 @@ begin
         if v_content.heygen_status is not distinct from 'processing' then
             raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
         end if;
-        -- Somebody else has moved the content on: what lives here is over for it.
+        -- Another application has changed the content item: its live generation is superseded.
         update ai_avatar.generations as g
         set status = 'expired', ended_by = 'superseded', error = 'superseded',
             idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
@@ -83,14 +83,14 @@ begin
         )
         on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
         exit when found;
-        -- The same key came with another content a moment ago, and holds another content's lock.
+        -- A concurrent request used the same key with another content item, whose lock it holds.
         select g.* into v_earlier from ai_avatar.generations as g
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
         if found then
             return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
             return;
         end if;
-        -- It has been rolled back since, and the key is free again.
+        -- That generation has been rolled back since, and the key is free again.
     end loop;
     update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
 
@@ -139,8 +139,8 @@ begin
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
-    -- The claim decides: once n8n has asked for the key, the job runs, whatever became of the webhook's answer.
-    -- The key is freed, because the retry that it exists for must work.
+    -- The claim decides: once n8n has asked for the provider's key, the job is running, whatever the webhook returned.
+    -- The idempotency key is freed, so that the caller can retry with it.
     update ai_avatar.generations as g
     set status = 'failed', ended_by = 'webhook', error = p_error, idempotency_key = null
     where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
@@ -148,7 +148,7 @@ begin
     if found then
         perform ai_avatar.restore_content(v_generation, null);
     else
-        -- Cancelled or expired before n8n said no: it was never accepted either.
+        -- Cancelled or expired before n8n refused: it was never accepted either.
         update ai_avatar.generations as g set idempotency_key = null
         where g.id = p_generation_id and g.claimed_at is null and g.status not in ('dispatching', 'processing');
     end if;
@@ -184,7 +184,7 @@ declare
     v_generation ai_avatar.generations;
     v_message text;
 begin
-    -- Any number of instances may call this at once: each skips what another holds.
+    -- Any number of instances may call this concurrently: each skips rows that another one has locked.
     for v_generation in
         select g.*
         from ai_avatar.generations as g
@@ -198,7 +198,7 @@ begin
             when 'dispatching' then 'The video generation could not be started. Please try again.'
             else 'The video generation did not report back in time.'
         end;
-        -- Still dispatching, it was never accepted: its key is free for the retry that it exists for.
+        -- A generation that is still dispatching was never accepted: free its idempotency key for a retry.
         update ai_avatar.generations as g
         set status = 'expired', ended_by = 'deadline', error = v_message,
             idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
@@ -209,7 +209,7 @@ begin
 end;
 $$;
 
--- Puts the content back where it was, unless something newer has moved it on. The caller holds the content's lock.
+-- Restores the content item's previous status, unless something newer has changed it. The caller holds the item's lock.
 create or replace function ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -242,10 +242,10 @@ ai_avatar.expire_generations
 to service_role, ai_avatar_service;
 
 comment on function ai_avatar.start_generation is
-'Starts a generation and marks its content, or replays an earlier one: the answer then has another id than p_id';
+'Starts a generation and marks its content item, or returns the one bound to the idempotency key: its id is not p_id';
 comment on function ai_avatar.confirm_dispatch is
-'n8n said yes: dispatching becomes processing; anything that has happened meanwhile stands';
+'n8n accepted the job: dispatching becomes processing; any other status stays';
 comment on function ai_avatar.roll_back_dispatch is
-'n8n did not take the job: dispatching and unclaimed becomes failed, and the content what it was; else a no-op';
+'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
 comment on function ai_avatar.expire_generations is
-'Ends what lives past its deadline and puts the contents back; SKIP LOCKED, so that any number may call it';
+'Expires live generations that are past their deadline and restores their content items; safe to call concurrently';

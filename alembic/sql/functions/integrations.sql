@@ -8,9 +8,9 @@ begin
 end;
 $$;
 
--- What the columns' types allow and the service cannot use, whoever writes it: the original frontend sends '' for
--- "none", anything may be in a jsonb, and pages are sorted by created_at. An exception, not a CHECK: the DETAIL of a
--- violated CHECK prints the row.
+-- Corrects or refuses values that the column types allow and the service cannot use: the original frontend sends ''
+-- for "none", a jsonb column accepts any JSON, and lists are sorted by created_at. An exception and not a CHECK: the
+-- DETAIL of a violated CHECK prints the row.
 create or replace function ai_avatar.normalise_integration()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -36,7 +36,7 @@ create or replace function ai_avatar.list_integrations(
 returns setof ai_avatar.integrations
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    -- Two queries: one plan that serves both would walk every business's rows to find one's.
+    -- Two queries: a single plan for both cases would read the rows of every business.
     if p_business_id is not null then
         return query
         select i.* from ai_avatar.integrations as i
@@ -72,7 +72,7 @@ begin
             when p_changes ? 'provider_config' then coalesce(nullif(p_changes -> 'provider_config', 'null'), '{}')
             else ai.provider_config
         end,
-        -- A key that was just found good mends an integration in `error`; `inactive` is the owner's own wish.
+        -- A key that the provider has just accepted ends the status `error`; `inactive` is the business's own choice.
         status = coalesce(
             p_changes ->> 'status', case when p_validated and ai.status = 'error' then 'active' end, ai.status
         ),
@@ -147,10 +147,10 @@ ai_avatar.record_key_check,
 ai_avatar.record_sync
 to service_role, ai_avatar_service;
 
-comment on function ai_avatar.providers is 'The providers that the CHECK on ai_avatar_integrations allows';
+comment on function ai_avatar.providers is 'The providers that the CHECK on public.ai_avatar_integrations allows';
 comment on function ai_avatar.update_integration is
 'Changes the fields that p_changes names; AV001 when there is no such integration';
 comment on function ai_avatar.record_key_check is
 'Records the provider''s verdict on a stored key, unless it has been replaced: active or error, and validated_at;
 inactive stays';
-comment on function ai_avatar.record_sync is 'The provider''s catalogue was read through the stored key';
+comment on function ai_avatar.record_sync is 'Records that the provider''s catalogue was read with the stored key';

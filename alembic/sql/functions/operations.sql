@@ -1,4 +1,4 @@
--- What readiness and the operator ask of the database.
+-- For readiness checks and operators.
 
 create or replace function ai_avatar.schema_revision()
 returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -23,8 +23,8 @@ begin
                 and p.polroles && array[0::oid, to_regrole('authenticated')::oid]
         );
         return next format(
-            'Signed-in users may %s profiles.business_id: the boundary between tenants is theirs to move. '
-            'See docs/deploy-supabase.md.', v_verb
+            'Signed-in users may %s profiles.business_id, so they can join another business and reach '
+            'its integration. See docs/deploy-supabase.md.', v_verb
         );
     end loop;
 end;
@@ -39,4 +39,5 @@ ai_avatar.schema_revision,
 ai_avatar.migration_warnings
 to service_role, ai_avatar_service;
 
-comment on function ai_avatar.migration_warnings is 'What about this database endangers the tenants, in sentences';
+comment on function ai_avatar.migration_warnings is
+'Settings of this database that let a user reach another business, one sentence each';

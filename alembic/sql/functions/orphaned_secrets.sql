@@ -1,4 +1,5 @@
--- No delete leaves a secret behind. A file of its own, because the legacy revisions replace it for a while.
+-- Deletes the secret that a deleted integration referred to. In its own file, because the revision that copies the
+-- legacy columns replaces this function until the clean-up.
 
 create or replace function ai_avatar.delete_orphaned_secret()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -16,11 +16,11 @@ begin
     v_secret_id := v_integration.secret_id;
     if v_secret_id is null then
         v_name := format('ai_avatar_%s_key_for_business_%s', v_integration.provider, v_integration.business_id);
-        -- A secret of this name may be left from a delete that knew nothing of the vault: adopt it.
+        -- An earlier delete that did not know the vault may have left a secret of this name: adopt it.
         select s.id into v_secret_id from vault.secrets as s where s.name = v_name;
         if v_secret_id is null then
-            -- Supabase's create_secret writes what it gets in the clear before it encrypts it; update_secret does
-            -- not. So a placeholder goes first, which looks sealed because the stand-in refuses anything else.
+            -- Supabase's create_secret writes its argument in plain text before it encrypts it; update_secret does
+            -- not. So a placeholder is created first. It looks sealed, because the stand-in refuses other text.
             v_secret_id := vault.create_secret('sealed:v1:none:placeholder', v_name, 'AI avatar provider API key');
         end if;
         update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
@@ -47,7 +47,7 @@ begin
 end;
 $$;
 
--- Sealing anew: a page of the stored keys, and one of them replaced unless it has changed meanwhile.
+-- For key rotation: a page of the stored keys.
 create or replace function ai_avatar.list_secrets(p_after uuid, p_limit integer)
 returns table (secret_id uuid, business_id uuid, provider text, sealed_key text)
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -84,7 +84,7 @@ begin
 end;
 $$;
 
--- TRUNCATE fires no row trigger: turn it into the DELETE that does.
+-- TRUNCATE fires no row trigger, so it becomes a DELETE, which does.
 create or replace function ai_avatar.delete_before_truncate()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -111,8 +111,8 @@ ai_avatar.replace_secret
 to service_role, ai_avatar_service;
 
 comment on function ai_avatar.vault_encrypts is
-'Whether the vault is Supabase''s own extension; the stand-in encrypts nothing';
+'Whether the vault is Supabase''s own extension, which encrypts; the stand-in does not';
 comment on function ai_avatar.store_secret is
-'Puts a key into the vault for an integration whose row the caller holds locked';
+'Stores a key in the vault; the caller must hold the lock on the integration''s row';
 comment on function ai_avatar.replace_secret is
-'Compare-and-set of a stored key; false when it is no longer the old one';
+'Replaces a stored key if it is still the old one; returns whether it was';

@@ -1,4 +1,4 @@
--- Reading content items with their generations, and refreshing a video's link.
+-- Reading content items with their generations, and refreshing video links.
 
 create or replace function ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid)
 returns setof ai_avatar.generation_states
@@ -92,8 +92,8 @@ ai_avatar.refresh_video_url
 to service_role, ai_avatar_service;
 
 comment on function ai_avatar.get_latest_generations is
-'The latest generation of each content: one call for all the event streams of a process';
+'The latest generation of each content item: one call serves all event streams of a process';
 comment on function ai_avatar.list_videos is
-'A page of the contents of a business, newest first, each with its latest generation or NULL';
+'A page of the content items of a business, newest first, each with its latest generation or NULL';
 comment on function ai_avatar.refresh_video_url is
-'The provider''s links die: a fresh one for the same video, in the generation and where the content shows it';
+'Stores a new link to the same video in the generation and the content item, because providers'' links expire';

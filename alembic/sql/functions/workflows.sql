@@ -1,14 +1,14 @@
--- What n8n's workflows do with a generation: claim it, create its video, report on it.
+-- For n8n's workflows: claim a generation, create its video, report its progress.
 
--- Raises what keeps p_execution_id from going on with a generation that lives; the caller holds its lock.
+-- Raises an error unless the generation is live and p_execution_id may continue it. The caller holds its lock.
 create or replace function ai_avatar.check_claim(p_generation ai_avatar.generations, p_execution_id text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if p_generation.status not in ('dispatching', 'processing') then
         raise exception 'Generation closed' using errcode = 'AV011';
     end if;
-    -- n8n is known to run one webhook twice: only one of the two may go on. An execution without an id cannot
-    -- show that it is the same one.
+    -- n8n sometimes runs one webhook twice: only one of the two may continue. An execution without an id cannot prove
+    -- that it is the claimant.
     if p_generation.claimed_at is not null and (p_generation.claimed_by = p_execution_id) is not true then
         raise exception 'Generation already claimed' using errcode = 'AV009';
     end if;
@@ -103,8 +103,8 @@ begin
         )
     for no key update;
     if v_id is null then
-        -- The live one; where another execution has claimed that, the one that this execution had claimed before
-        -- it; else the latest, whose last report may come twice, or late.
+        -- First the live generation, unless another execution has claimed it; then one that this execution has claimed;
+        -- then the latest, whose last report may arrive late or twice.
         select g.id into v_id from ai_avatar.generations as g
         where g.content_id = p_content_id and g.provider = p_provider
         order by
@@ -139,14 +139,14 @@ begin
 end;
 $$;
 
--- Both are called with the locks of the content and the generation held.
+-- The caller of these two holds the locks of the content item and the generation.
 create or replace function ai_avatar.move_live_generation(
     p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text,
     p_error text, p_timeout interval
 )
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    -- A report is a claim too: it says that this execution runs the job.
+    -- A report is a claim too: it shows that this execution runs the job.
     update ai_avatar.generations as g
     set status = p_status,
         ended_by = case when p_status <> 'processing' then 'report' end,
@@ -161,7 +161,7 @@ begin
     where g.id = p_generation.id;
 
     if p_status = 'completed' then
-        -- Also when another application has moved the content on: a paid video is kept where it is looked for.
+        -- Even if another application has changed the content item: a paid video must appear where users look for it.
         update public.content as c
         set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
             heygen_url = p_video_url, error_message = null
@@ -182,7 +182,7 @@ create or replace function ai_avatar.move_late_generation(
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if p_status <> 'completed' then
-        -- It stays ended; but what the provider calls the video is what a paid one is found again by.
+        -- The generation stays ended, but keeps the provider's id of the video: a paid video is found by it.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id)
         where g.id = p_generation.id;
         return;
@@ -220,10 +220,10 @@ ai_avatar.report_generation
 to service_role, ai_avatar_service;
 
 comment on function ai_avatar.claim_credentials is
-'The active integration with its key, recorded; with a generation, the claim of it by an execution';
+'Returns the active integration with its stored key and records the read; with a generation, claims it';
 comment on function ai_avatar.reserve_create is
-'granted: this call, and no other, may ask the provider for the video; pending: another call is asking; unknown:
-another call asked more than p_lease ago, and its outcome is unknown; settled: there is a video, or the generation ended';
-comment on function ai_avatar.release_create is 'The provider certainly made no video: another call may ask';
+'granted: only this call may request the video; pending: another call is requesting it; unknown: another call requested
+it more than p_lease ago and has not reported the outcome; settled: there is a video, or the generation has ended';
+comment on function ai_avatar.release_create is 'The provider certainly created no video: another call may request it';
 comment on function ai_avatar.report_generation is
-'Moves a generation and its content on; the same report twice, and one that goes backwards, change nothing';
+'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
