@@ -518,7 +518,7 @@ begin
                 and p.polroles && array[0::oid, to_regrole('authenticated')::oid]
         );
         return next format(
-            'Signed-in users may %s profiles.business_id, so they can join another business and reach '
+            'Signed-in users may %s profiles.business_id: they can join another business and reach '
             'its integration. See docs/deploy-supabase.md.', v_verb
         );
     end loop;
