@@ -31,6 +31,7 @@ Store a provider key once, write-only, and generate videos from your content. No
 progress forever.
 
 Every error is a problem detail (RFC 9457) with a stable `code`. Every response carries `X-Request-ID`.
+Unknown body fields and query parameters are refused with 422.
 """
 
 

@@ -1,6 +1,10 @@
-"""Request bodies: JSON only, at most 1 MiB. Authentication and access errors take precedence over body errors."""
+"""Requests as operations document them: bodies are JSON of at most 1 MiB, and no query parameter is unknown.
 
-from collections.abc import Callable, Coroutine
+Authentication and access errors take precedence over both.
+"""
+
+from collections.abc import Callable, Coroutine, Iterator
+from difflib import get_close_matches
 from email.message import Message as Headers
 from typing import Any, Final
 
@@ -11,24 +15,32 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive
 
-from app.errors import BodyTooLarge, UnsupportedMediaType
+from app.errors import BodyTooLarge, FieldError, InvalidRequest, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+_MAX_PARAMETER_NAME: Final = 100
+_MAX_ERRORS: Final = 50
 
 
 class JsonRoute(APIRoute):
     """An operation whose body, if it takes one, is JSON (else 415) of at most 1 MiB (else 413).
 
+    A query parameter that it does not document is refused (422): a filter with a typing error would return everything.
+
     FastAPI's own `max_body_size` responds in plain text, outside every layer.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, which solves the dependencies, with the body checked on its way there."""
+        """Return FastAPI's handler, which solves the dependencies, with body and query checked on its way there."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
         dependencies = Dependant(dependencies=self.dependant.dependencies, path=self.path_format)
+        parameters = frozenset(_query_parameters(self.dependant))
 
-        async def handle_with_body(request: Request) -> Response:
+        async def handle_checked(request: Request) -> Response:
+            if request.scope["query_string"] and (unknown := _unknown_parameters(request, parameters)):
+                await _solve(dependencies, Request(request.scope, _limit(request.receive)))
+                raise InvalidRequest(unknown)
             try:
                 _check_length(request)
                 if takes_body:
@@ -36,15 +48,33 @@ class JsonRoute(APIRoute):
                 return await handle(Request(request.scope, _limit(request.receive)))
             except (BodyTooLarge, UnsupportedMediaType, HTTPException, RequestValidationError):
                 # FastAPI reads the body before it solves the dependencies, whose errors (401, 403, 404) go first.
-                await _solve(dependencies, request)
+                await _solve(dependencies, Request(request.scope, _receive_null))
                 raise
 
-        return handle_with_body
+        return handle_checked
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[str]:
+    """Yield the names of the query parameters of an operation, its dependencies' included."""
+    yield from (field.alias for field in dependant.query_params)
+    for dependency in dependant.dependencies:
+        yield from _query_parameters(dependency)
+
+
+def _unknown_parameters(request: Request, known: frozenset[str]) -> list[FieldError]:
+    unknown = [name for name in request.query_params if name not in known]
+    return [_unknown_parameter(name, known) for name in unknown[:_MAX_ERRORS]]
+
+
+def _unknown_parameter(name: str, known: frozenset[str]) -> FieldError:
+    nearest = get_close_matches(name, known, n=1)
+    message = f"is unknown. Did you mean {nearest[0]}?" if nearest else "is unknown to this operation"
+    return FieldError(f"query.{name[:_MAX_PARAMETER_NAME]}", message, "extra_forbidden")
 
 
 async def _solve(dependencies: Dependant, request: Request) -> None:
     await solve_dependencies(
-        request=Request(request.scope, _receive_null),
+        request=request,
         dependant=dependencies,
         async_exit_stack=request.scope["fastapi_inner_astack"],
         embed_body_fields=False,

@@ -167,11 +167,14 @@ async def ask(
     key: tuple[str, str],
     ids: Ids,
     headers: dict[str, str],
+    *,
     prefix: str = "",
+    query: dict[str, str] | None = None,
 ) -> httpx.Response:
     operation = OPERATIONS[key]
     body = operation.body(ids) if operation.body else None
-    return await client.request(key[0], prefix + operation.path(ids), json=body, headers=headers)
+    url = httpx.URL(prefix + operation.path(ids)).copy_merge_params(query or {})
+    return await client.request(key[0], url, json=body, headers=headers)
 
 
 def visible(response: httpx.Response, ids: Ids) -> tuple[int, dict[str, str], str]:
@@ -231,13 +234,32 @@ async def test_alias_under_api_answers_the_same(
     ids = Ids(uuid4(), uuid4(), uuid4())
     for caller in CALLERS:
         root = await ask(client, key, ids, callers[caller])
-        alias = await ask(client, key, ids, callers[caller], "/api")
+        alias = await ask(client, key, ids, callers[caller], prefix="/api")
         assert alias.status_code == root.status_code
         if root.headers["content-type"] == "application/problem+json":
             assert alias.json()["code"] == root.json()["code"]
             assert alias.json()["instance"] == "/api" + root.json()["instance"]
         else:
             assert alias.json() == root.json()
+
+
+@pytest.mark.parametrize("key", CLOSED, ids=" ".join)
+async def test_unknown_query_parameter_is_refused_after_the_caller_and_changes_nothing(
+    client: httpx.AsyncClient,
+    admin_connection: asyncpg.Connection,
+    victim: Ids,
+    callers: dict[str, dict[str, str]],
+    key: tuple[str, str],
+) -> None:
+    before = await snapshot(admin_connection)
+    for caller in ("anonymous", "forged", "user of none", "user of this", "service"):
+        refused = (422, "invalid_request")
+        expected = REFUSED.get((caller, CLOSED[key].audience), refused)
+        response = await ask(client, key, victim, callers[caller], query={"surprise": "1"})
+        problem = assert_problem(response, *expected)
+        if expected == refused:
+            assert [error["field"] for error in problem["errors"]] == ["query.surprise"]
+    assert await snapshot(admin_connection) == before
 
 
 async def test_n8n_cannot_ask_for_one_business_s_generation_as_another_business(
@@ -259,6 +281,9 @@ ANOTHER_BUSINESS_FIRST: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", f"{ROOT}/videos?business_id={{other}}&limit=0", {}),
     ("POST", ROOT, {"json": {"business_id": "{other}", "surprise": 1}}),
     ("POST", f"{ROOT}/generate-video", {"json": {"business_id": "{other}"}}),
+    ("GET", f"{ROOT}/{{other}}?surprise=1", {}),
+    ("GET", f"{ROOT}?business_id={{other}}&surprise=1", {}),
+    ("POST", f"{ROOT}/generate-video?surprise=1", {"json": {"business_id": "{other}"}}),
 ]
 
 
