@@ -114,7 +114,14 @@ def _wire(
         Maintenance(
             generations, integration_repository, timedelta(days=settings.secret_reads_retention_days)
         ),
-        VideoService(generations, integrations, webhook, webhook_urls, tasks),
+        VideoService(
+            generations,
+            integrations,
+            webhook,
+            webhook_urls,
+            tasks,
+            webhook_timeout=settings.webhook_timeout_seconds,
+        ),
     )
 
 

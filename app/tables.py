@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -86,6 +87,7 @@ generations = Table(
     Column("script", Text, nullable=False),
     Column("status", Text, nullable=False, server_default=text("'dispatching'")),
     Column("ended_by", Text),
+    Column("webhook_timed_out", Boolean, nullable=False, server_default=text("false")),
     Column("previous_heygen_status", Text),
     Column("previous_heygen_video_id", Text),
     Column("claimed_at", _timestamptz),

@@ -14,6 +14,7 @@ create table ai_avatar.generations (
     status text not null default 'dispatching'
     check (status in ('dispatching', 'processing', 'completed', 'failed', 'expired')),
     ended_by text check (ended_by in ('webhook', 'report', 'cancel', 'deadline', 'superseded')),
+    webhook_timed_out boolean not null default false,
     previous_heygen_status text,
     previous_heygen_video_id text,
     claimed_at timestamptz,
@@ -34,6 +35,8 @@ comment on table ai_avatar.generations is
 'One attempt to make a video of a content item; at most one is live per content item';
 comment on column ai_avatar.generations.ended_by is
 'What ended it; a generation ended by the webhook, the deadline or a newer change may still become completed';
+comment on column ai_avatar.generations.webhook_timed_out is
+'Whether the webhook failed by a timeout (504) or by a refusal (502): a replay of the request answers the same';
 comment on column ai_avatar.generations.previous_heygen_status is
 'The value to which content.heygen_status is restored; never processing';
 comment on column ai_avatar.generations.claimed_by is 'The n8n execution that may continue; NULL when it sent no id';
@@ -65,6 +68,7 @@ select
     g.dispatched_at,
     g.completed_at,
     g.ended_by,
+    g.webhook_timed_out,
     g.script,
     g.video_url_at
 from ai_avatar.generations as g

@@ -19,6 +19,7 @@ CREATE TABLE ai_avatar.generations (
     script text NOT NULL,
     status text DEFAULT 'dispatching'::text NOT NULL,
     ended_by text,
+    webhook_timed_out boolean DEFAULT false NOT NULL,
     previous_heygen_status text,
     previous_heygen_video_id text,
     claimed_at timestamp with time zone,
@@ -43,6 +44,9 @@ COMMENT ON TABLE ai_avatar.generations IS 'One attempt to make a video of a cont
 
 -- COMMENT ai_avatar.COLUMN generations.ended_by
 COMMENT ON COLUMN ai_avatar.generations.ended_by IS 'What ended it; a generation ended by the webhook, the deadline or a newer change may still become completed';
+
+-- COMMENT ai_avatar.COLUMN generations.webhook_timed_out
+COMMENT ON COLUMN ai_avatar.generations.webhook_timed_out IS 'Whether the webhook failed by a timeout (504) or by a refusal (502): a replay of the request answers the same';
 
 -- COMMENT ai_avatar.COLUMN generations.previous_heygen_status
 COMMENT ON COLUMN ai_avatar.generations.previous_heygen_status IS 'The value to which content.heygen_status is restored; never processing';
@@ -89,6 +93,7 @@ CREATE VIEW ai_avatar.generation_states AS
     g.dispatched_at,
     g.completed_at,
     g.ended_by,
+    g.webhook_timed_out,
     g.script,
     g.video_url_at
    FROM (ai_avatar.generations g
@@ -879,8 +884,8 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.roll_back_dispatch(uuid, text)
-CREATE FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.roll_back_dispatch(uuid, text, boolean)
+CREATE FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -893,7 +898,8 @@ begin
     -- The claim decides: once n8n has asked for the provider's key, the job is running, whatever the webhook returned.
     -- The idempotency key is freed, so that the caller can retry with it.
     update ai_avatar.generations as g
-    set status = 'failed', ended_by = 'webhook', error = p_error, idempotency_key = null
+    set status = 'failed', ended_by = 'webhook', error = p_error, webhook_timed_out = p_timed_out,
+        idempotency_key = null
     where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
     returning g.* into v_generation;
     if found then
@@ -907,8 +913,8 @@ begin
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text)
-COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) IS 'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
+-- COMMENT ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean)
+COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) IS 'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
 
 -- FUNCTION ai_avatar.schema_revision()
 CREATE FUNCTION ai_avatar.schema_revision() RETURNS text
@@ -1788,10 +1794,10 @@ REVOKE ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease in
 -- ACL ai_avatar.FUNCTION restore_content(p_generation ai_avatar.generations, p_error_message text)
 REVOKE ALL ON FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text)
-GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean)
+GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION schema_revision()
 GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO ai_avatar_service;

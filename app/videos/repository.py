@@ -31,6 +31,7 @@ class GenerationState(Generation):
     """A generation with what only the service reads of it."""
 
     ended_by: EndedBy | None
+    webhook_timed_out: bool
     script: str
     video_url_at: datetime | None
 
@@ -55,7 +56,9 @@ CONFIRM_DISPATCH: Final = SqlFunction(
     "ai_avatar.confirm_dispatch", {"p_generation_id": UUID_, "p_timeout": INTERVAL}, _STATE
 )
 ROLL_BACK_DISPATCH: Final = SqlFunction(
-    "ai_avatar.roll_back_dispatch", {"p_generation_id": UUID_, "p_error": TEXT}, _STATE
+    "ai_avatar.roll_back_dispatch",
+    {"p_generation_id": UUID_, "p_error": TEXT, "p_timed_out": BOOLEAN},
+    _STATE,
 )
 REPORT_GENERATION: Final = SqlFunction(
     "ai_avatar.report_generation",
@@ -166,10 +169,14 @@ class GenerationRepository:
             )
         )
 
-    async def roll_back_dispatch(self, generation_id: UUID, error: str) -> GenerationState:
+    async def roll_back_dispatch(
+        self, generation_id: UUID, error: str, *, timed_out: bool
+    ) -> GenerationState:
         """n8n did not take it. `ended_by` is `webhook` if this rolled it back; else the job runs, or is over."""
         return _state(
-            await self._db.call_one(ROLL_BACK_DISPATCH, p_generation_id=generation_id, p_error=error)
+            await self._db.call_one(
+                ROLL_BACK_DISPATCH, p_generation_id=generation_id, p_error=error, p_timed_out=timed_out
+            )
         )
 
     async def report_generation(

@@ -34,6 +34,12 @@ _REFRESH_SECONDS: Final = 5.0
 # As long as a generation may be dispatching beyond the webhook's budget: later, its deadline has passed.
 _RETRY_SECONDS: Final = 30.0
 
+# How often a replay asks whether n8n has answered: a dozen times in the default 15 seconds.
+_FIRST_REPLAY_PAUSE: Final = 0.1
+_LONGEST_REPLAY_PAUSE: Final = 2.0
+# A replay that came at once must still see that the first request rolled back after its timeout.
+_ROLL_BACK_SECONDS: Final = 1.0
+
 _dispatches = Counter(
     "ai_avatar_dispatches_total", "Generations started, by what became of the webhook", ["outcome"]
 )
@@ -49,13 +55,16 @@ class VideoService:
         webhook: WebhookClient,
         webhook_urls: Mapping[str, str],
         tasks: ShieldedTasks,
+        *,
+        webhook_timeout: float,
     ) -> None:
-        """`webhook_urls`: by provider, those that are configured."""
+        """`webhook_urls`: by provider, those that are configured. `webhook_timeout`: seconds, for all attempts."""
         self.repository = repository
         self._integrations = integrations
         self._webhook = webhook
         self._webhook_urls = webhook_urls
         self._tasks = tasks
+        self._replay_wait = webhook_timeout + _ROLL_BACK_SECONDS
 
     async def generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
@@ -68,7 +77,10 @@ class VideoService:
         webhook_url = self._webhook_urls.get(body.provider)
         if webhook_url is None:
             raise WebhookNotConfigured
-        return await self._tasks.run_shielded(self._generate(business_id, body, idempotency_key, webhook_url))
+        generation, replayed = await self._tasks.run_shielded(
+            self._generate(business_id, body, idempotency_key, webhook_url)
+        )
+        return (await self._await_dispatch(generation) if replayed else generation), replayed
 
     async def _generate(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None, webhook_url: str
@@ -91,6 +103,22 @@ class VideoService:
             return generation, True
         return await self._dispatch(generation, webhook_url), False
 
+    async def _await_dispatch(self, generation: GenerationState) -> GenerationState:
+        """Return a replayed generation once n8n has answered the request that started it, or the wait is over.
+
+        That request may run in another process, so the database is asked, less and less often. Raises what that
+        request raised if the generation was rolled back.
+        """
+        now = asyncio.get_running_loop().time
+        deadline, pause = now() + self._replay_wait, _FIRST_REPLAY_PAUSE
+        while generation.status == "dispatching" and (left := deadline - now()) > 0:
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, _LONGEST_REPLAY_PAUSE)
+            generation = await self.repository.get_generation(generation.id)
+        if generation.ended_by == "webhook":
+            raise _webhook_failure(generation.error or "", timed_out=generation.webhook_timed_out)
+        return generation
+
     async def _dispatch(self, generation: GenerationState, webhook_url: str) -> GenerationState:
         job = Job(generation.id, generation.business_id, generation.content_id, generation.script)
         try:
@@ -104,15 +132,13 @@ class VideoService:
         return await retrying_outages(_RETRY_SECONDS)(self.repository.confirm_dispatch, generation.id)
 
     async def _roll_back(self, generation: GenerationState, error: WebhookError) -> GenerationState:
+        timed_out = isinstance(error, WebhookTimeoutError)
         now = await retrying_outages(_RETRY_SECONDS)(
-            self.repository.roll_back_dispatch, generation.id, str(error)
+            self.repository.roll_back_dispatch, generation.id, str(error), timed_out=timed_out
         )
         if not now.is_live and now.ended_by != "report":
             _dispatches.labels("rolled_back").inc()
-            failure: type[AppError] = (
-                WebhookTimeout if isinstance(error, WebhookTimeoutError) else WebhookFailed
-            )
-            raise failure(f"Failed to trigger video generation: {error}") from error
+            raise _webhook_failure(str(error), timed_out=timed_out) from error
         # n8n has claimed or reported meanwhile: whatever became of its answer, the job runs.
         _dispatches.labels("taken").inc()
         return now
@@ -148,3 +174,8 @@ class VideoService:
         if video.video_url is None:
             return generation
         return await self.repository.refresh_video_url(generation.id, video_id, video.video_url)
+
+
+def _webhook_failure(reason: str, *, timed_out: bool) -> AppError:
+    failure: type[AppError] = WebhookTimeout if timed_out else WebhookFailed
+    return failure(f"Failed to trigger video generation: {reason}")

@@ -495,7 +495,10 @@ class GenerationMachine(RuleBasedStateMachine):
             case WebhookYes():
                 return ("answered", (await rows.confirm_dispatch(step.generation)).status)
             case WebhookNo():
-                return ("answered", (await rows.roll_back_dispatch(step.generation, "no")).status)
+                return (
+                    "answered",
+                    (await rows.roll_back_dispatch(step.generation, "no", timed_out=False)).status,
+                )
             case Claim(_, execution):
                 await self.claims.claim_credentials(
                     N8N_CALLER, "test", "heygen", generation_id=step.generation, execution_id=execution

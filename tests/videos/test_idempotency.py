@@ -1,6 +1,8 @@
 """`Idempotency-Key`: a retry is safe, and one after a rollback works."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +11,7 @@ import pytest
 from support.api import Api
 from support.problems import assert_problem
 from support.rows import ContentRow, expire_generation
+from support.service import running, settings
 from support.tenants import Tenant, make_content
 from support.webhook_receiver import WebhookReceiver
 
@@ -120,6 +123,78 @@ async def test_key_is_free_when_the_process_died_before_n8n_had_accepted(
     again = await api.generate(key="key")
     assert again.status_code == 202
     assert not is_replay(again)
+
+
+# A replay while n8n has not answered the first request yet ----------------------------------------------------------
+
+
+@pytest.fixture(params=["same process", "another process"])
+async def replaying_api(
+    request: pytest.FixtureRequest, api: Api, database_url: str, heygen_url: str, webhook: WebhookReceiver
+) -> AsyncIterator[Api]:
+    """Where the replay arrives: at the instance that started the generation, or at another one."""
+    if request.param == "same process":
+        yield api
+        return
+    providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook.url}}
+    async with running(settings(database_url, providers=providers)) as (_, client):
+        yield api.through(client)
+
+
+async def both_answers(
+    api: Api, replaying_api: Api, webhook: WebhookReceiver
+) -> tuple[httpx.Response, httpx.Response]:
+    """Return the answers to a replay while the webhook is being called, and to the first request."""
+    first = asyncio.create_task(api.generate(key="key"))
+    await asyncio.to_thread(webhook.arrived.wait, 5)
+    return await replaying_api.generate(key="key"), await first
+
+
+async def test_replay_of_a_dispatch_that_n8n_refuses_is_the_same_refusal(
+    api: Api, replaying_api: Api, content: ContentRow, webhook: WebhookReceiver
+) -> None:
+    webhook.delay, webhook.answers = 0.7, [500, 200]
+    replay, first = await both_answers(api, replaying_api, webhook)
+    problems = [assert_problem(answer, 502, "webhook_failed") for answer in (first, replay)]
+    assert problems[0]["detail"] == problems[1]["detail"]
+    assert len(webhook.deliveries) == 1
+    assert await content.status() is None
+    # The key is free for a retry.
+    retry = await replaying_api.generate(key="key", expect=202)
+    assert not is_replay(retry)
+
+
+async def test_replay_of_a_dispatch_that_times_out_is_the_same_timeout(
+    api: Api, replaying_api: Api, webhook: WebhookReceiver
+) -> None:
+    webhook.delay = 3
+    replay, first = await both_answers(api, replaying_api, webhook)
+    problems = [assert_problem(answer, 504, "webhook_timeout") for answer in (first, replay)]
+    assert problems[0]["detail"] == problems[1]["detail"]
+
+
+async def test_replay_of_a_dispatch_waits_until_n8n_accepts(
+    api: Api, replaying_api: Api, webhook: WebhookReceiver
+) -> None:
+    webhook.delay = 0.7
+    replay, first = await both_answers(api, replaying_api, webhook)
+    assert (first.status_code, replay.status_code) == (202, 202)
+    assert is_replay(replay)
+    assert (replay.json()["id"], replay.json()["status"]) == (first.json()["id"], "processing")
+
+
+async def test_replay_of_a_dispatch_whose_process_died_waits_for_the_webhook_s_budget_only(
+    api: Api, admin_connection: asyncpg.Connection
+) -> None:
+    generation_id = await api.start(key="key")
+    await admin_connection.execute(
+        "update ai_avatar.generations set status = 'dispatching' where id = $1", UUID(generation_id)
+    )
+    started = time.monotonic()
+    replay = await api.generate(key="key", expect=202)
+    assert 2 <= time.monotonic() - started < 6, "WEBHOOK_TIMEOUT_SECONDS is 2, and a rollback takes a moment"
+    assert is_replay(replay)
+    assert replay.json()["status"] == "dispatching"
 
 
 @pytest.mark.parametrize("key", ["", " ", "k" * 256, "k\tk", "k\x7f"])

@@ -316,7 +316,7 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
         *[tell] * 8,
         *[claim] * 6,
         *[lambda: ground.generations.confirm_dispatch(rng.choice(started[-6:]))] * 4,
-        *[lambda: ground.generations.roll_back_dispatch(rng.choice(started[-6:]), "no")] * 4,
+        *[lambda: ground.generations.roll_back_dispatch(rng.choice(started[-6:]), "no", timed_out=False)] * 4,
         *[lambda: ground.generations.cancel_generation(None, rng.choice(contents)[1])] * 3,
         *[lambda: ground.generations.refresh_video_url(rng.choice(started[-6:]), "v", "https://v.test/2")]
         * 2,

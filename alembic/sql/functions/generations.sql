@@ -131,7 +131,7 @@ returns timestamptz language sql stable set search_path = pg_catalog, pg_temp as
     select least(now() + p_timeout, p_requested_at + interval '24 hours')
 $$;
 
-create or replace function ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text)
+create or replace function ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean)
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
@@ -142,7 +142,8 @@ begin
     -- The claim decides: once n8n has asked for the provider's key, the job is running, whatever the webhook returned.
     -- The idempotency key is freed, so that the caller can retry with it.
     update ai_avatar.generations as g
-    set status = 'failed', ended_by = 'webhook', error = p_error, idempotency_key = null
+    set status = 'failed', ended_by = 'webhook', error = p_error, webhook_timed_out = p_timed_out,
+        idempotency_key = null
     where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
     returning g.* into v_generation;
     if found then
