@@ -120,17 +120,19 @@ class Database:
         """Waits for the calls under way, then closes every connection."""
         await self._pool.close()
 
-    async def call(self, function: SqlFunction, **arguments: Argument) -> list[asyncpg.Record]:
+    async def call(
+        self, function: SqlFunction, seconds: float | None = None, /, **arguments: Argument
+    ) -> list[asyncpg.Record]:
         """Calls an SQL function in one round trip and returns its rows.
 
-        Raises the AppError of a named SQLSTATE (AV001…), DatabaseUnavailable, Overloaded or NotReady.
+        `seconds`: the statement's timeout, if not the usual one. Raises the AppError of a named SQLSTATE (AV001…),
+        DatabaseUnavailable, DatabaseTimeout, Overloaded or NotReady.
         """
         values = [arguments.pop(name) for name in function.arguments]
         assert not arguments, f"{function.name} has no {', '.join(arguments)}"
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(function.sql, *values)
-                return rows
+                return await _fetch(connection, function.sql, values, seconds)
         except asyncpg.DataError as error:
             if error.severity is not None:
                 raise _translate(error) from None  # the server's
@@ -150,15 +152,27 @@ class Database:
         except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise errors.DatabaseUnavailable from error
 
-    async def call_one(self, function: SqlFunction, **arguments: Argument) -> asyncpg.Record | None:
+    async def call_one(
+        self, function: SqlFunction, seconds: float | None = None, /, **arguments: Argument
+    ) -> asyncpg.Record | None:
         """The first row, or None."""
-        rows = await self.call(function, **arguments)
+        rows = await self.call(function, seconds, **arguments)
         return rows[0] if rows else None
 
     async def call_value(self, function: SqlFunction, **arguments: Argument) -> Any:
         """The first column of the first row, or None."""
         rows = await self.call(function, **arguments)
         return rows[0][0] if rows else None
+
+
+async def _fetch(
+    connection: Any, sql: str, values: Sequence[Argument], seconds: float | None
+) -> list[asyncpg.Record]:
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(sql, *values, timeout=seconds)
+    except TimeoutError as error:
+        raise errors.DatabaseTimeout from error
+    return rows
 
 
 async def connect(url: SecretStr) -> asyncpg.Connection:
@@ -217,6 +231,10 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
             return errors.InvalidRequest.of(
                 "body.provider_config", "should be an object that takes 32 KiB at most"
             )
+        case "AV015":
+            return errors.ContentNotWritable(error.args[0])
+        case "57014":
+            return errors.DatabaseTimeout()
         case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved
             return errors.InvalidRequest.of("body.business_id", "there is no such business")
     if state.startswith(_NOT_MIGRATED):

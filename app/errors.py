@@ -7,7 +7,7 @@
     ├── NotFound                      404   no such path
     ├── IntegrationNotFound, ContentNotFound, GenerationNotFound    404   none, or another business's
     ├── MethodNotAllowed              405
-    ├── IntegrationNotConfigured, GenerationInProgress, GenerationAlreadyClaimed    409
+    ├── IntegrationNotConfigured, ContentNotWritable, GenerationInProgress, GenerationAlreadyClaimed    409
     ├── GenerationClosed              410
     ├── BodyTooLarge                  413
     ├── UnsupportedMediaType          415
@@ -18,6 +18,7 @@
     ├── WebhookNotConfigured          503
     ├── WebhookTimeout                504
     ├── DatabaseUnavailable, Overloaded, NotReady                   503
+    │   └── DatabaseTimeout                     of DatabaseUnavailable
     └── ProviderError                       a provider's call did not succeed
         ├── ApiKeyRejected            422
         ├── ProviderRateLimited       429
@@ -119,6 +120,14 @@ class IntegrationNotConfigured(AppError):
     status, code, title = 409, "integration_not_configured", "Integration not configured"
 
 
+class ContentNotWritable(AppError):
+    status, code, title = 409, "content_not_writable", "Content item not writable"
+
+    def __init__(self, reason: str) -> None:
+        """`reason`: the database's words, without values."""
+        super().__init__(f"The database refused to change the content item: {reason}")
+
+
 class GenerationInProgress(AppError):
     status, code, title = 409, "generation_in_progress", "Generation in progress"
     default_detail = "A video of this content item is already being made."
@@ -205,6 +214,10 @@ class DatabaseUnavailable(AppError):
     status, code, title = 503, "database_unavailable", "Database unavailable"
     default_detail = "The database does not answer. Nothing was changed, or it is not known; try again."
     default_retry_after = 5
+
+
+class DatabaseTimeout(DatabaseUnavailable):
+    """A statement did not end in time and was cancelled."""
 
 
 class Overloaded(AppError):

@@ -97,6 +97,8 @@ generations = Table(
     Column("video_url", Text),
     Column("video_url_at", _timestamptz),
     Column("error", Text),
+    Column("content_error", Text),
+    Column("content_error_at", _timestamptz),
     Column("idempotency_key", Text),
     Column("request_hash", LargeBinary),
     Column("requested_at", _timestamptz, nullable=False, server_default=func.clock_timestamp()),

@@ -170,6 +170,25 @@ begin
 end;
 $migration$;
 
+-- The service writes statuses that an enum of another application does not have.
+do $migration$
+declare
+    v_type regtype;
+begin
+    select t.oid::regtype into v_type
+    from pg_catalog.pg_attribute as a
+    join pg_catalog.pg_type as t on t.oid = a.atttypid
+    left join pg_catalog.pg_type as base on base.oid = t.typbasetype
+    where a.attrelid = to_regclass('public.content') and a.attname = 'heygen_status' and not a.attisdropped
+        and 'e' in (t.typtype, base.typtype);
+    if found then
+        raise exception 'public.content.heygen_status has the enum type %, which lacks statuses that the service writes. '
+            'Change it, then migrate again: '
+            'alter table public.content alter column heygen_status type text using heygen_status::text;', v_type;
+    end if;
+end;
+$migration$;
+
 -- The application's own tables. A Supabase project has them already, with more columns.
 do $migration$
 declare

@@ -24,6 +24,8 @@ create table ai_avatar.generations (
     video_url text,
     video_url_at timestamptz,
     error text,
+    content_error text,
+    content_error_at timestamptz,
     idempotency_key text,
     request_hash bytea,
     requested_at timestamptz not null default clock_timestamp(),
@@ -42,6 +44,8 @@ comment on column ai_avatar.generations.previous_heygen_status is
 comment on column ai_avatar.generations.claimed_by is 'The n8n execution that may continue; NULL when it sent no id';
 comment on column ai_avatar.generations.video_requested_at is
 'Broker mode: when a call reserved the right to request the video from the provider';
+comment on column ai_avatar.generations.content_error is
+'Why the database refused to change the content item, without values; NULL since a change that it accepted';
 comment on column ai_avatar.generations.requested_at is
 'Set while the content item is locked, so that the latest generation is the one that was started last';
 comment on column ai_avatar.generations.deadline is 'When it expires without news, if it is still live';
@@ -70,7 +74,9 @@ select
     g.ended_by,
     g.webhook_timed_out,
     g.script,
-    g.video_url_at
+    g.video_url_at,
+    -- Only in the call that met it: it is logged and counted once.
+    case when g.content_error_at = now() then g.content_error end as new_content_error
 from ai_avatar.generations as g
 join public.content as c on c.id = g.content_id;
 comment on view ai_avatar.generation_states is 'A generation with the current status of its content item';
@@ -79,6 +85,7 @@ revoke all on table ai_avatar.generations, ai_avatar.generation_states
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant select on table ai_avatar.generations to service_role;
 
+--! include functions/content.sql
 --! include functions/generations.sql
 --! include functions/workflows.sql
 --! include functions/videos.sql

@@ -29,6 +29,8 @@ CREATE TABLE ai_avatar.generations (
     video_url text,
     video_url_at timestamp with time zone,
     error text,
+    content_error text,
+    content_error_at timestamp with time zone,
     idempotency_key text,
     request_hash bytea,
     requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -56,6 +58,9 @@ COMMENT ON COLUMN ai_avatar.generations.claimed_by IS 'The n8n execution that ma
 
 -- COMMENT ai_avatar.COLUMN generations.video_requested_at
 COMMENT ON COLUMN ai_avatar.generations.video_requested_at IS 'Broker mode: when a call reserved the right to request the video from the provider';
+
+-- COMMENT ai_avatar.COLUMN generations.content_error
+COMMENT ON COLUMN ai_avatar.generations.content_error IS 'Why the database refused to change the content item, without values; NULL since a change that it accepted';
 
 -- COMMENT ai_avatar.COLUMN generations.requested_at
 COMMENT ON COLUMN ai_avatar.generations.requested_at IS 'Set while the content item is locked, so that the latest generation is the one that was started last';
@@ -95,21 +100,26 @@ CREATE VIEW ai_avatar.generation_states AS
     g.ended_by,
     g.webhook_timed_out,
     g.script,
-    g.video_url_at
+    g.video_url_at,
+        CASE
+            WHEN (g.content_error_at = now()) THEN g.content_error
+            ELSE NULL::text
+        END AS new_content_error
    FROM (ai_avatar.generations g
      JOIN public.content c ON ((c.id = g.content_id)));
 
 -- COMMENT ai_avatar.VIEW generation_states
 COMMENT ON VIEW ai_avatar.generation_states IS 'A generation with the current status of its content item';
 
--- FUNCTION ai_avatar.cancel_generation(uuid, uuid)
-CREATE FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.cancel_generation(uuid, uuid, boolean)
+CREATE FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
 begin
+    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
     for no key update;
@@ -122,7 +132,7 @@ begin
     if v_generation.id is null then
         raise exception 'No live generation' using errcode = 'AV003';
     end if;
-    perform ai_avatar.restore_content(v_generation, null);
+    perform ai_avatar.restore_content(v_generation, null, p_touch_content);
     return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
 end;
 $$;
@@ -269,8 +279,8 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.expire_generations(integer)
-CREATE FUNCTION ai_avatar.expire_generations(p_limit integer) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.expire_generations(integer, uuid, boolean)
+CREATE FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid DEFAULT NULL::uuid, p_touch_content boolean DEFAULT true) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -284,6 +294,7 @@ begin
         from ai_avatar.generations as g
         join public.content as c on c.id = g.content_id
         where g.status in ('dispatching', 'processing') and g.deadline < now()
+            and (p_generation_id is null or g.id = p_generation_id)
         order by g.deadline
         limit p_limit
         for no key update of c, g skip locked
@@ -297,14 +308,15 @@ begin
         set status = 'expired', ended_by = 'deadline', error = v_message,
             idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
         where g.id = v_generation.id;
-        perform ai_avatar.restore_content(v_generation, v_message);
+        perform ai_avatar.restore_content(v_generation, v_message, p_touch_content);
         return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
     end loop;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION expire_generations(p_limit integer)
-COMMENT ON FUNCTION ai_avatar.expire_generations(p_limit integer) IS 'Expires live generations that are past their deadline and restores their content items; safe to call concurrently';
+-- COMMENT ai_avatar.FUNCTION expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean)
+COMMENT ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) IS 'Expires live generations that are past their deadline, or one of them, and restores their content items; safe to
+call concurrently';
 
 -- FUNCTION ai_avatar.get_generation(uuid)
 CREATE FUNCTION ai_avatar.get_generation(p_generation_id uuid) RETURNS SETOF ai_avatar.generation_states
@@ -363,6 +375,16 @@ $$;
 
 -- COMMENT ai_avatar.FUNCTION get_membership(p_user_id uuid)
 COMMENT ON FUNCTION ai_avatar.get_membership(p_user_id uuid) IS 'The business of a user (profiles.business_id), or NULL';
+
+-- FUNCTION ai_avatar.limit_lock_wait()
+CREATE FUNCTION ai_avatar.limit_lock_wait() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform set_config('lock_timeout', '2s', true);
+end;
+$$;
 
 -- TABLE public.ai_avatar_integrations
 CREATE TABLE public.ai_avatar_integrations (
@@ -456,6 +478,20 @@ begin
 end;
 $$;
 
+-- FUNCTION ai_avatar.list_overdue_generations(integer)
+CREATE FUNCTION ai_avatar.list_overdue_generations(p_limit integer) RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select g.id from ai_avatar.generations as g
+    where g.status in ('dispatching', 'processing') and g.deadline < now()
+    order by g.deadline
+    limit p_limit;
+end;
+$$;
+
 -- FUNCTION ai_avatar.list_secrets(uuid, integer)
 CREATE FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) RETURNS TABLE(secret_id uuid, business_id uuid, provider text, sealed_key text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -533,8 +569,8 @@ $$;
 -- COMMENT ai_avatar.FUNCTION migration_warnings()
 COMMENT ON FUNCTION ai_avatar.migration_warnings() IS 'Settings of this database that let a user reach another business, one sentence each';
 
--- FUNCTION ai_avatar.move_late_generation(ai_avatar.generations, text, text, text)
-CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text) RETURNS void
+-- FUNCTION ai_avatar.move_late_generation(ai_avatar.generations, text, text, text, boolean)
+CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -549,20 +585,21 @@ begin
     set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
         video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
     where g.id = p_generation.id;
-    update public.content as c
-    set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
-        heygen_url = p_video_url, error_message = null
-    where c.id = p_generation.content_id
-        and not exists (
-            select from ai_avatar.generations as newer
-            where newer.content_id = c.id
-                and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
-        );
+    if not exists (
+        select from ai_avatar.generations as newer
+        where newer.content_id = p_generation.content_id
+            and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
+    ) then
+        perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
+            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
+            'heygen_url', p_video_url, 'error_message', null
+        ));
+    end if;
 end;
 $$;
 
--- FUNCTION ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval)
-CREATE FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) RETURNS void
+-- FUNCTION ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval, boolean)
+CREATE FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_touch_content boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -582,16 +619,19 @@ begin
     where g.id = p_generation.id;
     if p_status = 'completed' then
         -- Even if another application has changed the content item: a paid video must appear where users look for it.
-        update public.content as c
-        set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
-            heygen_url = p_video_url, error_message = null
-        where c.id = p_generation.content_id;
-    else
-        update public.content as c
-        set heygen_status = p_status,
-            heygen_video_id = coalesce(p_video_id, c.heygen_video_id),
-            error_message = case when p_status = 'failed' then p_error else c.error_message end
-        where c.id = p_generation.content_id and c.heygen_status = 'processing';
+        perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
+            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
+            'heygen_url', p_video_url, 'error_message', null
+        ));
+    elsif exists (
+        select from public.content as c where c.id = p_generation.content_id and c.heygen_status = 'processing'
+    ) then
+        perform ai_avatar.update_content(
+            p_generation, p_touch_content,
+            jsonb_build_object('heygen_status', p_status)
+            || case when p_video_id is null then '{}' else jsonb_build_object('heygen_video_id', p_video_id) end
+            || case when p_status = 'failed' then jsonb_build_object('error_message', p_error) else '{}' end
+        );
     end if;
 end;
 $$;
@@ -732,9 +772,10 @@ begin
     update ai_avatar.generations as g set video_url = p_video_url, video_url_at = now()
     where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
     returning g.* into v_generation;
-    if found then
-        update public.content as c set heygen_url = p_video_url
-        where c.id = v_generation.content_id and c.heygen_video_id = p_video_id;
+    if found and exists (
+        select from public.content as c where c.id = v_generation.content_id and c.heygen_video_id = p_video_id
+    ) then
+        perform ai_avatar.update_content(v_generation, true, jsonb_build_object('heygen_url', p_video_url));
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
 end;
@@ -793,8 +834,8 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval, boolean)
-CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval, boolean, boolean)
+CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -802,6 +843,7 @@ declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
 begin
+    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = coalesce(
             (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
@@ -831,20 +873,21 @@ begin
     end if;
     if v_generation.status in ('dispatching', 'processing') then
         perform ai_avatar.move_live_generation(
-            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
+            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout,
+            p_touch_content
         );
     elsif v_generation.status = 'failed' and v_generation.ended_by in ('cancel', 'report') then
         -- It stays failed, and the caller says so. An exception would lose the id that a paid video is found by.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
     elsif v_generation.status <> 'completed' then
-        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url);
+        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url, p_touch_content);
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean)
-COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) IS 'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
+-- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
+COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) IS 'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
 
 -- FUNCTION ai_avatar.reserve_create(uuid, interval)
 CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) RETURNS text
@@ -870,28 +913,36 @@ $$;
 COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'granted: only this call may request the video; pending: another call is requesting it; unknown: another call requested
 it more than p_lease ago and has not reported the outcome; settled: there is a video, or the generation has ended';
 
--- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text)
-CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) RETURNS void
+-- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text, boolean)
+CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text, p_touch_content boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    update public.content as c
-    set heygen_status = p_generation.previous_heygen_status,
-        heygen_video_id = p_generation.previous_heygen_video_id,
-        error_message = coalesce(p_error_message, c.error_message)
-    where c.id = p_generation.content_id and c.heygen_status = 'processing';
+    if exists (
+        select from public.content as c where c.id = p_generation.content_id and c.heygen_status = 'processing'
+    ) then
+        perform ai_avatar.update_content(
+            p_generation, p_touch_content,
+            jsonb_build_object(
+                'heygen_status', p_generation.previous_heygen_status,
+                'heygen_video_id', p_generation.previous_heygen_video_id
+            )
+            || case when p_error_message is null then '{}' else jsonb_build_object('error_message', p_error_message) end
+        );
+    end if;
 end;
 $$;
 
--- FUNCTION ai_avatar.roll_back_dispatch(uuid, text, boolean)
-CREATE FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.roll_back_dispatch(uuid, text, boolean, boolean)
+CREATE FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
 begin
+    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
@@ -903,7 +954,7 @@ begin
     where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
     returning g.* into v_generation;
     if found then
-        perform ai_avatar.restore_content(v_generation, null);
+        perform ai_avatar.restore_content(v_generation, null, p_touch_content);
     else
         -- Cancelled or expired before n8n refused: it was never accepted either.
         update ai_avatar.generations as g set idempotency_key = null
@@ -913,8 +964,8 @@ begin
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean)
-COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) IS 'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
+-- COMMENT ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean)
+COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) IS 'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
 
 -- FUNCTION ai_avatar.schema_revision()
 CREATE FUNCTION ai_avatar.schema_revision() RETURNS text
@@ -938,6 +989,7 @@ declare
     v_live ai_avatar.generations;
     v_earlier ai_avatar.generations;
     v_script text;
+    v_refusal text;
 begin
     select c.* into v_content from public.content as c
     where c.id = p_content_id and c.business_id = p_business_id
@@ -1006,7 +1058,10 @@ begin
         end if;
         -- That generation has been rolled back since, and the key is free again.
     end loop;
-    update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
+    v_refusal := ai_avatar.write_content(p_content_id, '{"heygen_status": "processing"}');
+    if v_refusal is not null then
+        raise exception '%', v_refusal using errcode = 'AV015';
+    end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
 end;
 $$;
@@ -1043,6 +1098,55 @@ $$;
 
 -- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text)
 COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) IS 'Stores a key in the vault; the caller must hold the lock on the integration''s row';
+
+-- FUNCTION ai_avatar.strip_values(text, uuid, jsonb)
+CREATE FUNCTION ai_avatar.strip_values(p_message text, p_content_id uuid, p_changes jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_message text := regexp_replace(p_message, ': "[^"]*"$', '');
+    v_value text;
+begin
+    for v_value in
+        select f.value
+        from public.content as c
+        cross join lateral (
+            select e.value from jsonb_each_text(to_jsonb(c)) as e
+            union
+            select e.value from jsonb_each_text(p_changes) as e
+        ) as f
+        where c.id = p_content_id and char_length(f.value) > 3
+        order by char_length(f.value) desc
+    loop
+        v_message := replace(v_message, v_value, '[value]');
+    end loop;
+    return left(v_message, 300);
+end;
+$_$;
+
+-- FUNCTION ai_avatar.update_content(ai_avatar.generations, boolean, jsonb)
+CREATE FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_refusal text := '57014: the update did not end in time';
+begin
+    if p_touch_content then
+        v_refusal := ai_avatar.write_content(p_generation.content_id, p_changes);
+    end if;
+    -- The first reason stands until a change is accepted: it is logged once.
+    if (v_refusal is null) <> (p_generation.content_error is null) then
+        update ai_avatar.generations as g
+        set content_error = v_refusal, content_error_at = case when v_refusal is not null then now() end
+        where g.id = p_generation.id;
+    end if;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb)
+COMMENT ON FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb) IS 'Changes a generation''s content item; a refusal is noted in the generation, which goes on all the same';
 
 -- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
 CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
@@ -1093,6 +1197,41 @@ $$;
 
 -- COMMENT ai_avatar.FUNCTION vault_encrypts()
 COMMENT ON FUNCTION ai_avatar.vault_encrypts() IS 'Whether the vault is Supabase''s own extension, which encrypts; the stand-in does not';
+
+-- FUNCTION ai_avatar.write_content(uuid, jsonb)
+CREATE FUNCTION ai_avatar.write_content(p_content_id uuid, p_changes jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update public.content as c
+    set heygen_status = case
+            when p_changes ? 'heygen_status' then p_changes ->> 'heygen_status' else c.heygen_status
+        end,
+        heygen_video_id = case
+            when p_changes ? 'heygen_video_id' then p_changes ->> 'heygen_video_id' else c.heygen_video_id
+        end,
+        heygen_url = case when p_changes ? 'heygen_url' then p_changes ->> 'heygen_url' else c.heygen_url end,
+        error_message = case
+            when p_changes ? 'error_message' then p_changes ->> 'error_message' else c.error_message
+        end
+    where c.id = p_content_id;
+    if not found then
+        return 'a trigger skipped the update';
+    end if;
+    set constraints all immediate;  -- a deferred trigger would fail at the commit, outside this block
+    return null;
+exception when others then
+    -- Deadlocks, locks not granted in time, a full disk: a repeated call may succeed.
+    if sqlstate ~ '^(40|53|55P03|58)' then
+        raise;
+    end if;
+    return sqlstate || ': ' || ai_avatar.strip_values(sqlerrm, p_content_id, p_changes);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION write_content(p_content_id uuid, p_changes jsonb)
+COMMENT ON FUNCTION ai_avatar.write_content(p_content_id uuid, p_changes jsonb) IS 'Changes a content item in a block of its own; NULL, or why the database refused, without values';
 
 -- FUNCTION auth.jwt()
 CREATE FUNCTION auth.jwt() RETURNS jsonb
@@ -1614,10 +1753,10 @@ GRANT SELECT ON TABLE ai_avatar.generations TO service_role;
 -- ACL public.TABLE content
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.content TO service_role;
 
--- ACL ai_avatar.FUNCTION cancel_generation(p_business_id uuid, p_content_id uuid)
-GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION cancel_generation(p_business_id uuid, p_content_id uuid, p_touch_content boolean)
+GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid, p_touch_content boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid, p_touch_content boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid, p_touch_content boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION check_caller(p_business_id uuid, p_back_end_only boolean)
 REVOKE ALL ON FUNCTION ai_avatar.check_caller(p_business_id uuid, p_back_end_only boolean) FROM PUBLIC;
@@ -1646,10 +1785,10 @@ REVOKE ALL ON FUNCTION ai_avatar.delete_before_truncate() FROM PUBLIC;
 -- ACL ai_avatar.FUNCTION delete_orphaned_secret()
 REVOKE ALL ON FUNCTION ai_avatar.delete_orphaned_secret() FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION expire_generations(p_limit integer)
-GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean)
+GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION get_generation(p_generation_id uuid)
 GRANT ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) TO ai_avatar_service;
@@ -1670,6 +1809,9 @@ REVOKE ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) FR
 GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION limit_lock_wait()
+REVOKE ALL ON FUNCTION ai_avatar.limit_lock_wait() FROM PUBLIC;
 
 -- ACL public.TABLE ai_avatar_integrations
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_avatar_integrations TO service_role;
@@ -1712,6 +1854,11 @@ GRANT ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider
 GRANT ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION list_overdue_generations(p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.list_overdue_generations(p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_overdue_generations(p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_overdue_generations(p_limit integer) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION list_secrets(p_after uuid, p_limit integer)
 GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO service_role;
@@ -1727,11 +1874,11 @@ GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.migration_warnings() FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text)
-REVOKE ALL ON FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean)
+REVOKE ALL ON FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval)
-REVOKE ALL ON FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_touch_content boolean)
+REVOKE ALL ON FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_touch_content boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION next_deadline(p_requested_at timestamp with time zone, p_timeout interval)
 REVOKE ALL ON FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone, p_timeout interval) FROM PUBLIC;
@@ -1781,23 +1928,23 @@ REVOKE ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_k
 -- ACL ai_avatar.FUNCTION replay_generation(p_generation_id uuid, p_request_hash bytea)
 REVOKE ALL ON FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean)
-GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
 GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION restore_content(p_generation ai_avatar.generations, p_error_message text)
-REVOKE ALL ON FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION restore_content(p_generation ai_avatar.generations, p_error_message text, p_touch_content boolean)
+REVOKE ALL ON FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text, p_touch_content boolean) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean)
-GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean)
+GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION schema_revision()
 GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO ai_avatar_service;
@@ -1812,6 +1959,12 @@ REVOKE ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid,
 -- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text)
 REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION strip_values(p_message text, p_content_id uuid, p_changes jsonb)
+REVOKE ALL ON FUNCTION ai_avatar.strip_values(p_message text, p_content_id uuid, p_changes jsonb) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb)
+REVOKE ALL ON FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean)
 GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) TO service_role;
@@ -1821,6 +1974,9 @@ REVOKE ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provid
 GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.vault_encrypts() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION write_content(p_content_id uuid, p_changes jsonb)
+REVOKE ALL ON FUNCTION ai_avatar.write_content(p_content_id uuid, p_changes jsonb) FROM PUBLIC;
 
 -- ACL public.FUNCTION delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean)
 GRANT ALL ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) TO ai_avatar_service;

@@ -14,11 +14,13 @@ from prometheus_client import Counter
 
 from app.errors import AppError
 from app.integrations.repository import IntegrationRepository
-from app.videos.repository import GenerationRepository
+from app.videos.repository import GenerationRepository, GenerationState
 
 log = structlog.get_logger(__name__)
 
 _BATCH: Final = 50
+# For one generation, whose content item may have slow triggers.
+_ONE_SECONDS: Final = 2.0
 _PURGE_PERIOD_SECONDS: Final = 3600.0
 _PURGE_BATCH: Final = 1000
 
@@ -58,17 +60,42 @@ class Maintenance:
         """Ends all that is past its deadline, batch by batch; returns how many."""
         total = 0
         while True:
-            expired = await self._generations.expire_generations(_BATCH)
+            try:
+                expired = await self._generations.expire_generations(_BATCH)
+            except Exception as error:
+                log.warning("batch_not_expired", error=type(error).__name__)
+                return total + await self._expire_each()
             for generation in expired:
-                log.warning(
-                    "generation_expired",
-                    generation_id=str(generation.id),
-                    content_id=str(generation.content_id),
-                )
-            _expired.inc(len(expired))
+                _note_expired(generation)
             total += len(expired)
             if len(expired) < _BATCH:
                 return total
+
+    async def _expire_each(self) -> int:
+        """One call for each generation, so that one that fails or takes too long does not stop the others.
+
+        The usual cause is a trigger of the application on the content item, so that is not touched the second time.
+        """
+        total = 0
+        for generation_id in await self._generations.list_overdue_generations(_BATCH):
+            for touch_content in (True, False):
+                try:
+                    generation = await self._generations.expire_generation(
+                        generation_id, touch_content=touch_content, seconds=_ONE_SECONDS
+                    )
+                except Exception as error:
+                    log.warning(
+                        "generation_not_expired",
+                        generation_id=str(generation_id),
+                        touch_content=touch_content,
+                        error=type(error).__name__,
+                    )
+                    continue
+                if generation is not None:
+                    _note_expired(generation)
+                    total += 1
+                break
+        return total
 
     async def purge(self) -> int:
         """Deletes what is older than the retention, batch by batch; returns how many."""
@@ -78,3 +105,8 @@ class Maintenance:
             total += deleted
             if deleted < _PURGE_BATCH:
                 return total
+
+
+def _note_expired(generation: GenerationState) -> None:
+    _expired.inc()
+    log.warning("generation_expired", generation_id=str(generation.id), content_id=str(generation.content_id))

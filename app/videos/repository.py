@@ -7,6 +7,8 @@ from typing import Final, Literal
 from uuid import UUID, uuid4
 
 import asyncpg
+import structlog
+from prometheus_client import Counter
 
 from app.db import (
     BOOLEAN,
@@ -17,12 +19,23 @@ from app.db import (
     TIMESTAMPTZ,
     UUID_,
     UUIDS,
+    Argument,
     Database,
     SqlFunction,
 )
-from app.errors import GenerationClosed, GenerationNotFound
+from app.errors import DatabaseTimeout, GenerationClosed, GenerationNotFound
 from app.pagination import Cursor
 from app.videos.schemas import Generation, Video
+
+log = structlog.get_logger(__name__)
+
+# For a call that changes the content item. The longest wait for a lock is part of it: ai_avatar.limit_lock_wait.
+_CONTENT_SECONDS: Final = 6.0
+
+_content_not_writable = Counter(
+    "ai_avatar_content_not_writable_total",
+    "Generations that went on although the database refused to change their content item",
+)
 
 EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]
 
@@ -34,6 +47,8 @@ class GenerationState(Generation):
     webhook_timed_out: bool
     script: str
     video_url_at: datetime | None
+    new_content_error: str | None
+    """Why the database refused to change the content item, in the call that met it first."""
 
 
 _STATE: Final = tuple(GenerationState.model_fields)
@@ -57,7 +72,7 @@ CONFIRM_DISPATCH: Final = SqlFunction(
 )
 ROLL_BACK_DISPATCH: Final = SqlFunction(
     "ai_avatar.roll_back_dispatch",
-    {"p_generation_id": UUID_, "p_error": TEXT, "p_timed_out": BOOLEAN},
+    {"p_generation_id": UUID_, "p_error": TEXT, "p_timed_out": BOOLEAN, "p_touch_content": BOOLEAN},
     _STATE,
 )
 REPORT_GENERATION: Final = SqlFunction(
@@ -73,13 +88,21 @@ REPORT_GENERATION: Final = SqlFunction(
         "p_error": TEXT,
         "p_timeout": INTERVAL,
         "p_from_provider": BOOLEAN,
+        "p_touch_content": BOOLEAN,
     },
     _STATE,
 )
 CANCEL_GENERATION: Final = SqlFunction(
-    "ai_avatar.cancel_generation", {"p_business_id": UUID_, "p_content_id": UUID_}, _STATE
+    "ai_avatar.cancel_generation",
+    {"p_business_id": UUID_, "p_content_id": UUID_, "p_touch_content": BOOLEAN},
+    _STATE,
 )
-EXPIRE_GENERATIONS: Final = SqlFunction("ai_avatar.expire_generations", {"p_limit": INTEGER}, _STATE)
+LIST_OVERDUE_GENERATIONS: Final = SqlFunction("ai_avatar.list_overdue_generations", {"p_limit": INTEGER})
+EXPIRE_GENERATIONS: Final = SqlFunction(
+    "ai_avatar.expire_generations",
+    {"p_limit": INTEGER, "p_generation_id": UUID_, "p_touch_content": BOOLEAN},
+    _STATE,
+)
 REFRESH_VIDEO_URL: Final = SqlFunction(
     "ai_avatar.refresh_video_url", {"p_generation_id": UUID_, "p_video_id": TEXT, "p_video_url": TEXT}, _STATE
 )
@@ -122,6 +145,14 @@ def _state(row: asyncpg.Record | None) -> GenerationState:
     return GenerationState.model_validate(dict(row))
 
 
+def _changed(row: asyncpg.Record | None) -> GenerationState:
+    state = _state(row)
+    if state.new_content_error is not None:
+        log.warning("content_not_writable", generation_id=str(state.id), reason=state.new_content_error)
+        _content_not_writable.inc()
+    return state
+
+
 class GenerationRepository:
     """Every method is one database call, and raises what `Database.call` raises."""
 
@@ -130,6 +161,17 @@ class GenerationRepository:
         self._db = db
         self._dispatch_timeout = dispatch_timeout
         self._generation_timeout = generation_timeout
+
+    async def _change(self, function: SqlFunction, **arguments: Argument) -> GenerationState:
+        """Call a function that also changes the content item; if that takes too long, again without touching the item.
+
+        The item's triggers are the application's: a report must not be lost to one that is slow.
+        """
+        try:
+            row = await self._db.call_one(function, _CONTENT_SECONDS, p_touch_content=True, **arguments)
+        except DatabaseTimeout:
+            row = await self._db.call_one(function, p_touch_content=False, **arguments)
+        return _changed(row)
 
     async def start_generation(
         self,
@@ -143,7 +185,7 @@ class GenerationRepository:
         """Starts one, or finds the one that the key is bound to; returns whether that is a replay.
 
         Raises IntegrationNotConfigured, AvatarNotConfigured, ContentNotFound, ScriptMissing, InvalidRequest,
-        GenerationInProgress or IdempotencyKeyReused: nothing is written then.
+        GenerationInProgress, ContentNotWritable or IdempotencyKeyReused: nothing is written then.
         """
         new_id = uuid4()
         state = _state(
@@ -173,10 +215,8 @@ class GenerationRepository:
         self, generation_id: UUID, error: str, *, timed_out: bool
     ) -> GenerationState:
         """n8n did not take it. `ended_by` is `webhook` if this rolled it back; else the job runs, or is over."""
-        return _state(
-            await self._db.call_one(
-                ROLL_BACK_DISPATCH, p_generation_id=generation_id, p_error=error, p_timed_out=timed_out
-            )
+        return await self._change(
+            ROLL_BACK_DISPATCH, p_generation_id=generation_id, p_error=error, p_timed_out=timed_out
         )
 
     async def report_generation(
@@ -186,20 +226,18 @@ class GenerationRepository:
 
         Raises GenerationNotFound, GenerationAlreadyClaimed or GenerationClosed.
         """
-        state = _state(
-            await self._db.call_one(
-                REPORT_GENERATION,
-                p_generation_id=generation_id,
-                p_content_id=content_id,
-                p_provider=provider,
-                p_execution_id=report.execution_id,
-                p_status=report.status,
-                p_video_id=report.video_id,
-                p_video_url=report.video_url,
-                p_error=report.error,
-                p_timeout=self._generation_timeout,
-                p_from_provider=report.from_provider,
-            )
+        state = await self._change(
+            REPORT_GENERATION,
+            p_generation_id=generation_id,
+            p_content_id=content_id,
+            p_provider=provider,
+            p_execution_id=report.execution_id,
+            p_status=report.status,
+            p_video_id=report.video_id,
+            p_video_url=report.video_url,
+            p_error=report.error,
+            p_timeout=self._generation_timeout,
+            p_from_provider=report.from_provider,
         )
         # Not raised in SQL: the video's id is kept all the same.
         is_final_failure = state.status == "failed" and state.ended_by == "report"
@@ -209,17 +247,35 @@ class GenerationRepository:
 
     async def cancel_generation(self, business_id: UUID | None, content_id: UUID) -> GenerationState:
         """Ends the one that lives. Raises GenerationNotFound if none does."""
-        return _state(
-            await self._db.call_one(CANCEL_GENERATION, p_business_id=business_id, p_content_id=content_id)
-        )
+        return await self._change(CANCEL_GENERATION, p_business_id=business_id, p_content_id=content_id)
 
     async def expire_generations(self, limit: int) -> list[GenerationState]:
         """Ends what lives past its deadline; any number of instances may do so at once."""
-        return [_state(row) for row in await self._db.call(EXPIRE_GENERATIONS, p_limit=limit)]
+        rows = await self._db.call(
+            EXPIRE_GENERATIONS, p_limit=limit, p_generation_id=None, p_touch_content=True
+        )
+        return [_changed(row) for row in rows]
+
+    async def list_overdue_generations(self, limit: int) -> list[UUID]:
+        """Return the ids of live generations past their deadline, oldest first."""
+        return [row[0] for row in await self._db.call(LIST_OVERDUE_GENERATIONS, p_limit=limit)]
+
+    async def expire_generation(
+        self, generation_id: UUID, *, touch_content: bool, seconds: float
+    ) -> GenerationState | None:
+        """End one that is past its deadline, within `seconds`; None if it is not, or is locked."""
+        row = await self._db.call_one(
+            EXPIRE_GENERATIONS,
+            seconds,
+            p_limit=1,
+            p_generation_id=generation_id,
+            p_touch_content=touch_content,
+        )
+        return _changed(row) if row else None
 
     async def refresh_video_url(self, generation_id: UUID, video_id: str, video_url: str) -> GenerationState:
         """A fresh link to the same video."""
-        return _state(
+        return _changed(
             await self._db.call_one(
                 REFRESH_VIDEO_URL,
                 p_generation_id=generation_id,

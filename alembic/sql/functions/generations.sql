@@ -20,6 +20,7 @@ declare
     v_live ai_avatar.generations;
     v_earlier ai_avatar.generations;
     v_script text;
+    v_refusal text;
 begin
     select c.* into v_content from public.content as c
     where c.id = p_content_id and c.business_id = p_business_id
@@ -92,7 +93,10 @@ begin
         end if;
         -- That generation has been rolled back since, and the key is free again.
     end loop;
-    update public.content as c set heygen_status = 'processing' where c.id = p_content_id;
+    v_refusal := ai_avatar.write_content(p_content_id, '{"heygen_status": "processing"}');
+    if v_refusal is not null then
+        raise exception '%', v_refusal using errcode = 'AV015';
+    end if;
 
     return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
 end;
@@ -131,11 +135,14 @@ returns timestamptz language sql stable set search_path = pg_catalog, pg_temp as
     select least(now() + p_timeout, p_requested_at + interval '24 hours')
 $$;
 
-create or replace function ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean)
+create or replace function ai_avatar.roll_back_dispatch(
+    p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean
+)
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
 begin
+    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
@@ -147,7 +154,7 @@ begin
     where g.id = p_generation_id and g.status = 'dispatching' and g.claimed_at is null
     returning g.* into v_generation;
     if found then
-        perform ai_avatar.restore_content(v_generation, null);
+        perform ai_avatar.restore_content(v_generation, null, p_touch_content);
     else
         -- Cancelled or expired before n8n refused: it was never accepted either.
         update ai_avatar.generations as g set idempotency_key = null
@@ -157,11 +164,14 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid)
+create or replace function ai_avatar.cancel_generation(
+    p_business_id uuid, p_content_id uuid, p_touch_content boolean
+)
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
 begin
+    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
     for no key update;
@@ -174,12 +184,25 @@ begin
     if v_generation.id is null then
         raise exception 'No live generation' using errcode = 'AV003';
     end if;
-    perform ai_avatar.restore_content(v_generation, null);
+    perform ai_avatar.restore_content(v_generation, null, p_touch_content);
     return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
 end;
 $$;
 
-create or replace function ai_avatar.expire_generations(p_limit integer)
+create or replace function ai_avatar.list_overdue_generations(p_limit integer)
+returns setof uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    return query
+    select g.id from ai_avatar.generations as g
+    where g.status in ('dispatching', 'processing') and g.deadline < now()
+    order by g.deadline
+    limit p_limit;
+end;
+$$;
+
+create or replace function ai_avatar.expire_generations(
+    p_limit integer, p_generation_id uuid default null, p_touch_content boolean default true
+)
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
@@ -191,6 +214,7 @@ begin
         from ai_avatar.generations as g
         join public.content as c on c.id = g.content_id
         where g.status in ('dispatching', 'processing') and g.deadline < now()
+            and (p_generation_id is null or g.id = p_generation_id)
         order by g.deadline
         limit p_limit
         for no key update of c, g skip locked
@@ -204,21 +228,9 @@ begin
         set status = 'expired', ended_by = 'deadline', error = v_message,
             idempotency_key = case when v_generation.status <> 'dispatching' then g.idempotency_key end
         where g.id = v_generation.id;
-        perform ai_avatar.restore_content(v_generation, v_message);
+        perform ai_avatar.restore_content(v_generation, v_message, p_touch_content);
         return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;
     end loop;
-end;
-$$;
-
--- Restores the content item's previous status, unless something newer has changed it. The caller holds the item's lock.
-create or replace function ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text)
-returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    update public.content as c
-    set heygen_status = p_generation.previous_heygen_status,
-        heygen_video_id = p_generation.previous_heygen_video_id,
-        error_message = coalesce(p_error_message, c.error_message)
-    where c.id = p_generation.content_id and c.heygen_status = 'processing';
 end;
 $$;
 
@@ -230,8 +242,8 @@ ai_avatar.confirm_dispatch,
 ai_avatar.next_deadline,
 ai_avatar.roll_back_dispatch,
 ai_avatar.cancel_generation,
-ai_avatar.expire_generations,
-ai_avatar.restore_content
+ai_avatar.list_overdue_generations,
+ai_avatar.expire_generations
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.get_generation,
@@ -239,6 +251,7 @@ ai_avatar.start_generation,
 ai_avatar.confirm_dispatch,
 ai_avatar.roll_back_dispatch,
 ai_avatar.cancel_generation,
+ai_avatar.list_overdue_generations,
 ai_avatar.expire_generations
 to service_role, ai_avatar_service;
 
@@ -249,4 +262,5 @@ comment on function ai_avatar.confirm_dispatch is
 comment on function ai_avatar.roll_back_dispatch is
 'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
 comment on function ai_avatar.expire_generations is
-'Expires live generations that are past their deadline and restores their content items; safe to call concurrently';
+'Expires live generations that are past their deadline, or one of them, and restores their content items; safe to
+call concurrently';

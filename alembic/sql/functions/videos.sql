@@ -70,9 +70,10 @@ begin
     update ai_avatar.generations as g set video_url = p_video_url, video_url_at = now()
     where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
     returning g.* into v_generation;
-    if found then
-        update public.content as c set heygen_url = p_video_url
-        where c.id = v_generation.content_id and c.heygen_video_id = p_video_id;
+    if found and exists (
+        select from public.content as c where c.id = v_generation.content_id and c.heygen_video_id = p_video_id
+    ) then
+        perform ai_avatar.update_content(v_generation, true, jsonb_build_object('heygen_url', p_video_url));
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
 end;

@@ -90,13 +90,14 @@ $$;
 
 create or replace function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
-    p_video_url text, p_error text, p_timeout interval, p_from_provider boolean
+    p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean
 )
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
     v_id uuid := p_generation_id;
 begin
+    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = coalesce(
             (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
@@ -127,13 +128,14 @@ begin
 
     if v_generation.status in ('dispatching', 'processing') then
         perform ai_avatar.move_live_generation(
-            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout
+            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout,
+            p_touch_content
         );
     elsif v_generation.status = 'failed' and v_generation.ended_by in ('cancel', 'report') then
         -- It stays failed, and the caller says so. An exception would lose the id that a paid video is found by.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
     elsif v_generation.status <> 'completed' then
-        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url);
+        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url, p_touch_content);
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
 end;
@@ -142,7 +144,7 @@ $$;
 -- The caller of these two holds the locks of the content item and the generation.
 create or replace function ai_avatar.move_live_generation(
     p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text,
-    p_error text, p_timeout interval
+    p_error text, p_timeout interval, p_touch_content boolean
 )
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -162,22 +164,25 @@ begin
 
     if p_status = 'completed' then
         -- Even if another application has changed the content item: a paid video must appear where users look for it.
-        update public.content as c
-        set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
-            heygen_url = p_video_url, error_message = null
-        where c.id = p_generation.content_id;
-    else
-        update public.content as c
-        set heygen_status = p_status,
-            heygen_video_id = coalesce(p_video_id, c.heygen_video_id),
-            error_message = case when p_status = 'failed' then p_error else c.error_message end
-        where c.id = p_generation.content_id and c.heygen_status = 'processing';
+        perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
+            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
+            'heygen_url', p_video_url, 'error_message', null
+        ));
+    elsif exists (
+        select from public.content as c where c.id = p_generation.content_id and c.heygen_status = 'processing'
+    ) then
+        perform ai_avatar.update_content(
+            p_generation, p_touch_content,
+            jsonb_build_object('heygen_status', p_status)
+            || case when p_video_id is null then '{}' else jsonb_build_object('heygen_video_id', p_video_id) end
+            || case when p_status = 'failed' then jsonb_build_object('error_message', p_error) else '{}' end
+        );
     end if;
 end;
 $$;
 
 create or replace function ai_avatar.move_late_generation(
-    p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text
+    p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean
 )
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -191,15 +196,16 @@ begin
     set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
         video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
     where g.id = p_generation.id;
-    update public.content as c
-    set heygen_status = 'completed', heygen_video_id = coalesce(p_video_id, p_generation.video_id),
-        heygen_url = p_video_url, error_message = null
-    where c.id = p_generation.content_id
-        and not exists (
-            select from ai_avatar.generations as newer
-            where newer.content_id = c.id
-                and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
-        );
+    if not exists (
+        select from ai_avatar.generations as newer
+        where newer.content_id = p_generation.content_id
+            and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
+    ) then
+        perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
+            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
+            'heygen_url', p_video_url, 'error_message', null
+        ));
+    end if;
 end;
 $$;
 
