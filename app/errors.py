@@ -251,10 +251,14 @@ class ProviderRejected(ProviderError):
 
     status, code, title = 502, "provider_rejected", "Provider rejected"
 
-    def __init__(self, provider: str, detail: str, *, provider_code: str) -> None:
-        """`detail` and `provider_code` are the provider's words."""
+    def __init__(self, provider: str, detail: str, *, provider_code: str, provider_message: str = "") -> None:
+        """`detail`: what to do about it. `provider_code` and `provider_message` are the provider's own words."""
         super().__init__(provider, detail)
-        self.extra = {"provider": provider, "provider_code": provider_code}
+        self.extra = {
+            "provider": provider,
+            "provider_code": provider_code,
+            "provider_message": provider_message or detail,
+        }
         self.provider_code = provider_code
 
 

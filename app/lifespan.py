@@ -19,6 +19,7 @@ from app.db import Database
 from app.dependencies import Services, install_services
 from app.errors import AppError
 from app.http import create_client
+from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
 from app.integrations.service import IntegrationService, KeyCipher
@@ -109,6 +110,7 @@ def _wire(
         integrations,
         Authenticator(settings, db, client),
         Broker(claims, generations, integrations, tasks),
+        Accounts(integrations),
         Catalogue(integrations),
         EventHub(generations),
         Maintenance(

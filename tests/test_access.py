@@ -76,6 +76,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("patch", f"{ROOT}/{{business_id}}"): Operation("business", own(), lambda ids: {"voice_id": "v"}),
     ("delete", f"{ROOT}/{{business_id}}"): Operation("business", own(), success=204),
     ("post", f"{ROOT}/{{business_id}}/validate"): Operation("business", own("/validate")),
+    ("get", f"{ROOT}/{{business_id}}/account"): Operation("business", own("/account")),
     ("get", f"{ROOT}/{{business_id}}/avatars"): Operation("business", own("/avatars")),
     ("get", f"{ROOT}/{{business_id}}/voices"): Operation("business", own("/voices")),
     ("post", f"{ROOT}/generate-video"): Operation(

@@ -3,11 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import StringConstraints
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.dependencies import provided
 from app.errors import IntegrationNotFound
+from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
 from app.integrations.schemas import (
@@ -18,12 +20,14 @@ from app.integrations.schemas import (
     IntegrationPage,
     IntegrationStatus,
     IntegrationUpdate,
+    ProviderAccount,
     Voice,
     VoicePage,
 )
 from app.integrations.service import IntegrationService
 from app.openapi import responses
 from app.pagination import Cursor, CursorText, Limit, cut_page
+from app.providers.base import Filters, Ownership
 from app.routing import JsonRoute
 from app.schemas import ProviderName
 from app.security import CurrentCaller, OwnBusiness, business_filter, business_in_body
@@ -46,12 +50,14 @@ register_url_convertor("business", _BusinessConvertor())
 router = APIRouter(prefix="/integrations/ai-avatar", tags=["integrations"], route_class=JsonRoute)
 
 
+AccountsDep = Annotated[Accounts, provided(Accounts)]
 CatalogueDep = Annotated[Catalogue, provided(Catalogue)]
 IntegrationRepositoryDep = Annotated[IntegrationRepository, provided(IntegrationRepository)]
 IntegrationServiceDep = Annotated[IntegrationService, provided(IntegrationService)]
 
 OwnBusinessFilter = Annotated[UUID | None, business_filter(IntegrationNotFound)]
 OwnBusinessInBody = Annotated[UUID, business_in_body(IntegrationNotFound)]
+NameFilter = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ProviderQuery = Annotated[ProviderName, Query(description="Which provider's integration")]
 
 
@@ -148,21 +154,45 @@ async def validate_integration(
     return await integrations.validate(caller, business_id, provider)
 
 
+@router.get("/{business_id:business}/account", responses=responses(404, 429, 502))
+async def get_account(
+    business_id: OwnBusiness,
+    caller: CurrentCaller,
+    accounts: AccountsDep,
+    provider: ProviderQuery = "heygen",
+) -> ProviderAccount:
+    """Return whose account the stored key belongs to and what is left in it, cached for a minute."""
+    return await accounts.get_account(caller, business_id, provider)
+
+
+async def _catalogue_filters(
+    q: Annotated[NameFilter | None, Query(description="A part of the name")] = None,
+    gender: Annotated[NameFilter | None, Query(examples=["female"])] = None,
+    language: Annotated[NameFilter | None, Query(description="Of voices only", examples=["English"])] = None,
+    ownership: Annotated[Ownership | None, Query(description="`private`: the account's own")] = None,
+) -> Filters:
+    return Filters(q or None, gender or None, language or None, ownership)
+
+
+CatalogueFilters = Annotated[Filters, Depends(_catalogue_filters)]
+
+
 @router.get("/{business_id:business}/avatars", responses=responses(404, 429, 502))
 async def list_avatars(
     business_id: OwnBusiness,
     caller: CurrentCaller,
     catalogue: CatalogueDep,
+    filters: CatalogueFilters,
     provider: ProviderQuery = "heygen",
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> AvatarPage:
-    """The avatars that the stored key may use."""
-    page = await catalogue.get_page(caller, business_id, provider, "avatars", limit, cursor)
-    return AvatarPage(
-        items=[Avatar.model_validate(item, from_attributes=True) for item in page.items],
-        next_cursor=page.next_token,
-    )
+    """List the avatars that the stored key may use, the account's own first.
+
+    Filters ignore case. With filters, a page may be short or empty although `next_cursor` leads to more.
+    """
+    page = await catalogue.get_page(caller, business_id, provider, "avatars", filters, limit, cursor)
+    return AvatarPage(items=[Avatar.model_validate(item) for item in page.items], next_cursor=page.next_token)
 
 
 @router.get("/{business_id:business}/voices", responses=responses(404, 429, 502))
@@ -170,13 +200,11 @@ async def list_voices(
     business_id: OwnBusiness,
     caller: CurrentCaller,
     catalogue: CatalogueDep,
+    filters: CatalogueFilters,
     provider: ProviderQuery = "heygen",
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> VoicePage:
-    """The voices that the stored key may use."""
-    page = await catalogue.get_page(caller, business_id, provider, "voices", limit, cursor)
-    return VoicePage(
-        items=[Voice.model_validate(item, from_attributes=True) for item in page.items],
-        next_cursor=page.next_token,
-    )
+    """List the voices that the stored key may use, the account's own first, as `/avatars` does."""
+    page = await catalogue.get_page(caller, business_id, provider, "voices", filters, limit, cursor)
+    return VoicePage(items=[Voice.model_validate(item) for item in page.items], next_cursor=page.next_token)

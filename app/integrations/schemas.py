@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from app.providers.base import Ownership
 from app.schemas import Body, ProviderConfig, ProviderId, ProviderName, refuse_null
 
 _INTEGRATION_EXAMPLE: Final[dict[str, Any]] = {
@@ -27,6 +28,9 @@ _AVATAR_EXAMPLE: Final[dict[str, Any]] = {
     "name": "Daisy in a skirt",
     "preview_image_url": "https://files.heygen.ai/avatar/daisy.webp",
     "gender": "female",
+    "ownership": "public",
+    "usable": True,
+    "unusable_reason": None,
 }
 _VOICE_EXAMPLE: Final[dict[str, Any]] = {
     "id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
@@ -34,6 +38,15 @@ _VOICE_EXAMPLE: Final[dict[str, Any]] = {
     "preview_audio_url": "https://files.heygen.ai/voice/clara.wav",
     "gender": "female",
     "language": "English",
+    "ownership": "private",
+    "usable": True,
+    "unusable_reason": None,
+}
+_ACCOUNT_EXAMPLE: Final[dict[str, Any]] = {
+    "label": "ada@example.com",
+    "billing_type": "wallet",
+    "remaining": {"amount": 42.5, "unit": "usd"},
+    "checked_at": "2026-11-22T10:00:00Z",
 }
 
 IntegrationStatus = Literal["active", "inactive", "error"]
@@ -135,27 +148,34 @@ class IntegrationPage(BaseModel):
     next_cursor: str | None
 
 
-class Avatar(BaseModel):
+class CatalogueItem(BaseModel):
+    """What avatars and voices have in common."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    gender: str | None
+    ownership: Ownership = Field(description="`private`: the account's own; these are listed first")
+    usable: bool = Field(description="False while the provider is still making it, or could not")
+    unusable_reason: str | None = Field(description="Why it is not usable, for users")
+
+
+class Avatar(CatalogueItem):
     """An avatar in the provider's catalogue."""
 
-    id: str
-    name: str
     preview_image_url: str | None
-    gender: str | None
 
 
-class Voice(BaseModel):
+class Voice(CatalogueItem):
     """A voice in the provider's catalogue."""
 
-    id: str
-    name: str
     preview_audio_url: str | None
-    gender: str | None
     language: str | None
 
 
 class AvatarPage(BaseModel):
-    """A page of avatars, in the provider's order."""
+    """A page of avatars, the account's own first. It may be short, even empty, before the last one."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"items": [_AVATAR_EXAMPLE], "next_cursor": None}]}
@@ -166,7 +186,7 @@ class AvatarPage(BaseModel):
 
 
 class VoicePage(BaseModel):
-    """A page of voices, in the provider's order."""
+    """A page of voices, the account's own first. It may be short, even empty, before the last one."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"items": [_VOICE_EXAMPLE], "next_cursor": None}]}
@@ -174,3 +194,25 @@ class VoicePage(BaseModel):
 
     items: list[Voice]
     next_cursor: str | None
+
+
+class RemainingBalance(BaseModel):
+    """What is left in an account."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    amount: float
+    unit: str = Field(description="`usd` or `credits`")
+
+
+class ProviderAccount(BaseModel):
+    """The account at the provider that the stored key belongs to."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_ACCOUNT_EXAMPLE]})
+
+    label: str = Field(description="An e-mail address or a name")
+    billing_type: str | None = Field(
+        description="The provider's word; HeyGen: wallet, subscription, usage_based"
+    )
+    remaining: RemainingBalance | None = Field(description="Null where the provider does not say")
+    checked_at: datetime = Field(description="When the provider was asked; at most a minute ago")

@@ -14,40 +14,108 @@ from pydantic import JsonValue
 T = TypeVar("T")
 
 VideoStatus = Literal["pending", "processing", "completed", "failed"]
+Ownership = Literal["private", "public"]
+"""`private`: the account's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left of an account's money or credits; `unit` is `usd` or `credits`."""
+
+    amount: float
+    unit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose key it is. `label` is an e-mail address or a name, to show to the person who connected it."""
+    """Whose key it is. `label` is an e-mail address or a name, to show to the person who connected it.
+
+    `billing_type` is the provider's own word; `remaining` is None where the provider does not say.
+    """
 
     label: str
+    billing_type: str | None = None
+    remaining: Remaining | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Avatar:
+    """`unusable_reason`, a sentence for people, is set when, and only when, no video can be made with it yet."""
+
     id: str
     name: str
     preview_image_url: str | None = None
     gender: str | None = None
+    ownership: Ownership = "public"
+    unusable_reason: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self.unusable_reason is None
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
+    """As `Avatar`."""
+
     id: str
     name: str
     preview_audio_url: str | None = None
     gender: str | None = None
     language: str | None = None
+    ownership: Ownership = "public"
+    unusable_reason: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        return self.unusable_reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which avatars or voices to list; None selects all. `q` is a part of the name. Case is ignored."""
+
+    q: str | None = None
+    gender: str | None = None
+    language: str | None = None
+    ownership: Ownership | None = None
+
+    @property
+    def may_drop_items(self) -> bool:
+        """Whether a provider's page may have fewer matching items than it has items."""
+        return (self.q, self.gender, self.language) != (None, None, None)
+
+    def match(self, item: Avatar | Voice) -> bool:
+        """Return whether an item passes. An item whose gender or language is unknown does not match one."""
+        return (
+            (self.q is None or self.q.casefold() in item.name.casefold())
+            and _equal(self.gender, item.gender)
+            and (isinstance(item, Avatar) or _equal(self.language, item.language))
+            and self.ownership in (None, item.ownership)
+        )
+
+
+def _equal(wanted: str | None, actual: str | None) -> bool:
+    return wanted is None or (actual is not None and wanted.casefold() == actual.casefold())
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """`video_url` is set when, and only when, the video is completed; `error` only when it failed."""
+    """`video_url` is set when, and only when, the video is completed; `error` only when it failed.
+
+    `error` is a text for users, `error_code` the provider's own code. The other links come with `video_url`,
+    where the provider makes such a file.
+    """
 
     video_id: str
     status: VideoStatus
     video_url: str | None = None
     error: str | None = None
+    error_code: str | None = None
+    thumbnail_url: str | None = None
+    duration_seconds: float | None = None
+    captioned_video_url: str | None = None
+    subtitle_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +132,18 @@ class Provider(Protocol):
     async def verify_key(self, api_key: str) -> Account:
         """Return the account of this key; raise `ApiKeyRejected` if the key is not valid."""
 
-    async def list_avatars(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Avatar]:
-        """Return one page of the avatars this key may use; a provider may cap `limit` lower."""
+    async def list_avatars(
+        self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
+    ) -> Page[Avatar]:
+        """Return one page of the avatars this key may use, the account's own first.
 
-    async def list_voices(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Voice]:
-        """Return one page of the voices this key may use; a provider may cap `limit` lower."""
+        Every item matches `filters`. A page may have fewer items than `limit`, even none, before the last one.
+        """
+
+    async def list_voices(
+        self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
+    ) -> Page[Voice]:
+        """Return one page of the voices this key may use, as `list_avatars` does."""
 
     async def create_video(
         self,

@@ -1,14 +1,16 @@
 """HeyGen's v3 API (base URL `https://api.heygen.com`, header `X-Api-Key`).
 
-A create is sent once, unless the connection could not even be opened. `Idempotency-Key` goes with it,
-but is not relied on: that `POST /v3/videos` honours it is hearsay, the reference says of another v3
-POST that the header is *not* honoured, and HeyGen's own client never repeats a POST after a fault.
-A 409 `request_in_progress` means that the first request with that key is still being answered.
+A create carries an `Idempotency-Key`, which https://developers.heygen.com/reference/create-video documents since
+May 2026: for 24 hours, a request with the same key replays the first answer, even if the body differs, and gets
+409 `request_in_progress` while the first is in flight. Whether error answers are replayed is not documented. The
+replay is a snapshot: ask for the video's state. This module itself sends a create once, unless the connection
+could not even be opened.
 """
 
 import json
 from collections.abc import Mapping
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -16,9 +18,9 @@ from pydantic import BaseModel, JsonValue
 
 from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRejected, ProviderUnexpectedAnswer
 
-from .base import Account, Avatar, Page, ProviderSpec, Video, Voice
+from .base import Account, Avatar, Filters, Ownership, Page, ProviderSpec, Video, Voice
+from .heygen_errors import NAME, to_error
 from .heygen_models import (
-    NAME,
     TOKEN_LIMIT,
     AvatarLook,
     Envelope,
@@ -28,18 +30,19 @@ from .heygen_models import (
     VoiceEntry,
     next_token_of,
     parse,
-    to_error,
-    to_video,
 )
-from .text import is_header_safe, sanitize
+from .text import is_header_safe
 from .transport import ProviderTransport, Response, Timeouts
 
+T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 TITLE = "HeyGen"
 
 LOOKS_PER_PAGE = 50
 VOICES_PER_PAGE = 100
+OWNERSHIPS: Final[tuple[Ownership, ...]] = ("private", "public")
+GENDERS = frozenset({"male", "female"})
 
 # What the arguments of create_video say, what would speak instead of the script, and where HeyGen
 # would report to instead of to us.
@@ -69,23 +72,40 @@ class HeyGen:
         self._creating = creating
 
     async def verify_key(self, api_key: str) -> Account:
-        user = (await self._get(api_key, "/users/me", Envelope[User])).data
-        return Account(label=sanitize(user.email or user.username, secret=api_key))
+        """https://developers.heygen.com/reference/get-current-user"""
+        return (await self._get(api_key, "/users/me", Envelope[User])).data.account(api_key)
 
-    async def list_avatars(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Avatar]:
-        query = _page_query(min(limit, LOOKS_PER_PAGE), page_token)
-        page = await self._get(api_key, "/avatars/looks", Listing[AvatarLook], query)
-        avatars = (Avatar(a.id, a.name or a.id, a.preview_image_url, a.gender) for a in page.data)
-        return Page(tuple(avatars), next_token_of(page, page_token))
+    async def list_avatars(
+        self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
+    ) -> Page[Avatar]:
+        """https://developers.heygen.com/reference/list-avatar-looks: `limit` 1-50, no filter but the ownership.
 
-    async def list_voices(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Voice]:
-        query = _page_query(min(limit, VOICES_PER_PAGE), page_token)
-        page = await self._get(api_key, "/voices", Listing[VoiceEntry], query)
-        voices = (
-            Voice(v.voice_id, v.name or v.voice_id, v.preview_audio_url, v.gender, v.language)
-            for v in page.data
-        )
-        return Page(tuple(voices), next_token_of(page, page_token))
+        A look's id is the `avatar_id` of a video; the id of a group (`/v3/avatars`) is not.
+        """
+        position = _Position.of(page_token, filters)
+        query = {"ownership": position.ownership, "limit": str(min(limit, LOOKS_PER_PAGE))}
+        page = await self._get(api_key, "/avatars/looks", Listing[AvatarLook], query | position.query())
+        avatars = (look.avatar(position.ownership, api_key) for look in page.data)
+        return Page(tuple(filter(filters.match, avatars)), position.next(page, filters))
+
+    async def list_voices(
+        self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
+    ) -> Page[Voice]:
+        """https://developers.heygen.com/docs/voices/search-voices: `limit` 1-100, filters for gender and language.
+
+        `type` defaults to `public`: an account's own cloned voices are listed only with `type=private`.
+        """
+        position = _Position.of(page_token, filters)
+        query = {"type": position.ownership, "limit": str(min(limit, VOICES_PER_PAGE))}
+        if filters.gender and filters.gender.casefold() in GENDERS:
+            query["gender"] = filters.gender.casefold()
+        if filters.language:  # a name, such as English
+            query["language"] = filters.language
+        page = await self._get(api_key, "/voices", Listing[VoiceEntry], query | position.query())
+        # What HeyGen's language filter selects is its own matter: a multilingual voice may speak English.
+        own_filters = replace(filters, language=None)
+        voices = (entry.voice(position.ownership) for entry in page.data)
+        return Page(tuple(filter(own_filters.match, voices)), position.next(page, filters))
 
     async def create_video(
         self,
@@ -98,6 +118,7 @@ class HeyGen:
         title: str | None,
         options: Mapping[str, JsonValue],
     ) -> Video:
+        """https://developers.heygen.com/reference/create-video: a flat body with `type`; errors name a `param`."""
         fields: dict[str, JsonValue] = {k: v for k, v in options.items() if k not in RESERVED_OPTIONS}
         fields |= {"type": "avatar", "avatar_id": avatar_id, "script": script}
         fields |= {k: v for k, v in (("voice_id", voice_id), ("title", title)) if v is not None}
@@ -110,13 +131,14 @@ class HeyGen:
             content=_encode(fields),
         )
         answer = await self._call(request, Envelope[VideoState], api_key, self._creating, repeatable=False)
-        return to_video(answer.data, api_key)
+        return answer.data.video(api_key)
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
+        """https://developers.heygen.com/reference/get-video: links are presigned; how long is not documented."""
         if not video_id.strip("."):  # "", "." and ".." are other paths, however they are quoted
             raise ProviderNotFound(NAME, "HeyGen has no such video.", provider_code="video_not_found")
         answer = await self._get(api_key, f"/videos/{quote(video_id, safe='')}", Envelope[VideoState])
-        return to_video(answer.data, api_key)
+        return answer.data.video(api_key)
 
     async def _get(
         self, api_key: str, path: str, shape: type[M], query: Mapping[str, str] | None = None
@@ -151,21 +173,44 @@ class HeyGen:
         self, request: httpx.Request, shape: type[M], api_key: str, timing: Timeouts, *, repeatable: bool
     ) -> M:
         def read_answer(answer: Response) -> M:
-            if (error := to_error(answer, api_key)) is not None:
-                raise error
-            if (parsed := parse(shape, answer.body)) is None:
-                raise ProviderUnexpectedAnswer(NAME, "HeyGen's answer has an unexpected shape.")
+            parsed = parse(shape, answer.body)
+            # The answer to a create that names a video is that video, whatever else it says: it is paid for.
+            if parsed is None or repeatable:
+                if (error := to_error(answer, api_key)) is not None:
+                    raise error
+                if parsed is None:
+                    raise ProviderUnexpectedAnswer(NAME, "HeyGen's answer has an unexpected shape.")
             return parsed
 
         return await self._transport.call(request, read_answer, budget=timing.budget, repeatable=repeatable)
 
 
-def _page_query(limit: int, page_token: str | None) -> dict[str, str]:
-    if page_token is None:
-        return {"limit": str(limit)}
-    if len(page_token) > TOKEN_LIMIT or not page_token.isprintable():  # no URL could carry it
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """A page in the account's own list or in the public one. As a page token: `private`, `public:TOKEN`."""
+
+    ownership: Ownership
+    token: str | None = None
+
+    @classmethod
+    def of(cls, page_token: str | None, filters: Filters) -> "_Position":
+        if page_token is None:
+            return cls(filters.ownership or "private")
+        name, _, token = page_token.partition(":")
+        for ownership in OWNERSHIPS:
+            # Refuse what no URL could carry.
+            if name == ownership and len(token) <= TOKEN_LIMIT and (not token or token.isprintable()):
+                return cls(ownership, token or None)
         raise ProviderRejected(NAME, "HeyGen has no such page.", provider_code="invalid_token")
-    return {"limit": str(limit), "token": page_token}
+
+    def query(self) -> dict[str, str]:
+        return {"token": self.token} if self.token else {}
+
+    def next(self, page: Listing[T], filters: Filters) -> str | None:
+        """Return the token of the page after this one: the public list follows the account's own."""
+        if token := next_token_of(page, self.token):
+            return f"{self.ownership}:{token}"
+        return "public" if self.ownership == "private" and filters.ownership is None else None
 
 
 def _encode(fields: Mapping[str, JsonValue]) -> bytes:

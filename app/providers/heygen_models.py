@@ -1,53 +1,58 @@
-"""What HeyGen's v3 API answers: the shapes that this service reads, and what its errors mean.
+"""What HeyGen's v3 API answers: the shapes that this service reads. Its errors are in heygen_errors.
 
-Source: HeyGen's API reference and the schemas in its own command line client
-(github.com/heygen-com/heygen-cli, July 2026). Unknown fields are ignored, unknown states are not final.
+Source: HeyGen's API reference (a link at each shape), and the schemas in its own command line client
+(https://github.com/heygen-com/heygen-cli, July 2026). Unknown fields are ignored, unknown states are not final.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import AliasChoices, BaseModel, FailFast, Field, ValidationError
-
-from app.errors import (
-    ApiKeyRejected,
-    ProviderError,
-    ProviderNotFound,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderUnavailable,
-    ProviderUnexpectedAnswer,
-    QuotaExceeded,
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    FailFast,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
-from app.http import retry_after_seconds
 
-from .base import Video, VideoStatus
+from app.errors import ProviderUnexpectedAnswer
+
+from .base import Account, Avatar, Ownership, Remaining, Video, VideoStatus, Voice
+from .heygen_errors import NAME, clean_code, explain
 from .text import Identifier, Label, WebUrl, sanitize
-from .transport import Response
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
-NAME = "heygen"
-TOKEN_LIMIT = 2048
-ITEMS_LIMIT = 500  # 100 is the most that can be asked for; validating 2 MB of tiny ones takes 0.4 s
+# 1,024 characters fit into our own cursor, encoded.
+TOKEN_LIMIT: Final = 1024
+ITEMS_LIMIT: Final = 500  # 100 is the most that can be asked for; validating 2 MB of tiny ones takes 0.4 s
 
-_OUT_OF_CREDIT = {"insufficient_credit", "quota_exceeded"}
-_STATUSES: Mapping[str, VideoStatus] = {
+_STATUSES: Final[Mapping[str, VideoStatus]] = {
     "waiting": "pending",
     "pending": "pending",
     "completed": "completed",
     "failed": "failed",
 }
+_UNUSABLE: Final[Mapping[str, str]] = {
+    "processing": "HeyGen is still making this avatar.",
+    "pending_consent": "The person shown has not given consent yet. Complete the consent at HeyGen.",
+    "failed": "HeyGen could not make this avatar.",
+}
 
 
-class _Error(BaseModel):
-    code: str | int | None = None
-    message: str | None = None
+def _none_if_malformed(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
 
 
-class _Failure(BaseModel):
-    error: _Error | str | None = None
+Lenient = WrapValidator(_none_if_malformed)
+"""For what is only shown: a new shape of it must not cost a key check or a paid video."""
 
 
 class Envelope(BaseModel, Generic[T]):
@@ -60,32 +65,162 @@ class Listing(BaseModel, Generic[T]):
     next_token: str | None = Field(default=None, max_length=TOKEN_LIMIT)
 
 
+class _Wallet(BaseModel):
+    currency: Label  # usd or credits
+    remaining_balance: FiniteFloat | None = None
+
+
+class _Credits(BaseModel):
+    remaining: FiniteFloat | None = None
+
+
+class _SubscriptionCredits(BaseModel):
+    premium_credits: _Credits | None = None
+    add_on_credits: _Credits | None = None
+
+
+class _Subscription(BaseModel):
+    credits: _SubscriptionCredits | None = None
+
+    def remaining_credits(self) -> float | None:
+        """Return the plan's and the added credits together; None if neither is known."""
+        if self.credits is None:
+            return None
+        parts = (self.credits.premium_credits, self.credits.add_on_credits)
+        amounts = [part.remaining for part in parts if part and part.remaining is not None]
+        return sum(amounts) if amounts else None
+
+
+class _UsageBased(BaseModel):
+    spending_current_usd: FiniteFloat | None = None
+    spending_cap_usd: FiniteFloat | None = None
+    remaining_credits: FiniteFloat | None = None
+
+
 class User(BaseModel):
+    """https://developers.heygen.com/reference/get-current-user: one of the three blocks is set."""
+
     username: Label
     email: Label | None = None
+    billing_type: Annotated[Label | None, Lenient] = None
+    wallet: Annotated[_Wallet | None, Lenient] = None
+    subscription: Annotated[_Subscription | None, Lenient] = None
+    usage_based: Annotated[_UsageBased | None, Lenient] = None
+
+    def account(self, api_key: str) -> Account:
+        """Return the account, without the key wherever HeyGen might repeat it."""
+        label = sanitize(self.email or self.username, secret=api_key)
+        return Account(label, self.billing_type or None, self._remaining())
+
+    def _remaining(self) -> Remaining | None:
+        if self.wallet is not None:
+            return _left(self.wallet.remaining_balance, self.wallet.currency)
+        if self.subscription is not None:
+            return _left(self.subscription.remaining_credits(), "credits")
+        if (usage := self.usage_based) is not None:
+            if usage.remaining_credits is not None:
+                return _left(usage.remaining_credits, "credits")
+            if usage.spending_cap_usd is not None:
+                return _left(max(0.0, usage.spending_cap_usd - (usage.spending_current_usd or 0)), "usd")
+        return None
+
+
+def _left(amount: float | None, unit: str) -> Remaining | None:
+    return None if amount is None else Remaining(amount, unit)
+
+
+class _LookError(BaseModel):
+    code: str | None = None
+    message: str | None = None
 
 
 class AvatarLook(BaseModel):
+    """https://developers.heygen.com/reference/list-avatar-looks: `status` only on private looks."""
+
     id: Identifier
     name: Label | None = None
     preview_image_url: WebUrl | None = None
     gender: Label | None = None
+    status: str | None = None
+    error: Annotated[_LookError | None, Lenient] = None
+
+    def avatar(self, ownership: Ownership, api_key: str) -> Avatar:
+        """Return the avatar; one whose status is neither null nor `completed` is not usable yet."""
+        return Avatar(
+            self.id,
+            self.name or self.id,
+            self.preview_image_url,
+            self.gender,
+            ownership,
+            self._unusable_reason(api_key),
+        )
+
+    def _unusable_reason(self, api_key: str) -> str | None:
+        if self.status in (None, "completed"):
+            return None
+        reason = _UNUSABLE.get(self.status or "", "HeyGen does not say that this avatar is ready.")
+        message = sanitize(self.error.message or "", secret=api_key) if self.error else ""
+        return f"{reason} HeyGen says: {message}" if message else reason
 
 
 class VoiceEntry(BaseModel):
+    """https://developers.heygen.com/docs/voices/search-voices: the list has no status."""
+
     voice_id: Identifier
     name: Label | None = None
     preview_audio_url: WebUrl | None = None
     gender: Label | None = None
     language: Label | None = None
 
+    def voice(self, ownership: Ownership) -> Voice:
+        return Voice(
+            self.voice_id,
+            self.name or self.voice_id,
+            self.preview_audio_url,
+            self.gender,
+            self.language,
+            ownership,
+        )
+
 
 class VideoState(BaseModel):
+    """https://developers.heygen.com/reference/get-video, and the answer of a create."""
+
     id: Identifier = Field(validation_alias=AliasChoices("id", "video_id"))  # the second in a create's answer
-    status: str
+    status: str = "pending"
     video_url: WebUrl | None = None
-    failure_code: str | None = None
+    thumbnail_url: Annotated[WebUrl | None, Lenient] = None
+    duration: Annotated[FiniteFloat | None, Field(ge=0), Lenient] = None
+    captioned_video_url: Annotated[WebUrl | None, Lenient] = None
+    subtitle_url: Annotated[WebUrl | None, Lenient] = None
+    failure_code: str | int | None = None
     failure_message: str | None = None
+
+    def video(self, api_key: str) -> Video:
+        """Return the video. A completed one without a link is not there yet: `completed` promises one."""
+        status = _STATUSES.get(self.status, "processing")
+        if status == "failed":
+            code = clean_code(self.failure_code, api_key)
+            message = sanitize(self.failure_message or "", secret=api_key)
+            return Video(
+                self.id,
+                status,
+                error=explain(code, message) or "HeyGen could not make the video and gave no reason.",
+                error_code=code or None,
+            )
+        if status != "completed":
+            return Video(self.id, status)
+        if self.video_url is None:
+            return Video(self.id, "processing")
+        return Video(
+            self.id,
+            status,
+            self.video_url,
+            thumbnail_url=self.thumbnail_url,
+            duration_seconds=self.duration,
+            captioned_video_url=self.captioned_video_url,
+            subtitle_url=self.subtitle_url,
+        )
 
 
 def parse(shape: type[M], body: bytes) -> M | None:
@@ -95,61 +230,8 @@ def parse(shape: type[M], body: bytes) -> M | None:
         return None
 
 
-def to_error(answer: Response, api_key: str) -> ProviderError | None:
-    """Return what an answer says went wrong, None if nothing did. An error may come in a 200 as well."""
-    stated = _stated_error(answer.body)
-    code = sanitize(str(stated.code or ""), limit=64, secret=api_key) if stated else ""
-    message = sanitize(stated.message or "", secret=api_key) if stated else ""
-    status = answer.status
-    if status == 401 or code == "unauthorized":
-        return ApiKeyRejected(NAME, "HeyGen rejected the API key.")
-    if status == 402 or code in _OUT_OF_CREDIT:
-        message = message or "The HeyGen account is out of credit."
-        return QuotaExceeded(NAME, message, provider_code=code or str(status))
-    if passing := _passing_fault(answer, code):
-        return passing
-    if stated is not None and (status < 300 or status >= 400):
-        kind = ProviderNotFound if status == 404 or code.endswith("not_found") else ProviderRejected
-        return kind(NAME, message or "HeyGen refused the call.", provider_code=code or str(status))
-    if 200 <= status < 300:
-        return None
-    return ProviderUnexpectedAnswer(NAME, f"HeyGen answered {status} without saying why.")
-
-
-def _passing_fault(answer: Response, code: str) -> ProviderError | None:
-    retry_after = retry_after_seconds(answer.headers.get("retry-after"))
-    if answer.status == 429 or code == "rate_limit_exceeded":
-        return ProviderRateLimited(NAME, "HeyGen takes no more calls just now.", retry_after=retry_after)
-    if code == "request_in_progress":
-        # The first request with this Idempotency-Key makes the video; asked again, HeyGen replays it.
-        message = "HeyGen is still working on the same request."
-        return ProviderUnavailable(NAME, message, retry_after=5.0 if retry_after is None else retry_after)
-    if answer.status >= 500 or code == "internal_error":
-        return ProviderUnavailable(NAME, "HeyGen has a fault of its own.", retry_after=retry_after)
-    return None
-
-
-def _stated_error(body: bytes) -> _Error | None:
-    failure = parse(_Failure, body)
-    if failure is None or not failure.error:
-        return None
-    return failure.error if isinstance(failure.error, _Error) else _Error(message=failure.error)
-
-
 def next_token_of(page: Listing[T], page_token: str | None) -> str | None:
     token = page.next_token if page.has_more else None
     if token and token == page_token:
         raise ProviderUnexpectedAnswer(NAME, "HeyGen's next page is the same page again.")
     return token or None
-
-
-def to_video(video: VideoState, api_key: str) -> Video:
-    """A completed video without a link is not there yet: `completed` promises one."""
-    status = _STATUSES.get(video.status, "processing")
-    if status == "completed" and video.video_url is None:
-        status = "processing"
-    error = None
-    if status == "failed":
-        error = ": ".join(part for part in (video.failure_code, video.failure_message) if part)
-        error = sanitize(error, secret=api_key) or "HeyGen gave no reason."
-    return Video(video.id, status, video.video_url if status == "completed" else None, error)

@@ -1,4 +1,4 @@
-"""The avatars and voices of the stand-in HeyGen: twelve of each."""
+"""The avatars and voices of the stand-in HeyGen: twelve public ones of each, and those that every account owns."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,19 @@ from .portraits import Colours
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    """`status` and `error` are set for private avatars only, as HeyGen does."""
+
     id: str
     name: str
     gender: str
     colours: Colours
     voice_id: str
+    status: str | None = None
+    error: str | None = None
+
+    @property
+    def is_private(self) -> bool:
+        return self.status is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,7 @@ class Speaker:
     gender: str
     language: str
     pitch: float
+    is_private: bool = False
 
 
 _DUSK, _SEA, _LEAF, _PEACH = (
@@ -58,19 +67,27 @@ _SPEAKERS = (
     ("omar", "Omar", "male", "Arabic", 116.0),
 )
 
-SPEAKERS = {
-    speaker.id: speaker
-    for speaker in (
-        Speaker(f"sandbox-voice-{key}", name, gender, language, pitch)
-        for key, name, gender, language, pitch in _SPEAKERS
+_OWN_SPEAKERS = (Speaker("sandbox-voice-own", "My own voice", "female", "English", 225.0, is_private=True),)
+_OWN_COLOURS = Colours(_SEA, "#d9a27c", "#2b1d16", "#3d5a80")
+_OWN_PEOPLE = tuple(
+    Person(f"sandbox-{key}", name, "female", _OWN_COLOURS, "sandbox-voice-own", status, error)
+    for key, name, status, error in (
+        ("own", "My own avatar", "completed", None),
+        ("own-processing", "My own avatar, in the making", "processing", None),
+        ("own-consent", "My colleague", "pending_consent", None),
+        ("own-failed", "My own avatar, blurred", "failed", "The video is too dark."),
     )
-}
-PEOPLE = {
-    person.id: person
-    for person in (
-        Person(f"sandbox-{key}", name, gender, Colours(backdrop, skin, hair, clothes), voice_id)
-        for (key, name, gender, backdrop, skin, hair, clothes), voice_id in zip(
-            _PEOPLE, SPEAKERS, strict=True
-        )
+)
+_PUBLIC_SPEAKERS = tuple(
+    Speaker(f"sandbox-voice-{key}", name, gender, language, pitch)
+    for key, name, gender, language, pitch in _SPEAKERS
+)
+_PUBLIC_PEOPLE = tuple(
+    Person(f"sandbox-{key}", name, gender, Colours(backdrop, skin, hair, clothes), speaker.id)
+    for (key, name, gender, backdrop, skin, hair, clothes), speaker in zip(
+        _PEOPLE, _PUBLIC_SPEAKERS, strict=True
     )
-}
+)
+
+SPEAKERS = {speaker.id: speaker for speaker in _OWN_SPEAKERS + _PUBLIC_SPEAKERS}
+PEOPLE = {person.id: person for person in _OWN_PEOPLE + _PUBLIC_PEOPLE}

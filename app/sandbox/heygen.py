@@ -1,49 +1,45 @@
-"""A stand-in for HeyGen's v3 API, written from its documentation: paging, errors, idempotent replays, rendering.
+"""A stand-in for HeyGen's v3 API, written from its documentation: paging, filters, balances, errors, rendering.
 
 Inputs select the behaviour:
 
-- A key that starts with `sandbox-` is valid. `sandbox-nocredit…` has no credit for a video, `sandbox-limited…` is
-  rate-limited, and `sandbox-revoked…` is rejected by every call except `/v3/users/me`.
-- A script that contains `[fail]` leads to a failed video.
-- An `avatar_id` that starts with `missing` leads to a 404. Any other is accepted, even if it is not in the catalogue.
+- A key that starts with `sandbox-` is valid. `sandbox-nocredit…` has no credit for a video, `sandbox-quota…` has used
+  up its quota, `sandbox-limited…` is rate-limited, and `sandbox-revoked…` is rejected by every call except
+  `/v3/users/me`. `sandbox-subscription…` and `sandbox-usage…` are billed so; all others have a wallet.
+- A script that contains `[fail]` leads to a failed video; `[fail:CODE]` sets its `failure_code`.
+- An `avatar_id` that starts with `missing` leads to a 404. Any other is accepted, even if it is not in the catalogue,
+  but for private avatars that are not completed.
 """
 
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .catalogue import PEOPLE, SPEAKERS
-from .media import Media
+from .catalogue import PEOPLE, SPEAKERS, Person, Speaker
+from .heygen_rules import HeyGenError, check_choice, check_video
+from .media import VIDEO_SECONDS, Media
 
 RETRY_AFTER_SECONDS = 30
-RESOLUTIONS = {"720p", "1080p", "4k"}
-ASPECT_RATIOS = {"16:9", "9:16", "4:5", "5:4", "1:1", "auto"}
 _IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_\-:.]{1,255}")
-
-
-class HeyGenError(Exception):
-    """An error response in HeyGen's format."""
-
-    def __init__(self, status: int, code: str, message: str, *, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        error = {"code": code, "message": message, "doc_url": f"https://developers.heygen.com/docs#{code}"}
-        self.content = {"error": error if param is None else error | {"param": param}}
+_FAILURE = re.compile(r"\[fail(?::(\w+))?\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
+    """A video. `failure_code` is set if it will fail; `caption` is what the create asked for."""
+
     id: str
     title: str | None
-    fails: bool
+    avatar_id: str
+    failure_code: str | None
+    caption: dict[str, Any] | None
     started: float = field(default_factory=time.monotonic)
 
 
@@ -65,34 +61,35 @@ class StandInHeyGen:
         self._accounts: dict[str, Account] = {}
 
     async def me(self, request: Request) -> Response:
-        _key_of(request)
-        return JSONResponse(
-            {
-                "data": {
-                    "username": "sandbox-user",
-                    "email": "sandbox@example.com",
-                    "first_name": "Sandbox",
-                    "last_name": "User",
-                    "billing_type": "wallet",
-                    "wallet": {"currency": "usd", "remaining_balance": 100.0},
-                }
-            }
-        )
+        user = {
+            "username": "sandbox-user",
+            "email": "sandbox@example.com",
+            "first_name": "Sandbox",
+            "last_name": "User",
+        }
+        return JSONResponse({"data": user | _balance(_key_of(request))})
 
     async def looks(self, request: Request) -> Response:
         self._account_of(request)
-        looks = [
-            self._person(person.id) | {"group_id": person.id, "avatar_type": "studio_avatar"}
-            for person in PEOPLE.values()
-        ]
-        return _page(request, looks, max_limit=50)
+        people = _owned_by(request, "ownership", PEOPLE.values())
+        avatar_type = check_choice(request, "avatar_type", "studio_avatar", "digital_twin", "photo_avatar")
+        group_id = request.query_params.get("group_id")
+        looks = [self._look(person) for person in people if group_id in (None, person.id)]
+        found = [look for look in looks if avatar_type in (None, look["avatar_type"])]
+        return _page(request, found, max_limit=50)
 
     async def groups(self, request: Request) -> Response:
         self._account_of(request)
-        return _page(request, [self._person(id_) | {"looks_count": 1} for id_ in PEOPLE], max_limit=50)
+        people = _owned_by(request, "ownership", PEOPLE.values())
+        return _page(request, [self._person(person) | {"looks_count": 1} for person in people], max_limit=50)
 
-    def _person(self, avatar_id: str) -> dict[str, Any]:
-        person = PEOPLE[avatar_id]
+    def _look(self, person: Person) -> dict[str, Any]:
+        kind = "digital_twin" if person.is_private else "studio_avatar"
+        error = {"code": "avatar_failed", "message": person.error} if person.error else None
+        state = {"status": person.status, "error": error}
+        return self._person(person) | {"group_id": person.id, "avatar_type": kind} | state
+
+    def _person(self, person: Person) -> dict[str, Any]:
         return {
             "id": person.id,
             "name": person.name,
@@ -103,16 +100,22 @@ class StandInHeyGen:
 
     async def voices(self, request: Request) -> Response:
         self._account_of(request)
+        gender = check_choice(request, "gender", "male", "female")
+        language = request.query_params.get("language")
         voices = [
             {
                 "voice_id": speaker.id,
                 "name": speaker.name,
                 "gender": speaker.gender,
                 "language": speaker.language,
-                "type": "public",
+                "type": "private" if speaker.is_private else "public",
                 "preview_audio_url": self._media.sound_url(speaker.id),
+                "support_pause": True,
+                "support_locale": False,
             }
-            for speaker in SPEAKERS.values()
+            # Without a type, HeyGen lists the public voices only.
+            for speaker in _owned_by(request, "type", SPEAKERS.values(), default="public")
+            if gender in (None, speaker.gender) and language in (None, speaker.language)
         ]
         return _page(request, voices, max_limit=100)
 
@@ -127,8 +130,17 @@ class StandInHeyGen:
             raise HeyGenError(
                 402, "insufficient_credit", "Your account has 0 credits but this video needs 1."
             )
-        body = _validated(await _json(request))
-        video = Rendering(uuid.uuid4().hex, body.get("title"), "[fail]" in body["script"])
+        if _key_of(request).startswith("sandbox-quota"):
+            raise HeyGenError(429, "quota_exceeded", "You have used up your quota.")
+        body = check_video(await _json(request))
+        failure = _FAILURE.search(body["script"])
+        video = Rendering(
+            uuid.uuid4().hex,
+            body.get("title"),
+            body["avatar_id"],
+            (failure[1] or "rendering_failed") if failure else None,
+            body.get("caption"),
+        )
         account.videos[video.id] = video
         answer = {"data": {"video_id": video.id, "status": "waiting", "output_format": "mp4"}}
         if key is not None:
@@ -152,10 +164,21 @@ class StandInHeyGen:
             return state
         if age < self._waiting + self._rendering:
             return state | {"status": "processing"}
-        if video.fails:
-            failure = {"failure_code": "rendering_failed", "failure_message": "The script asked for it."}
+        if video.failure_code:
+            failure = {"failure_code": video.failure_code, "failure_message": "The script asked for it."}
             return state | {"status": "failed"} | failure
-        return state | {"status": "completed", "video_url": self._media.video_url(video.id), "duration": 4.0}
+        person = PEOPLE.get(video.avatar_id, next(iter(PEOPLE.values())))
+        state |= {
+            "status": "completed",
+            "video_url": self._media.video_url(video.id),
+            "thumbnail_url": self._media.picture_url(person.id),
+            "duration": VIDEO_SECONDS,
+        }
+        if video.caption is not None:  # the file always, burned in only with a style
+            state["subtitle_url"] = self._media.subtitle_url(video.id)
+            if video.caption.get("style"):
+                state["captioned_video_url"] = self._media.captioned_video_url(video.id)
+        return state
 
     def _account_of(self, request: Request) -> Account:
         key = _key_of(request)
@@ -183,22 +206,37 @@ async def _json(request: Request) -> dict[str, Any]:
     return body
 
 
-def _validated(body: dict[str, Any]) -> dict[str, Any]:
-    rules = {
-        "type": body.get("type") == "avatar",
-        "avatar_id": bool(body.get("avatar_id")) and isinstance(body["avatar_id"], str),
-        "script": isinstance(body.get("script"), str) and 1 <= len(body["script"]) <= 5000,
-        "voice_id": isinstance(body.get("voice_id") or "", str),
-        "title": isinstance(body.get("title") or "", str),
-        "resolution": str(body.get("resolution", "1080p")) in RESOLUTIONS,
-        "aspect_ratio": str(body.get("aspect_ratio", "16:9")) in ASPECT_RATIOS,
-    }
-    for param, holds in rules.items():
-        if not holds:
-            raise HeyGenError(400, "invalid_parameter", f"{param} is missing or invalid.", param=param)
-    if body["avatar_id"].startswith("missing"):
-        raise HeyGenError(404, "avatar_not_found", "Avatar not found.", param="avatar_id")
-    return body
+def _balance(key: str) -> dict[str, Any]:
+    """Return the billing type and its block; the other two are null."""
+    blocks: dict[str, Any] = {"wallet": None, "subscription": None, "usage_based": None}
+    if key.startswith("sandbox-subscription"):
+        credits_left = {
+            "premium_credits": {"remaining": 120, "resets_at": "2027-01-01T00:00:00Z"},
+            "add_on_credits": None,
+        }
+        blocks["subscription"] = {"plan": "pro", "credits": credits_left}
+    elif key.startswith("sandbox-usage"):
+        blocks["usage_based"] = {"spending_current_usd": 12.5, "spending_cap_usd": 100.0}
+    else:
+        balance = 0.0 if key.startswith("sandbox-nocredit") else 100.0
+        blocks["wallet"] = {
+            "currency": "usd",
+            "remaining_balance": balance,
+            "auto_reload": {"enabled": False},
+        }
+    [billing_type] = [name for name, block in blocks.items() if block is not None]
+    return {"billing_type": billing_type} | blocks
+
+
+Owned = TypeVar("Owned", Person, Speaker)
+
+
+def _owned_by(
+    request: Request, param: str, items: Iterable[Owned], default: str | None = None
+) -> list[Owned]:
+    """Return the items that the query asks for: `private`, `public`, or all."""
+    wanted = check_choice(request, param, "private", "public") or default
+    return [item for item in items if wanted is None or item.is_private == (wanted == "private")]
 
 
 def _page(request: Request, items: Sequence[dict[str, Any]], *, max_limit: int) -> Response:

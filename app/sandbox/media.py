@@ -1,4 +1,4 @@
-"""The files that the stand-in HeyGen links to: public pictures and sounds, and videos with links that expire."""
+"""The files that the stand-in HeyGen links to: public pictures and sounds; videos and subtitles by expiring links."""
 
 import hashlib
 import hmac
@@ -16,6 +16,8 @@ from .portraits import portrait_svg, voice_wav
 
 # Four seconds of a talking portrait from portraits.py, encoded by ffmpeg as H.264 and AAC.
 VIDEO_FILE = Path(__file__).parent / "files" / "video.mp4"
+VIDEO_SECONDS = 4.0
+SUBTITLES = "1\n00:00:00,000 --> 00:00:04,000\nHello from the sandbox.\n"
 
 # The settings page, which has another origin, shows these files in <img>, <audio> and <video>.
 HEADERS = {
@@ -36,7 +38,7 @@ class Media:
             routes=[
                 Route("/avatars/{avatar_id}.svg", self._picture),
                 Route("/voices/{voice_id}.wav", self._sound),
-                Route("/videos/{video_id}.mp4", self._video),
+                Route("/videos/{name}", self._video_file),
             ]
         )
 
@@ -47,13 +49,21 @@ class Media:
         return f"{self.url}/voices/{voice_id}.wav"
 
     def video_url(self, video_id: str) -> str:
+        return self._signed_url(f"{video_id}.mp4")
+
+    def captioned_video_url(self, video_id: str) -> str:
+        return self._signed_url(f"{video_id}.captioned.mp4")
+
+    def subtitle_url(self, video_id: str) -> str:
+        return self._signed_url(f"{video_id}.srt")
+
+    def _signed_url(self, name: str) -> str:
         """Return a signed link that is valid for `link_seconds`."""
         expires = str(int(time.time() + self._link_seconds))
-        signature = self._signature(video_id, expires)
-        return f"{self.url}/videos/{video_id}.mp4?Expires={expires}&Signature={signature}"
+        return f"{self.url}/videos/{name}?Expires={expires}&Signature={self._signature(name, expires)}"
 
-    def _signature(self, video_id: str, expires: str) -> str:
-        return hmac.digest(self._secret, f"{video_id}.{expires}".encode(), hashlib.sha256).hex()
+    def _signature(self, name: str, expires: str) -> str:
+        return hmac.digest(self._secret, f"{name}.{expires}".encode(), hashlib.sha256).hex()
 
     async def _picture(self, request: Request) -> Response:
         person = PEOPLE.get(request.path_params["avatar_id"])
@@ -68,11 +78,13 @@ class Media:
             return PlainTextResponse("Sound not found", 404, headers=HEADERS)
         return Response(voice_wav(speaker.pitch), headers=HEADERS, media_type="audio/wav")
 
-    async def _video(self, request: Request) -> Response:
-        expires = request.query_params.get("Expires", "")
-        signature = self._signature(request.path_params["video_id"], expires)
+    async def _video_file(self, request: Request) -> Response:
+        name, expires = request.path_params["name"], request.query_params.get("Expires", "")
+        signature = self._signature(name, expires)
         if not hmac.compare_digest(signature.encode(), request.query_params.get("Signature", "").encode()):
             return PlainTextResponse("AccessDenied", 403, headers=HEADERS)
         if int(expires) < time.time():
             return PlainTextResponse("Request has expired", 403, headers=HEADERS)
+        if name.endswith(".srt"):
+            return PlainTextResponse(SUBTITLES, headers=HEADERS, media_type="application/x-subrip")
         return FileResponse(VIDEO_FILE, headers=HEADERS, media_type="video/mp4")

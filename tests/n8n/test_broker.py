@@ -247,8 +247,8 @@ async def test_definite_refusal_is_passed_on_and_the_same_execution_may_retry(
     problem = assert_problem(response, status, code)
     assert "canary" not in response.text
     if code == "provider_rejected":
-        assert problem["detail"].startswith("HeyGen's words: ")
-        assert problem["provider_code"] in problem["detail"]
+        assert problem["provider_message"] == f"HeyGen's words: {problem['provider_code']}"
+        assert not problem["detail"].startswith(problem["provider_code"])
     if status == 429:
         assert response.headers["retry-after"] == "7"
     if code == "api_key_rejected":
@@ -359,8 +359,7 @@ async def test_get_records_the_provider_s_failure(heygen: HeyGen, stage: tuple[A
     heygen.state = {"status": "failed", "failure_code": "rendering", "failure_message": "canary-broker broke"}
     failed = (await api.poll_video(generation_id)).json()
     assert failed["status"] == failed["heygen_status"] == "failed"
-    assert failed["error"].startswith("rendering")
-    assert "canary-broker" not in failed["error"]
+    assert failed["error"] == "[redacted] broke"
     heygen.state = {"status": "completed", "video_url": "https://example.com/v.mp4"}
     assert (await api.poll_video(generation_id)).json()["status"] == "failed", "what was reported stands"
 

@@ -17,11 +17,12 @@ from app.errors import (
     ProviderRateLimited,
     ProviderRejected,
     ProviderUnavailable,
+    ProviderUnexpectedAnswer,
     QuotaExceeded,
 )
 from app.http import retry_after_seconds
 from app.providers import PROVIDERS
-from app.providers.base import Account, Avatar, Page, Provider, Video, Voice
+from app.providers.base import Account, Avatar, Filters, Page, Provider, Remaining, Video, Voice
 from app.providers.heygen import HeyGen
 from app.providers.transport import Timeouts
 
@@ -67,25 +68,75 @@ async def test_the_registry_makes_a_heygen_without_any_io() -> None:
         assert KEY not in repr(spec.create(client, spec.default_api_url))
 
 
-async def test_verify_key_asks_who_the_key_belongs_to() -> None:
-    heygen, seen = heygen_that_answers(
-        ok(
-            {
-                "data": {
-                    "username": "u-77",
-                    "email": "ada@example.com",
-                    "first_name": "Ada",
-                    "last_name": None,
-                    "billing_type": "wallet",
-                    "wallet": {"currency": "usd", "remaining_balance": 12.5},
-                }
-            }
-        )
-    )
+USER = {"username": "u-77", "email": "ada@example.com", "first_name": "Ada", "last_name": None}
 
-    assert await heygen.verify_key(KEY) == Account(label="ada@example.com")
+
+# https://developers.heygen.com/reference/get-current-user
+@pytest.mark.parametrize(
+    ("billing", "billing_type", "remaining"),
+    [
+        ({"wallet": {"currency": "usd", "remaining_balance": 42.5}}, "wallet", Remaining(42.5, "usd")),
+        ({"wallet": {"currency": "credits", "remaining_balance": 9}}, "wallet", Remaining(9, "credits")),
+        ({"wallet": {"currency": "usd", "remaining_balance": None}}, "wallet", None),
+        (
+            {
+                "subscription": {
+                    "plan": "pro",
+                    "credits": {
+                        "premium_credits": {"remaining": 100, "resets_at": "2027-01-01T00:00:00Z"},
+                        "add_on_credits": {"remaining": 20, "resets_at": None},
+                    },
+                }
+            },
+            "subscription",
+            Remaining(120, "credits"),
+        ),
+        (
+            {"subscription": {"plan": "free", "credits": {"premium_credits": None, "add_on_credits": None}}},
+            "subscription",
+            None,
+        ),
+        (
+            {
+                "usage_based": {
+                    "spending_current_usd": 12.5,
+                    "spending_cap_usd": 100,
+                    "remaining_credits": None,
+                }
+            },
+            "usage_based",
+            Remaining(87.5, "usd"),
+        ),
+        (
+            {"usage_based": {"spending_current_usd": 120, "spending_cap_usd": 100}},
+            "usage_based",
+            Remaining(0, "usd"),
+        ),
+        (
+            {"usage_based": {"included_credits": 10, "remaining_credits": 3}},
+            "usage_based",
+            Remaining(3, "credits"),
+        ),
+    ],
+)
+async def test_verify_key_reads_the_account_and_what_is_left_in_it(
+    billing: dict[str, Any], billing_type: str, remaining: Remaining | None
+) -> None:
+    blocks: dict[str, Any] = {"wallet": None, "subscription": None, "usage_based": None}
+    heygen, seen = heygen_that_answers(ok({"data": USER | {"billing_type": billing_type} | blocks | billing}))
+
+    assert await heygen.verify_key(KEY) == Account("ada@example.com", billing_type, remaining)
     assert str(seen[0].url) == "https://api.heygen.test/v3/users/me"
     assert seen[0].headers["X-Api-Key"] == KEY
+
+
+@pytest.mark.parametrize(
+    "wallet", ["much", {"currency": 7}, {"currency": "usd", "remaining_balance": "1e999"}]
+)
+async def test_a_balance_in_an_unknown_shape_is_no_reason_to_reject_a_key(wallet: Any) -> None:
+    heygen, _ = heygen_that_answers(ok({"data": USER | {"billing_type": None, "wallet": wallet}}))
+
+    assert await heygen.verify_key(KEY) == Account("ada@example.com")
 
 
 async def test_verify_key_falls_back_to_the_user_name() -> None:
@@ -94,46 +145,174 @@ async def test_verify_key_falls_back_to_the_user_name() -> None:
     assert await heygen.verify_key(KEY) == Account(label="u-77")
 
 
-async def test_list_avatars_reads_a_page_of_looks() -> None:
-    looks = [
-        {
-            "id": "look-1",
-            "name": "Ada in the office",
-            "avatar_type": "studio_avatar",
-            "gender": "female",
-            "preview_image_url": "https://files.heygen.ai/1.webp?Expires=1",
-        },
-        {"id": "look-2", "name": None, "gender": None, "preview_image_url": "javascript:alert(1)"},
-    ]
-    heygen, seen = heygen_that_answers(ok({"data": looks, "has_more": True, "next_token": "t 2&/"}))
+# https://developers.heygen.com/reference/list-avatar-looks
+LOOK = {
+    "id": "look-1",
+    "name": "Ada in the office",
+    "avatar_type": "digital_twin",
+    "group_id": "group-1",
+    "gender": "female",
+    "preview_image_url": "https://files.heygen.ai/1.webp?Expires=1",
+    "preview_video_url": None,
+    "default_voice_id": "voice-1",
+    "image_width": 1920,
+    "image_height": 1080,
+    "preferred_orientation": "landscape",
+    "status": "completed",
+    "error": None,
+    "tags": [],
+    "supported_api_engines": ["avatar_iv"],
+}
 
-    page = await heygen.list_avatars(KEY, limit=100, page_token="t 1&/")
 
+def listing(*items: Any, next_token: str | None = None) -> httpx.Response:
+    return ok({"data": items, "has_more": next_token is not None, "next_token": next_token})
+
+
+async def test_list_avatars_begins_with_the_account_s_own_looks() -> None:
+    odd = {"id": "look-2", "name": None, "gender": None, "preview_image_url": "javascript:alert(1)"}
+    heygen, seen = heygen_that_answers(listing(LOOK, odd, next_token="t 2&/"))
+
+    page = await heygen.list_avatars(KEY, filters=Filters(), limit=100, page_token=None)
+
+    preview = "https://files.heygen.ai/1.webp?Expires=1"
     assert page == Page(
         (
-            Avatar("look-1", "Ada in the office", "https://files.heygen.ai/1.webp?Expires=1", "female"),
-            Avatar("look-2", "look-2", None, None),
+            Avatar("look-1", "Ada in the office", preview, "female", "private"),
+            Avatar("look-2", "look-2", None, None, "private"),
         ),
-        "t 2&/",
+        "private:t 2&/",
     )
     assert seen[0].url.path == "/v3/avatars/looks"
-    assert dict(seen[0].url.params) == {"limit": "50", "token": "t 1&/"}  # 50: HeyGen's own maximum
+    assert dict(seen[0].url.params) == {"ownership": "private", "limit": "50"}  # 50: HeyGen's own maximum
 
 
-async def test_list_voices_reads_the_last_page() -> None:
-    voice = {
-        "voice_id": "voice-1",
-        "name": "Grace\x00\n",
+@pytest.mark.parametrize(
+    ("page_token", "filters", "query", "next_token"),
+    [
+        (None, Filters(), {"ownership": "private"}, "public"),
+        ("private:t 1&/", Filters(), {"ownership": "private", "token": "t 1&/"}, "public"),
+        ("public", Filters(), {"ownership": "public"}, None),
+        ("public:t", Filters(), {"ownership": "public", "token": "t"}, None),
+        (None, Filters(ownership="private"), {"ownership": "private"}, None),
+        (None, Filters(ownership="public"), {"ownership": "public"}, None),
+    ],
+)
+async def test_the_public_looks_follow_the_last_page_of_the_own_ones(
+    page_token: str | None, filters: Filters, query: dict[str, str], next_token: str | None
+) -> None:
+    heygen, seen = heygen_that_answers(listing(LOOK))
+
+    page = await heygen.list_avatars(KEY, filters=filters, limit=7, page_token=page_token)
+
+    assert dict(seen[0].url.params) == query | {"limit": "7"}
+    assert page.next_token == next_token
+    assert page.items[0].ownership == query["ownership"]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"status": None}, None),  # public looks have no status
+        ({"status": "completed"}, None),
+        ({"status": "processing"}, "HeyGen is still making this avatar."),
+        (
+            {"status": "pending_consent"},
+            "The person shown has not given consent yet. Complete the consent at HeyGen.",
+        ),
+        (
+            {"status": "failed", "error": {"code": "x", "message": f"Too dark {KEY}"}},
+            "HeyGen could not make this avatar. HeyGen says: Too dark [redacted]",
+        ),
+        ({"status": "failed", "error": "odd"}, "HeyGen could not make this avatar."),
+        ({"status": "a new one"}, "HeyGen does not say that this avatar is ready."),
+    ],
+)
+async def test_a_look_that_is_not_completed_is_listed_with_the_reason(
+    state: dict[str, Any], reason: str | None
+) -> None:
+    heygen, _ = heygen_that_answers(listing(LOOK | state))
+
+    page = await heygen.list_avatars(KEY, filters=Filters(), limit=20, page_token=None)
+
+    assert (page.items[0].unusable_reason, page.items[0].usable) == (reason, reason is None)
+
+
+# https://developers.heygen.com/docs/voices/search-voices
+VOICE = {
+    "voice_id": "voice-1",
+    "name": "Grace\x00\n",
+    "gender": "female",
+    "language": "English",
+    "preview_audio_url": None,
+    "support_pause": True,
+    "support_locale": False,
+    "type": "private",
+}
+
+
+async def test_list_voices_asks_for_the_account_s_cloned_voices_first() -> None:
+    heygen, seen = heygen_that_answers(listing(VOICE))
+
+    page = await heygen.list_voices(KEY, filters=Filters(), limit=100, page_token=None)
+
+    assert page == Page((Voice("voice-1", "Grace", None, "female", "English", "private"),), "public")
+    assert seen[0].url.path == "/v3/voices"
+    assert dict(seen[0].url.params) == {"type": "private", "limit": "100"}
+
+
+async def test_heygen_filters_voices_by_gender_and_language_and_this_service_by_name() -> None:
+    other = VOICE | {"voice_id": "voice-2", "name": "Hugo", "language": "Multilingual"}
+    heygen, seen = heygen_that_answers(listing(VOICE, other))
+
+    filters = Filters(q="GRA", gender="Female", language="English", ownership="public")
+    page = await heygen.list_voices(KEY, filters=filters, limit=9, page_token=None)
+
+    assert dict(seen[0].url.params) == {
+        "type": "public",
+        "limit": "9",
         "gender": "female",
         "language": "English",
-        "preview_audio_url": None,
     }
-    heygen, seen = heygen_that_answers(ok({"data": [voice], "has_more": False, "next_token": "left-over"}))
+    assert [voice.id for voice in page.items] == ["voice-1"]
 
-    page = await heygen.list_voices(KEY, limit=100, page_token=None)
 
-    assert page == Page((Voice("voice-1", "Grace", None, "female", "English"),), None)
-    assert dict(seen[0].url.params) == {"limit": "100"}
+async def test_a_voice_that_heygen_selects_for_a_language_is_kept_whatever_it_calls_its_language() -> None:
+    heygen, _ = heygen_that_answers(listing(VOICE | {"language": "Multilingual"}))
+
+    page = await heygen.list_voices(KEY, filters=Filters(language="English"), limit=9, page_token=None)
+
+    assert len(page.items) == 1
+
+
+async def test_a_gender_that_heygen_would_refuse_is_not_sent() -> None:
+    heygen, seen = heygen_that_answers(listing(VOICE))
+
+    page = await heygen.list_voices(KEY, filters=Filters(gender="neutral"), limit=9, page_token=None)
+
+    assert page == Page((), "public")
+    assert "gender" not in seen[0].url.params
+
+
+async def test_looks_are_filtered_by_this_service_because_heygen_cannot() -> None:
+    looks = [LOOK, LOOK | {"id": "look-2", "gender": "male"}, LOOK | {"id": "look-3", "name": "Bruno"}]
+    heygen, seen = heygen_that_answers(listing(*looks, next_token="t"))
+
+    filters = Filters(q="ada", gender="FEMALE", language="English")
+    page = await heygen.list_avatars(KEY, filters=filters, limit=50, page_token="public")
+
+    assert [look.id for look in page.items] == ["look-1"], "an avatar speaks any language"
+    assert page.next_token == "public:t"
+    assert dict(seen[0].url.params) == {"ownership": "public", "limit": "50"}
+
+
+@pytest.mark.parametrize("page_token", ["", "t", "Public", "others:t"])
+async def test_a_page_token_that_no_page_gave_is_refused_without_asking(page_token: str) -> None:
+    heygen, seen = heygen_that_answers(listing())
+
+    with pytest.raises(ProviderRejected):
+        await heygen.list_voices(KEY, filters=Filters(), limit=9, page_token=page_token)
+    assert seen == []
 
 
 async def test_create_video_sends_the_documented_body_and_the_idempotency_key() -> None:
@@ -213,14 +392,60 @@ async def test_create_video_refuses_options_that_are_not_json() -> None:
         ({"status": "a new one"}, Video("v-1", "processing")),
         (
             {"status": "completed", "video_url": "https://files.heygen.ai/v.mp4", "duration": 3.5},
+            Video("v-1", "completed", "https://files.heygen.ai/v.mp4", duration_seconds=3.5),
+        ),
+        (
+            {
+                "status": "completed",
+                "video_url": "https://files.heygen.ai/v.mp4",
+                "thumbnail_url": "https://files.heygen.ai/v.jpg",
+                "gif_url": "https://files.heygen.ai/v.gif",
+                "captioned_video_url": "https://files.heygen.ai/c.mp4",
+                "subtitle_url": "https://files.heygen.ai/v.srt",
+                "duration": 63,
+            },
+            Video(
+                "v-1",
+                "completed",
+                "https://files.heygen.ai/v.mp4",
+                thumbnail_url="https://files.heygen.ai/v.jpg",
+                duration_seconds=63,
+                captioned_video_url="https://files.heygen.ai/c.mp4",
+                subtitle_url="https://files.heygen.ai/v.srt",
+            ),
+        ),
+        (
+            {
+                "status": "completed",
+                "video_url": "https://files.heygen.ai/v.mp4",
+                "thumbnail_url": {"small": "x"},
+                "captioned_video_url": "javascript:alert(1)",
+                "duration": "long",
+            },
             Video("v-1", "completed", "https://files.heygen.ai/v.mp4"),
+        ),
+        (
+            {"status": "processing", "thumbnail_url": "https://files.heygen.ai/v.jpg", "duration": 1},
+            Video("v-1", "processing"),
         ),
         ({"status": "completed", "video_url": None}, Video("v-1", "processing")),
         (
             {"status": "failed", "failure_code": "rendering_failed", "failure_message": "Timed out"},
-            Video("v-1", "failed", error="rendering_failed: Timed out"),
+            Video("v-1", "failed", error="Timed out", error_code="rendering_failed"),
         ),
-        ({"status": "failed"}, Video("v-1", "failed", error="HeyGen gave no reason.")),
+        (
+            {"status": "failed", "failure_code": "avatar_not_usable", "failure_message": "No."},
+            Video(
+                "v-1",
+                "failed",
+                error="This HeyGen avatar did not pass moderation. Choose another avatar.",
+                error_code="avatar_not_usable",
+            ),
+        ),
+        (
+            {"status": "failed"},
+            Video("v-1", "failed", error="HeyGen could not make the video and gave no reason."),
+        ),
     ],
 )
 async def test_get_video_normalises_the_state(data: dict[str, Any], expected: Video) -> None:
@@ -250,6 +475,8 @@ async def test_get_video_does_not_ask_for_ids_that_are_other_paths(video_id: str
     ("answer", "kind", "code"),
     [
         (refused(401, "unauthorized"), ApiKeyRejected, None),
+        (refused(401, "authentication_failed"), ApiKeyRejected, None),
+        (refused(402, "trial_limit_exceeded"), QuotaExceeded, "trial_limit_exceeded"),
         (httpx.Response(401, text="<h1>401</h1>"), ApiKeyRejected, None),
         (refused(402, "insufficient_credit"), QuotaExceeded, "insufficient_credit"),
         (refused(429, "quota_exceeded"), QuotaExceeded, "quota_exceeded"),
@@ -263,8 +490,15 @@ async def test_get_video_does_not_ask_for_ids_that_are_other_paths(video_id: str
         (refused(200, "insufficient_credit"), QuotaExceeded, "insufficient_credit"),
         (refused(200, "rate_limit_exceeded"), ProviderRateLimited, None),
         (refused(200, "video_not_found"), ProviderNotFound, "video_not_found"),
-        (refused(200, "something_new"), ProviderRejected, "something_new"),
-        (ok({"error": "no such thing", "data": None}), ProviderRejected, "200"),
+        (refused(200, "invalid_parameter"), ProviderRejected, "invalid_parameter"),
+        (refused(200, "gateway_timeout"), ProviderUnavailable, None),
+        # Unknown outcomes: a video may have been made.
+        (refused(200, "something_new"), ProviderUnexpectedAnswer, None),
+        (ok({"error": "no such thing", "data": None}), ProviderUnexpectedAnswer, None),
+        (refused(408, ""), ProviderUnavailable, None),
+        (refused(409, "conflict"), ProviderUnavailable, None),
+        (refused(425, "too_early"), ProviderUnavailable, None),
+        (refused(499, ""), ProviderUnavailable, None),
     ],
 )
 async def test_each_documented_refusal_has_its_own_error(
@@ -277,8 +511,51 @@ async def test_each_documented_refusal_has_its_own_error(
 
     assert type(caught.value) is kind
     assert getattr(caught.value, "provider_code", None) == code
+    assert code is None or code not in caught.value.detail
     if "Retry-After" in answer.headers:
         assert getattr(caught.value, "retry_after", None) == 7
+    if isinstance(caught.value, ProviderUnavailable):
+        assert caught.value.may_have_happened
+
+
+async def test_an_error_tells_the_user_what_to_do_and_passes_heygens_own_words_on() -> None:
+    message = "Your account has 5 credits but this video requires 10 credits."
+    heygen, _ = heygen_that_answers(refused(402, "insufficient_credit", message))
+
+    with pytest.raises(QuotaExceeded) as caught:
+        await create(heygen)
+
+    assert caught.value.detail == (
+        "Your HeyGen account has no credits left. Add credits at HeyGen, then try again."
+    )
+    assert caught.value.extra == {
+        "provider": "heygen",
+        "provider_code": "insufficient_credit",
+        "provider_message": message,
+    }
+
+
+async def test_a_refused_option_is_named_in_heygens_words() -> None:
+    heygen, _ = heygen_that_answers(refused(400, "invalid_parameter", "fit: Input should be 'cover'"))
+
+    with pytest.raises(ProviderRejected) as caught:
+        await create(heygen)
+
+    assert caught.value.detail == (
+        "HeyGen does not accept one of the video's options. Correct it, then try again. "
+        "HeyGen says: fit: Input should be 'cover'"
+    )
+
+
+@pytest.mark.parametrize("status", [200, 402, 409, 500])
+@pytest.mark.parametrize("error", [{}, {"code": "insufficient_credit", "message": "None left"}, "odd"])
+async def test_an_answer_with_a_video_id_is_a_paid_video_whatever_else_it_says(
+    status: int, error: Any
+) -> None:
+    answer = {"data": {"video_id": "v-1", "status": "waiting"}, "error": error}
+    heygen, _ = heygen_that_answers(httpx.Response(status, json=answer))
+
+    assert await create(heygen) == Video("v-1", "pending")
 
 
 async def test_a_200_with_a_null_error_is_a_success() -> None:

@@ -19,6 +19,7 @@ from app.errors import (
     ProviderUnavailable,
     ProviderUnexpectedAnswer,
 )
+from app.providers.base import Filters
 from app.providers.heygen import HeyGen
 from app.providers.transport import Timeouts
 
@@ -53,11 +54,11 @@ def verify(heygen: HeyGen) -> Awaitable[object]:
 
 
 def avatars(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.list_avatars(CANARY, limit=20, page_token=None)
+    return heygen.list_avatars(CANARY, filters=Filters(), limit=20, page_token=None)
 
 
 def voices(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.list_voices(CANARY, limit=20, page_token=None)
+    return heygen.list_voices(CANARY, filters=Filters(), limit=20, page_token=None)
 
 
 def create(heygen: HeyGen) -> Awaitable[object]:
@@ -293,18 +294,18 @@ async def test_an_endless_body_is_left_after_the_limit(heygen: HeyGen, raw_serve
 async def test_a_page_token_that_leads_to_the_same_page_is_an_error(heygen: HeyGen, raw_server: Any) -> None:
     raw_server.answers(json_answer("200 OK", {"data": [], "has_more": True, "next_token": "again"}))
 
-    first = await heygen.list_avatars(CANARY, limit=20, page_token=None)
-    assert first.next_token == "again"
+    first = await heygen.list_avatars(CANARY, filters=Filters(), limit=20, page_token=None)
+    assert first.next_token == "private:again"
     with pytest.raises(ProviderUnexpectedAnswer):
-        await heygen.list_avatars(CANARY, limit=20, page_token="again")
+        await heygen.list_avatars(CANARY, filters=Filters(), limit=20, page_token="private:again")
 
 
-@pytest.mark.parametrize("token", ["x" * 2049, "line\nbreak", "\ud800"])
+@pytest.mark.parametrize("token", ["public:" + "x" * 1025, "public:line\nbreak", "public:\ud800"])
 async def test_a_page_token_that_no_url_carries_is_refused_here(
     heygen: HeyGen, raw_server: Any, token: str
 ) -> None:
     with pytest.raises(ProviderRejected):
-        await heygen.list_voices(CANARY, limit=20, page_token=token)
+        await heygen.list_voices(CANARY, filters=Filters(), limit=20, page_token=token)
     assert raw_server.requests == []
 
 

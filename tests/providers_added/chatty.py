@@ -7,7 +7,7 @@ import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from app.errors import ApiKeyRejected, ProviderUnavailable, ProviderUnexpectedAnswer
-from app.providers.base import Account, Avatar, Page, ProviderSpec, Video, Voice
+from app.providers.base import Account, Avatar, Filters, Page, ProviderSpec, Video, Voice
 from app.providers.transport import ProviderTransport, Response, Timeouts
 
 NAME, TITLE = "chatty", "Chatty"
@@ -33,11 +33,15 @@ class Chatty:
     async def verify_key(self, api_key: str) -> Account:
         return Account(label=(await self._call("GET", "/whoami", api_key, _Whoami)).name)
 
-    async def list_avatars(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Avatar]:
+    async def list_avatars(
+        self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
+    ) -> Page[Avatar]:
         await self.verify_key(api_key)
-        return Page((Avatar("presenter-1", "The presenter"),), None)
+        return Page(tuple(filter(filters.match, [Avatar("presenter-1", "The presenter")])), None)
 
-    async def list_voices(self, api_key: str, *, limit: int, page_token: str | None) -> Page[Voice]:
+    async def list_voices(
+        self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
+    ) -> Page[Voice]:
         return Page((), None)
 
     async def create_video(

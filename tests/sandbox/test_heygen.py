@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRateLimited, ProviderRejected, QuotaExceeded
-from app.providers.base import Avatar, Page, Provider, Video, Voice
+from app.providers.base import Account, Avatar, Filters, Page, Provider, Remaining, Video, Voice
 from app.providers.heygen import HeyGen
 from app.sandbox.heygen import create_heygen_app
 from app.sandbox.media import Media
@@ -77,8 +77,13 @@ async def test_any_other_key_is_rejected(heygen: Provider, key: str) -> None:
         await heygen.verify_key(key)
 
 
-async def test_a_dozen_avatars_come_in_pages(heygen: Provider) -> None:
-    pages = await every_page(lambda token: heygen.list_avatars(KEY, limit=5, page_token=token))
+PUBLIC = Filters(ownership="public")
+
+
+async def test_a_dozen_public_avatars_come_in_pages(heygen: Provider) -> None:
+    pages = await every_page(
+        lambda token: heygen.list_avatars(KEY, filters=PUBLIC, limit=5, page_token=token)
+    )
 
     assert [len(page) for page in pages] == [5, 5, 2]
     assert len({avatar.id for page in pages for avatar in page}) == 12
@@ -87,8 +92,8 @@ async def test_a_dozen_avatars_come_in_pages(heygen: Provider) -> None:
     )
 
 
-async def test_a_dozen_voices_come_in_pages_that_end_exactly(heygen: Provider) -> None:
-    pages = await every_page(lambda token: heygen.list_voices(KEY, limit=6, page_token=token))
+async def test_a_dozen_public_voices_come_in_pages_that_end_exactly(heygen: Provider) -> None:
+    pages = await every_page(lambda token: heygen.list_voices(KEY, filters=PUBLIC, limit=6, page_token=token))
 
     assert [len(page) for page in pages] == [6, 6]
     assert pages[0][0] == Voice(
@@ -96,9 +101,81 @@ async def test_a_dozen_voices_come_in_pages_that_end_exactly(heygen: Provider) -
     )
 
 
+async def test_every_account_has_a_voice_and_avatars_of_its_own_which_come_first(heygen: Provider) -> None:
+    voices = await every_page(
+        lambda token: heygen.list_voices(KEY, filters=Filters(), limit=50, page_token=token)
+    )
+    avatars = await every_page(
+        lambda token: heygen.list_avatars(KEY, filters=Filters(), limit=50, page_token=token)
+    )
+
+    assert [voice.id for voice in voices[0]] == ["sandbox-voice-own"]
+    assert [(avatar.name, avatar.usable) for avatar in avatars[0]] == [
+        ("My own avatar", True),
+        ("My own avatar, in the making", False),
+        ("My colleague", False),
+        ("My own avatar, blurred", False),
+    ]
+    assert (avatars[0][3].unusable_reason or "").endswith("HeyGen says: The video is too dark.")
+    for pages in (voices, avatars):
+        assert [[item.ownership for item in page] for page in pages] == [
+            ["private"] * len(pages[0]),
+            ["public"] * 12,
+        ]
+
+
+async def test_voices_are_public_ones_unless_the_query_says_otherwise(
+    http: httpx.AsyncClient, url: str
+) -> None:
+    answer = await http.get(f"{url}/v3/voices", headers={"X-Api-Key": KEY})
+
+    assert {voice["type"] for voice in answer.json()["data"]} == {"public"}
+
+
+async def test_voices_are_filtered_by_gender_and_language(heygen: Provider) -> None:
+    page = await heygen.list_voices(
+        KEY, filters=Filters(gender="male", language="German"), limit=50, page_token="public"
+    )
+
+    assert [voice.name for voice in page.items] == ["Hans"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("voices", {"type": "mine"}),
+        ("voices", {"gender": "neutral"}),
+        ("avatars/looks", {"ownership": "mine"}),
+        ("avatars/looks", {"avatar_type": "video_avatar"}),
+        ("avatars/looks", {"limit": "51"}),
+    ],
+)
+async def test_a_filter_that_heygen_does_not_have_is_a_400(
+    http: httpx.AsyncClient, url: str, path: str, query: dict[str, str]
+) -> None:
+    answer = await http.get(f"{url}/v3/{path}", params=query, headers={"X-Api-Key": KEY})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    ("key", "billing_type", "remaining"),
+    [
+        (KEY, "wallet", Remaining(100, "usd")),
+        ("sandbox-nocredit", "wallet", Remaining(0, "usd")),
+        ("sandbox-subscription", "subscription", Remaining(120, "credits")),
+        ("sandbox-usage", "usage_based", Remaining(87.5, "usd")),
+    ],
+)
+async def test_accounts_are_billed_in_three_ways(
+    heygen: Provider, key: str, billing_type: str, remaining: Remaining
+) -> None:
+    assert await heygen.verify_key(key) == Account("sandbox@example.com", billing_type, remaining)
+
+
 async def test_a_made_up_page_token_is_refused(heygen: Provider) -> None:
     with pytest.raises(ProviderRejected) as caught:
-        await heygen.list_voices(KEY, limit=6, page_token="made-up")
+        await heygen.list_voices(KEY, filters=Filters(), limit=6, page_token="public:made-up")
 
     assert caught.value.provider_code == "invalid_parameter"
 
@@ -117,13 +194,36 @@ async def test_a_video_waits_is_rendered_and_gets_a_link(heygen: Provider) -> No
     assert created.status == "pending"
     assert [video.status for video in states] == ["pending", "processing", "completed"]
     assert (states[-1].video_url or "").startswith(f"{MEDIA_URL}/videos/{created.video_id}.mp4?Expires=")
+    assert states[-1].thumbnail_url == f"{MEDIA_URL}/avatars/sandbox-ada.svg"
+    assert states[-1].duration_seconds == 4
+    assert (states[-1].subtitle_url, states[-1].captioned_video_url) == (None, None)
+
+
+@pytest.mark.parametrize("style", [None, "default"])
+async def test_captions_are_a_file_and_with_a_style_burned_in(heygen: Provider, style: str | None) -> None:
+    caption = {"file_format": "srt", "style": style}
+    created = await create(heygen, options={"caption": caption})
+    [*_, video] = await finished(heygen, created.video_id)
+
+    assert (video.subtitle_url or "").startswith(f"{MEDIA_URL}/videos/{created.video_id}.srt?Expires=")
+    assert (video.captioned_video_url is not None) == (style is not None)
 
 
 async def test_a_script_can_ask_for_a_failed_video(heygen: Provider) -> None:
     created = await create(heygen, script="Hello [fail]")
     states = await finished(heygen, created.video_id)
 
-    assert states[-1] == Video(created.video_id, "failed", error="rendering_failed: The script asked for it.")
+    assert states[-1] == Video(
+        created.video_id, "failed", error="The script asked for it.", error_code="rendering_failed"
+    )
+
+
+async def test_a_script_can_ask_for_a_failure_code(heygen: Provider) -> None:
+    created = await create(heygen, script="Hello [fail:voice_expired]")
+    [*_, video] = await finished(heygen, created.video_id)
+
+    assert video.error_code == "voice_expired"
+    assert (video.error or "").startswith("This HeyGen voice has expired.")
 
 
 async def test_the_same_idempotency_key_gets_the_same_video_whatever_the_body(
@@ -147,11 +247,17 @@ async def test_a_video_belongs_to_its_key(heygen: Provider) -> None:
 
 async def test_an_account_without_credit_can_look_but_not_create(heygen: Provider) -> None:
     await heygen.verify_key("sandbox-nocredit")
-    await heygen.list_voices("sandbox-nocredit", limit=1, page_token=None)
+    await heygen.list_voices("sandbox-nocredit", filters=Filters(), limit=1, page_token=None)
 
     with pytest.raises(QuotaExceeded) as caught:
         await create(heygen, "sandbox-nocredit-2")
     assert caught.value.provider_code == "insufficient_credit"
+
+
+async def test_a_used_up_quota_is_a_429_that_is_not_worth_waiting_for(heygen: Provider) -> None:
+    with pytest.raises(QuotaExceeded) as caught:
+        await create(heygen, "sandbox-quota")
+    assert caught.value.provider_code == "quota_exceeded"
 
 
 async def test_a_limited_key_can_be_connected_and_is_told_when_to_come_back(heygen: Provider) -> None:
@@ -166,7 +272,7 @@ async def test_a_revoked_key_is_rejected_at_a_later_moment(heygen: Provider) -> 
     await heygen.verify_key("sandbox-revoked")
 
     with pytest.raises(ApiKeyRejected):
-        await heygen.list_avatars("sandbox-revoked", limit=1, page_token=None)
+        await heygen.list_avatars("sandbox-revoked", filters=Filters(), limit=1, page_token=None)
 
 
 async def test_a_missing_avatar_is_not_found(heygen: Provider) -> None:
@@ -176,9 +282,30 @@ async def test_a_missing_avatar_is_not_found(heygen: Provider) -> None:
 
 
 @pytest.mark.parametrize(
+    ("avatar_id", "code"),
+    [
+        ("sandbox-own-processing", "avatar_not_usable"),
+        ("sandbox-own-consent", "avatar_consent_required"),
+        ("sandbox-own-failed", "avatar_not_usable"),
+    ],
+)
+async def test_an_avatar_that_is_not_completed_is_refused(
+    heygen: Provider, avatar_id: str, code: str
+) -> None:
+    with pytest.raises(ProviderRejected) as caught:
+        await create(heygen, avatar_id=avatar_id)
+    assert caught.value.provider_code == code
+
+
+@pytest.mark.parametrize(
     ("changed", "param"),
     [
         ({"script": ""}, "script"),
+        ({"options": {"engine": "avatar_iv"}}, "engine"),
+        ({"options": {"caption": True}}, "caption"),
+        ({"options": {"caption": {"file_format": "vtt"}}}, "caption"),
+        ({"options": {"voice_settings": {"speed": 2}}}, "voice_settings"),
+        ({"options": {"expressiveness": "extreme"}}, "expressiveness"),
         ({"script": "x" * 5001}, "script"),
         ({"options": {"resolution": "8k"}}, "resolution"),
         ({"options": {"aspect_ratio": ["16:9"]}}, "aspect_ratio"),
@@ -188,8 +315,13 @@ async def test_a_missing_avatar_is_not_found(heygen: Provider) -> None:
 async def test_what_heygen_would_not_take_is_refused(
     heygen: Provider, changed: dict[str, Any], param: str
 ) -> None:
-    with pytest.raises(ProviderRejected, match=f"^{param} is missing or invalid"):
+    with pytest.raises(ProviderRejected, match=f"HeyGen says: {param} is missing or invalid"):
         await create(heygen, **changed)
+
+
+async def test_an_unknown_field_is_refused(heygen: Provider) -> None:
+    with pytest.raises(ProviderRejected, match="resolutoin: Extra inputs are not permitted"):
+        await create(heygen, options={"resolutoin": "720p"})
 
 
 async def test_a_malformed_idempotency_key_is_refused(heygen: Provider) -> None:
@@ -234,6 +366,17 @@ class TestMedia:
         assert whole.headers["content-type"] == "video/mp4"
         assert len(whole.content) < 60_000
         assert (part.status_code, part.content) == (206, b"ftyp")
+
+    async def test_subtitles_and_a_captioned_video_have_links_as_well(
+        self, media: Media, http: httpx.AsyncClient
+    ) -> None:
+        subtitles = await http.get(media.subtitle_url("v-1"))
+        captioned = await http.get(media.captioned_video_url("v-1"))
+
+        assert subtitles.text.startswith("1\n00:00:00,000 --> ")
+        assert captioned.headers["content-type"] == "video/mp4"
+        other = media.video_url("v-1").replace("v-1.mp4", "v-1.srt")
+        assert (await http.get(other)).status_code == 403, "a signature is for one file"
 
     async def test_a_video_link_expires(
         self, media: Media, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch

@@ -246,7 +246,8 @@ def test_avatar_is_picked_by_keyboard_alone(page: Page, connected: Visitor) -> N
     page.keyboard.type("female")
     expect(page.get_by_role("option", name="Bruno at the desk")).to_have_count(0)
     expect(options.first.locator("img")).to_have_js_property("complete", True)
-    page.keyboard.press("ArrowDown")
+    for _ in range(5):  # past the account's own avatars, which come first, and Ada
+        page.keyboard.press("ArrowDown")
     box = page.get_by_role("combobox", name="Default avatar")
     active = page.locator(f"#{box.get_attribute('aria-activedescendant')}")
     expect(active).to_contain_text("Dalia outdoors")

@@ -76,6 +76,9 @@ class Api:
     async def validate(self, **options: Any) -> httpx.Response:
         return await self.request("POST", f"{self.path}/validate", **options)
 
+    async def get_account(self, **params: Any) -> httpx.Response:
+        return await self._get(f"{self.path}/account", params)
+
     async def list_avatars(self, **params: Any) -> httpx.Response:
         return await self._get(f"{self.path}/avatars", params)
 
