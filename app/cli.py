@@ -103,9 +103,20 @@ def _metrics_folder(workers: int) -> Iterator[None]:
 @cli.command()
 def migrate(
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of running it")] = False,
-    to: Annotated[str, typer.Option(help="Target: a revision, `head` or `base`")] = "head",
+    to: Annotated[
+        str, typer.Option(help="Target: a revision, `head` or `base`; with --sql also a range, `from:to`")
+    ] = "head",
+    out: Annotated[
+        Path | None, typer.Option(help="With --sql: write one file per revision into this folder")
+    ] = None,
 ) -> None:
     """Upgrade or downgrade the database of MIGRATE_DATABASE_URL (the owner's) or else DATABASE_URL."""
+    if out is not None:
+        if not sql:
+            raise typer.BadParameter("Use --out with --sql.")
+        for path in migrations.write_migration_files(out, to):
+            typer.echo(path)
+        return
     if sql:
         typer.echo(migrations.migration_sql(to))
         return

@@ -318,13 +318,24 @@ class MigrationSettings(BaseSettings):
     model_config = Settings.model_config
 
     database_url: DatabaseUrl | None = None
+    database_pooler: Literal["none", "transaction"] | None = None
     migrate_database_url: DatabaseUrl | None = None
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
-        if not (self.migrate_database_url or self.database_url):
+        name, url = "MIGRATE_DATABASE_URL", self.migrate_database_url
+        if url is None:
+            name, url = "DATABASE_URL", self.database_url
+        if url is None:
             raise ValueError(
                 f"MIGRATE_DATABASE_URL (the owner's) or DATABASE_URL is required: {_EXAMPLES['DATABASE_URL']}"
+            )
+        # DATABASE_POOLER describes DATABASE_URL; `none` says that port 6543 is not a pooler's.
+        pooled = name == "DATABASE_URL" and self.database_pooler == "transaction"
+        if pooled or (self.database_pooler != "none" and urlsplit(url.get_secret_value()).port == 6543):
+            raise ValueError(
+                f"{name} leads through a pooler in transaction mode, which cannot hold the migrations' lock. Set "
+                "MIGRATE_DATABASE_URL to a direct connection or to the pooler's session mode (at Supabase: port 5432)"
             )
         return self
 

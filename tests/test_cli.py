@@ -214,6 +214,64 @@ def test_migrate_without_a_database_names_the_variable(run: Run) -> None:
     assert "MIGRATE_DATABASE_URL" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"DATABASE_URL": f"postgresql://a:{CANARY}@db.example.com:6543/x"}, "DATABASE_URL leads"),
+        (
+            {"MIGRATE_DATABASE_URL": f"postgresql://a:{CANARY}@db.example.com:6543/x"},
+            "MIGRATE_DATABASE_URL leads",
+        ),
+        (
+            {"DATABASE_URL": f"postgresql://a:{CANARY}@db.example.com/x", "DATABASE_POOLER": "transaction"},
+            "DATABASE_URL leads",
+        ),
+    ],
+    ids=["port of the service's", "port of the owner's", "pooler mode"],
+)
+def test_migrate_through_a_transaction_pooler_is_refused_in_a_sentence(
+    run: Run, environment: dict[str, str], named: str
+) -> None:
+    done = run("migrate", **environment)
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "port 5432" in done.stderr
+    assert CANARY not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:6543/x", "DATABASE_POOLER": "none"},
+        {
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1:6543/x",
+            "DATABASE_POOLER": "transaction",
+            "MIGRATE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x",
+        },
+    ],
+    ids=["said to be no pooler", "the owner's is direct"],
+)
+def test_migrate_connects_where_no_transaction_pooler_is_in_between(
+    run: Run, environment: dict[str, str]
+) -> None:
+    done = run("migrate", **environment)
+    assert (done.returncode, "pooler" in done.stderr) == (1, False), done.stderr
+
+
+def test_migrate_writes_one_file_per_revision(run: Run, folder: Path) -> None:
+    done = run("migrate", "--sql", "--out", "files", "--to", "20261122201100")
+    assert done.returncode == 0, done.stderr
+    expected = ["20261122201000_baseline.sql", "20261122201100_ai_avatar_integrations.sql"]
+    assert done.stdout.split() == [f"files/{name}" for name in expected]
+    assert sorted(path.name for path in (folder / "files").iterdir()) == expected
+
+
+def test_migrate_out_without_sql_is_refused(run: Run) -> None:
+    done = run("migrate", "--out", "files", DATABASE_URL=DATABASE_URL)
+    assert done.returncode == 2
+    assert "--sql" in done.stderr
+
+
 def test_migrate_prefers_the_owner_s_database_and_tells_the_revision(run: Run, server: Server) -> None:
     with server.database() as name:
         environment = {"DATABASE_URL": DATABASE_URL, "MIGRATE_DATABASE_URL": server.url(name)}

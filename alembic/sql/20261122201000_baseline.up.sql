@@ -1,8 +1,10 @@
 -- What the service requires: Supabase's roles, auth.*, a vault, and the application's own tables. Each is created only
 -- where it is missing, and recorded, so that the downgrade drops it and nothing else.
 
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
+
+--! include shared/lock_tables.sql
 
 -- Roles belong to the whole cluster: another database's migration may create one at the same time.
 do $$
@@ -22,7 +24,7 @@ $$;
 
 create table ai_avatar.created_objects (
     position bigint generated always as identity primary key,
-    kind text not null check (kind in ('schema', 'function', 'table', 'view', 'column', 'trigger')),
+    kind text not null check (kind in ('schema', 'function', 'table', 'view', 'column', 'index')),
     object text not null unique
 );
 comment on table ai_avatar.created_objects is
@@ -88,6 +90,12 @@ $migration$;
 do $migration$
 begin
     if to_regprocedure('vault.create_secret(text, text, text, uuid)') is not null then
+        -- Some images of Supabase lack it (docs/deploy-supabase.md).
+        if not has_table_privilege('vault.secrets', 'references') then
+            raise exception 'The role % lacks REFERENCES on vault.secrets. '
+                'As supabase_admin, run: grant references on vault.secrets to %', current_user, quote_ident(current_user)
+                using errcode = 'insufficient_privilege';
+        end if;
         return;
     end if;
     if to_regnamespace('vault') is null then
@@ -236,7 +244,7 @@ begin
         insert into ai_avatar.created_objects (kind, object) values ('table', 'public.content');
     else
         for v_column in
-            select wanted.name
+            select wanted.name, row_number() over () as number
             from unnest(array[
                 'content_title', 'video_script', 'heygen_status', 'heygen_video_id', 'heygen_url', 'error_message'
             ]) as wanted (name)
@@ -245,6 +253,9 @@ begin
                 where a.attrelid = to_regclass('public.content') and a.attname = wanted.name and not a.attisdropped
             )
         loop
+            if v_column.number = 1 then
+                perform pg_temp.lock_tables('access exclusive', 'public.content');
+            end if;
             execute format('alter table public.content add column %I text', v_column.name);
             insert into ai_avatar.created_objects (kind, object)
             values ('column', format('public.content.%I', v_column.name));

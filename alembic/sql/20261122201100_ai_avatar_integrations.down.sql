@@ -1,9 +1,15 @@
 -- Drops the service's functions. A table that these migrations created is dropped with its secrets. A table that was
 -- taken over keeps its rows and gets the original plan's functions and grants back.
 
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
 set local check_function_bodies = off;  -- the restored functions were written for another search_path
+
+--! include shared/lock_tables.sql
+
+select pg_temp.lock_tables(
+    'access exclusive', 'public.ai_avatar_integrations', 'public.businesses', 'vault.secrets'
+);
 
 drop function public.get_ai_avatar_integration;
 drop function public.get_ai_avatar_secret;

@@ -1,10 +1,11 @@
 -- The original plan's table and four functions, without the flaws that docs/decisions/0002 lists, and the service's own
 -- functions in ai_avatar. Where the original plan's SQL has run, its table is kept and its functions are replaced.
 
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
 
 --! include shared/saved_definitions.sql
+--! include shared/lock_tables.sql
 
 -- What is about to be replaced, for the downgrade.
 select pg_temp.save_functions('20261122201100', array(
@@ -35,6 +36,14 @@ from (
     select 3, 'alter table public.ai_avatar_integrations disable row level security'
     from pg_catalog.pg_class as c
     where c.oid = to_regclass('public.ai_avatar_integrations') and not c.relrowsecurity
+    union all
+    select 4, format(
+        'alter table public.ai_avatar_integrations drop constraint %1$I, add constraint %1$I %2$s', f.conname,
+        pg_get_constraintdef(f.oid)
+    )
+    from pg_catalog.pg_constraint as f
+    where f.conrelid = to_regclass('public.ai_avatar_integrations') and f.contype = 'f'
+        and f.confrelid = 'vault.secrets'::regclass and f.confdeltype in ('a', 'r')
 ) as found
 order by step;
 
@@ -63,9 +72,9 @@ create table if not exists public.ai_avatar_integrations (
     id uuid primary key default gen_random_uuid(),
     created_at timestamp with time zone default now(),
     updated_at timestamp with time zone default now(),
-    business_id uuid not null references public.businesses (id) on delete cascade,
+    business_id uuid not null,
     provider text not null check (provider in ('heygen')),
-    secret_id uuid references vault.secrets (id),
+    secret_id uuid,
     avatar_id text,
     voice_id text,
     provider_config jsonb default '{}',
@@ -84,21 +93,6 @@ comment on column public.ai_avatar_integrations.avatar_id is 'Provider-specific 
 comment on column public.ai_avatar_integrations.voice_id is 'Provider-specific voice identifier';
 comment on column public.ai_avatar_integrations.provider_config is 'Additional provider-specific configuration';
 comment on column public.ai_avatar_integrations.status is 'Integration status (active, inactive, error)';
-
-create index if not exists idx_ai_avatar_integrations_business_id on public.ai_avatar_integrations (business_id);
-create index if not exists idx_ai_avatar_integrations_provider on public.ai_avatar_integrations (provider);
-create index if not exists idx_ai_avatar_integrations_status on public.ai_avatar_integrations (status);
--- Deleting a secret looks for rows that refer to it; without this index it reads the whole table.
-create index if not exists idx_ai_avatar_integrations_secret_id on public.ai_avatar_integrations (secret_id);
-create index if not exists idx_ai_avatar_integrations_page
-on public.ai_avatar_integrations (created_at desc, id desc);
-
-drop trigger if exists ai_avatar_integrations_updated_at on public.ai_avatar_integrations;
--- The trigger is dropped first, so that updated_at does not change.
-update public.ai_avatar_integrations as ai
-set avatar_id = nullif(btrim(ai.avatar_id), ''), voice_id = nullif(btrim(ai.voice_id), ''),
-    created_at = coalesce(ai.created_at, ai.updated_at, now()), updated_at = coalesce(ai.updated_at, now())
-where ai.created_at is null or ai.updated_at is null or btrim(ai.avatar_id) = '' or btrim(ai.voice_id) = '';
 
 create view ai_avatar.integrations as
 select
@@ -140,6 +134,50 @@ create index secret_reads_business_id on ai_avatar.secret_reads (business_id, re
 --! include functions/secrets.sql
 --! include functions/operations.sql
 --! include functions/public_api.sql
+
+-- Strong locks last and briefly ------------------------------------------------------------------------------------
+
+do $migration$
+declare
+    v_key text;
+begin
+    if exists (select from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_integrations') then
+        perform pg_temp.lock_tables('share row exclusive', 'public.businesses', 'vault.secrets');
+        alter table public.ai_avatar_integrations
+        add foreign key (business_id) references public.businesses (id) on delete cascade,
+        -- The old application's removal of a key deletes the secret that both refer to.
+        add foreign key (secret_id) references vault.secrets (id) on delete set null;
+        return;
+    end if;
+    select f.conname into v_key from pg_catalog.pg_constraint as f
+    where f.conrelid = 'public.ai_avatar_integrations'::regclass and f.contype = 'f'
+        and f.confrelid = 'vault.secrets'::regclass and f.confdeltype in ('a', 'r');
+    if not found then
+        perform pg_temp.lock_tables('access exclusive', 'public.ai_avatar_integrations');
+        return;
+    end if;
+    perform pg_temp.lock_tables('access exclusive', 'public.ai_avatar_integrations', 'vault.secrets');
+    execute format(
+        'alter table public.ai_avatar_integrations drop constraint %1$I, '
+        'add constraint %1$I foreign key (secret_id) references vault.secrets (id) on delete set null', v_key
+    );
+end;
+$migration$;
+
+create index if not exists idx_ai_avatar_integrations_business_id on public.ai_avatar_integrations (business_id);
+create index if not exists idx_ai_avatar_integrations_provider on public.ai_avatar_integrations (provider);
+create index if not exists idx_ai_avatar_integrations_status on public.ai_avatar_integrations (status);
+-- Deleting a secret looks for rows that refer to it; without this index it reads the whole table.
+create index if not exists idx_ai_avatar_integrations_secret_id on public.ai_avatar_integrations (secret_id);
+create index if not exists idx_ai_avatar_integrations_page
+on public.ai_avatar_integrations (created_at desc, id desc);
+
+drop trigger if exists ai_avatar_integrations_updated_at on public.ai_avatar_integrations;
+-- The trigger is dropped first, so that updated_at does not change.
+update public.ai_avatar_integrations as ai
+set avatar_id = nullif(btrim(ai.avatar_id), ''), voice_id = nullif(btrim(ai.voice_id), ''),
+    created_at = coalesce(ai.created_at, ai.updated_at, now()), updated_at = coalesce(ai.updated_at, now())
+where ai.created_at is null or ai.updated_at is null or btrim(ai.avatar_id) = '' or btrim(ai.voice_id) = '';
 
 create trigger ai_avatar_integrations_updated_at before update on public.ai_avatar_integrations
 for each row execute function public.update_ai_avatar_integrations_updated_at();

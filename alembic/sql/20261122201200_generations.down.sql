@@ -1,5 +1,9 @@
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
+
+--! include shared/lock_tables.sql
+
+select pg_temp.lock_tables('access exclusive', 'public.content', 'ai_avatar.generations');
 
 drop function ai_avatar.list_videos;
 drop function ai_avatar.get_latest_generations;

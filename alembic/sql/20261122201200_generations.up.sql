@@ -2,13 +2,15 @@
 -- the content item, then the generation; claiming, confirming and extending the deadline lock the generation alone.
 -- There is no foreign key to businesses: it deadlocks with deleting a business, which deletes its content items anyway.
 
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
+
+--! include shared/lock_tables.sql
 
 create table ai_avatar.generations (
     id uuid primary key,
     business_id uuid not null,
-    content_id uuid not null references public.content (id) on delete cascade,
+    content_id uuid not null,
     provider text not null,
     script text not null,
     status text not null default 'dispatching'
@@ -89,3 +91,8 @@ grant select on table ai_avatar.generations to service_role;
 --! include functions/generations.sql
 --! include functions/workflows.sql
 --! include functions/videos.sql
+
+-- The strong lock last.
+select pg_temp.lock_tables('share row exclusive', 'public.content');
+alter table ai_avatar.generations
+add foreign key (content_id) references public.content (id) on delete cascade;

@@ -1,13 +1,14 @@
 -- The copied integrations stay. What let both applications use the same secrets is undone.
 
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
 
-alter table public.ai_avatar_integrations
-drop constraint ai_avatar_integrations_secret_id_fkey,
-add constraint ai_avatar_integrations_secret_id_fkey foreign key (secret_id) references vault.secrets (id);
+--! include shared/legacy_settings.sql
+--! include shared/lock_tables.sql
 
-drop index if exists public.ai_avatar_legacy_secret_id;
+select pg_temp.lock_tables(
+    'share row exclusive', 'public.businesses', 'public.ai_avatar_integrations', 'vault.secrets'
+);
 
 --! include functions/orphaned_secrets.sql
 
@@ -15,10 +16,7 @@ drop index if exists public.ai_avatar_legacy_secret_id;
 -- them too. A table that was taken over keeps its own values.
 do $$
 begin
-    if not exists (
-        select from pg_catalog.pg_attribute as a
-        where a.attrelid = 'public.businesses'::regclass and a.attname = 'heygen_secret_id' and not a.attisdropped
-    ) or not exists (
+    if not pg_temp.has_legacy_columns() or not exists (
         select from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_integrations'
     ) then
         return;
@@ -26,11 +24,11 @@ begin
     update public.businesses as b
     set heygen_secret_id = coalesce(b.heygen_secret_id, ai.secret_id),
         heygen_avatar_id = case
-            when nullif(btrim(b.heygen_avatar_id), '') is not distinct from l.avatar_id then ai.avatar_id
+            when pg_temp.usable_id(b.heygen_avatar_id) is not distinct from l.avatar_id then ai.avatar_id
             else b.heygen_avatar_id
         end,
         heygen_voice_id = case
-            when nullif(btrim(b.heygen_voice_id), '') is not distinct from l.voice_id then ai.voice_id
+            when pg_temp.usable_id(b.heygen_voice_id) is not distinct from l.voice_id then ai.voice_id
             else b.heygen_voice_id
         end
     from public.ai_avatar_integrations as ai

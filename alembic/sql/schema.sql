@@ -1450,7 +1450,7 @@ CREATE TABLE ai_avatar.created_objects (
     "position" bigint NOT NULL,
     kind text NOT NULL,
     object text NOT NULL,
-    CONSTRAINT created_objects_kind_check CHECK ((kind = ANY (ARRAY['schema'::text, 'function'::text, 'table'::text, 'view'::text, 'column'::text, 'trigger'::text])))
+    CONSTRAINT created_objects_kind_check CHECK ((kind = ANY (ARRAY['schema'::text, 'function'::text, 'table'::text, 'view'::text, 'column'::text, 'index'::text])))
 );
 
 -- COMMENT ai_avatar.TABLE created_objects
@@ -1682,17 +1682,13 @@ CREATE TRIGGER refuse_unsealed BEFORE INSERT OR UPDATE OF secret ON vault.secret
 ALTER TABLE ONLY ai_avatar.generations
     ADD CONSTRAINT generations_content_id_fkey FOREIGN KEY (content_id) REFERENCES public.content(id) ON DELETE CASCADE;
 
--- FK CONSTRAINT ai_avatar.legacy_copies legacy_copies_business_id_fkey
-ALTER TABLE ONLY ai_avatar.legacy_copies
-    ADD CONSTRAINT legacy_copies_business_id_fkey FOREIGN KEY (business_id) REFERENCES public.businesses(id) ON DELETE CASCADE;
-
 -- FK CONSTRAINT public.ai_avatar_integrations ai_avatar_integrations_business_id_fkey
 ALTER TABLE ONLY public.ai_avatar_integrations
     ADD CONSTRAINT ai_avatar_integrations_business_id_fkey FOREIGN KEY (business_id) REFERENCES public.businesses(id) ON DELETE CASCADE;
 
 -- FK CONSTRAINT public.ai_avatar_integrations ai_avatar_integrations_secret_id_fkey
 ALTER TABLE ONLY public.ai_avatar_integrations
-    ADD CONSTRAINT ai_avatar_integrations_secret_id_fkey FOREIGN KEY (secret_id) REFERENCES vault.secrets(id);
+    ADD CONSTRAINT ai_avatar_integrations_secret_id_fkey FOREIGN KEY (secret_id) REFERENCES vault.secrets(id) ON DELETE SET NULL;
 
 -- FK CONSTRAINT public.content content_business_id_fkey
 ALTER TABLE ONLY public.content

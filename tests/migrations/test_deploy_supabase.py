@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 from support import postgres
 from support.legacy_databases import run_legacy
+from support.roles import as_login
 from support.sql import dump, psql, query, script, value
-from support.supabase import Project, supabase_project
+from support.supabase import OWNER, Project, supabase_project
 from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
@@ -26,7 +27,8 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```sql\n(.*?)^```$", text, re.M | re.S)
 
 
-UP, _, BACK = DOCUMENT.partition("## Downgrading")
+UP, _, REST = DOCUMENT.partition("## Downgrading")
+BACK, _, SPECIAL = REST.partition("## Special cases")
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +38,14 @@ def login() -> str:
 
 
 @pytest.fixture(scope="module")
-def project(server: postgres.Server, login: str) -> Iterator[Project]:
-    """A project that was deployed as the document says: `migrate --sql` through psql, then its SQL."""
+def project(
+    server: postgres.Server, login: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Project]:
+    """A project that was deployed as the document says: files of `migrate --sql --out`, then its SQL."""
     with supabase_project(server) as made:
         run_legacy(made)
-        psql(made.owner_url, migrations.migration_sql(COPY))
+        for file in migrations.write_migration_files(tmp_path_factory.mktemp("migrations"), COPY):
+            psql(made.owner_url, file.read_text())
         for block in blocks(UP):
             script(made.owner_url, block.replace("ai_avatar_api", login))
         yield made
@@ -64,6 +69,7 @@ async def tenant(project: Project) -> AsyncIterator[Tenant]:
 def test_document_s_blocks_and_names_are_what_the_code_has() -> None:
     assert len(blocks(UP)) == 6
     assert len(blocks(BACK)) == 1
+    assert len(blocks(SPECIAL)) == 2
     assert COPY in DOCUMENT
     assert migrations.REQUIRED_REVISION == COPY
 
@@ -153,6 +159,36 @@ def test_clean_up_as_a_migration_of_its_own_and_the_way_back(server: postgres.Se
             script(project.owner_url, block.replace("ai_avatar_api", name))
         assert dump(project.superuser_url) == before
     assert not value(server.admin_url, "select count(*) from pg_roles where rolname = $1", name)
+
+
+def test_image_without_references_on_the_vault_migrates_after_the_grant(server: postgres.Server) -> None:
+    [grant] = [block for block in blocks(SPECIAL) if "references" in block]
+    with supabase_project(server) as project:
+        script(project.superuser_url, f"revoke references on vault.secrets from {OWNER}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="lacks REFERENCES"):
+            migrations.migrate(SecretStr(project.owner_url))
+        script(project.superuser_url, grant.replace("postgres", OWNER))
+        migrations.migrate(SecretStr(project.owner_url))
+
+
+def test_second_project_s_owner_on_one_server_gets_a_login_after_the_grant(
+    server: postgres.Server, login: str
+) -> None:
+    [grant] = [block for block in blocks(SPECIAL) if "ai_avatar_service" in block]
+    owner, second = f"{login}_owner", f"{login}_second"
+    server.run(f"create role {owner} login createrole")
+    try:
+        with server.database() as name:
+            server.run(f"alter database {name} owner to {owner}")
+            url = as_login(server.url(name), owner)
+            migrations.migrate(SecretStr(url))
+            script(server.admin_url, f"set role {OWNER}; {grant.replace('second_owner', owner)}")
+            [create] = [block for block in blocks(UP) if "create role" in block]
+            script(url, create.replace("ai_avatar_api", second))
+            assert value(as_login(url, second), "select ai_avatar.schema_revision()") == migrations.head()
+    finally:
+        server.run(f"drop role if exists {second}")
+        server.run(f"revoke ai_avatar_service from {owner}; drop role {owner}")
 
 
 def test_settings_of_the_page_are_the_service_s() -> None:

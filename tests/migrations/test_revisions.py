@@ -268,18 +268,6 @@ def test_two_that_migrate_at_once_both_succeed(empty_url: str) -> None:
     assert [row[0] for row in versions] == [REVISIONS[-1]]
 
 
-def test_failing_migration_leaves_nothing_behind(supabase: Project) -> None:
-    script(
-        supabase.owner_url,
-        "create function public.get_ai_avatar_secret(uuid) returns int language sql return 1;"
-        "create view public.in_use as select public.get_ai_avatar_secret(null)",
-    )
-    before = dump(supabase.superuser_url)
-    with pytest.raises(Exception, match="other objects depend on it"):
-        migrate(supabase.owner_url)
-    assert dump(supabase.superuser_url) == before
-
-
 def test_asking_for_the_revision_of_an_empty_database_changes_nothing(empty_url: str) -> None:
     before = dump(empty_url)
     assert migrations.current_revision(SecretStr(empty_url)) is None

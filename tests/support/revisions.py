@@ -24,7 +24,7 @@ from app import migrations
 CLEAN_UP: Final = "drop_legacy_columns"
 
 _BEGIN: Final = """\
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
 """
 

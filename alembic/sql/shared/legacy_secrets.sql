@@ -1,13 +1,6 @@
--- Lets both applications use the same secrets. Only where businesses.heygen_secret_id exists.
+-- While both applications use the same secrets, this service must clear the old column before it deletes one. Only
+-- where businesses.heygen_secret_id exists.
 
--- When the old application removes a key, it deletes the secret that both now refer to.
-alter table public.ai_avatar_integrations
-drop constraint ai_avatar_integrations_secret_id_fkey,
-add constraint ai_avatar_integrations_secret_id_fkey
-foreign key (secret_id) references vault.secrets (id) on delete set null;
-
--- Before this service deletes a secret, it must clear the old column.
-create index ai_avatar_legacy_secret_id on public.businesses (heygen_secret_id);
 create or replace function ai_avatar.delete_orphaned_secret()
 returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,12 +1,14 @@
 -- The clean-up, for when the old application is switched off: copies what it has changed since the first copy, then
 -- drops its columns and functions. Readiness does not require this revision.
 
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
 
 --! include shared/saved_definitions.sql
+--! include shared/lock_tables.sql
+--! include shared/legacy_settings.sql
 
-select pg_temp.save_functions('20261124181500', array[
+select pg_temp.save_functions('20261124185600', array[
     to_regprocedure('public.set_heygen_key(uuid, text)')::oid,
     to_regprocedure('public.delete_heygen_key(uuid)')::oid,
     to_regprocedure('public.get_heygen_secret(uuid)')::oid
@@ -14,20 +16,19 @@ select pg_temp.save_functions('20261124181500', array[
 
 do $migration$
 begin
-    if (
-        select count(*) from pg_catalog.pg_attribute as a
-        where a.attrelid = 'public.businesses'::regclass and not a.attisdropped
-            and a.attname in ('heygen_secret_id', 'heygen_avatar_id', 'heygen_voice_id')
-    ) <> 3 then
+    if not pg_temp.has_legacy_columns() then
         return;
     end if;
-    lock table public.businesses in share row exclusive mode;
+    -- All three at once: a save of a key holds its integration's row and waits for the vault.
+    perform pg_temp.lock_tables(
+        'access exclusive', 'public.businesses', 'public.ai_avatar_integrations', 'vault.secrets'
+    );
 
     -- Field by field: a value that the old application has changed since the copy wins, unless it was changed here
-    -- too. Its forms save '' for "none".
+    -- too.
     create temporary table legacy_settings on commit drop as
-    select b.id as business_id, b.heygen_secret_id as secret_id, nullif(btrim(b.heygen_avatar_id), '') as avatar_id,
-        nullif(btrim(b.heygen_voice_id), '') as voice_id
+    select b.id as business_id, b.heygen_secret_id as secret_id, pg_temp.usable_id(b.heygen_avatar_id) as avatar_id,
+        pg_temp.usable_id(b.heygen_voice_id) as voice_id
     from public.businesses as b;
 
     insert into public.ai_avatar_integrations as ai (business_id, provider, secret_id, avatar_id, voice_id, status)
@@ -80,17 +81,14 @@ begin
 
     insert into ai_avatar.saved_definitions (revision, statement) values
     (
-        '20261124181500',
+        '20261124185600',
         'alter table public.businesses add column heygen_secret_id uuid references vault.secrets (id), '
         'add column heygen_avatar_id text, add column heygen_voice_id text'
     );
+    delete from ai_avatar.created_objects as m where m.object = 'public.ai_avatar_legacy_secret_id';
     alter table public.businesses
     drop column heygen_secret_id, drop column heygen_avatar_id, drop column heygen_voice_id;
     delete from vault.secrets as s where s.id in (select d.id from pg_temp.dropped_secrets as d);
-
-    alter table public.ai_avatar_integrations
-    drop constraint ai_avatar_integrations_secret_id_fkey,
-    add constraint ai_avatar_integrations_secret_id_fkey foreign key (secret_id) references vault.secrets (id);
 end;
 $migration$;
 

@@ -1,19 +1,22 @@
 -- Restores the columns and functions where they existed, with the current values.
 
-set local lock_timeout = '10s';
+set local lock_timeout = '2s';
 set local search_path = pg_catalog, pg_temp;
 set local check_function_bodies = off;  -- the restored functions were written for another search_path
 
 --! include shared/saved_definitions.sql
+--! include shared/legacy_settings.sql
+--! include shared/lock_tables.sql
 
-select pg_temp.restore_definitions('20261124181500');
+select pg_temp.lock_tables(
+    'access exclusive', 'public.businesses', 'public.ai_avatar_integrations', 'vault.secrets'
+);
+
+select pg_temp.restore_definitions('20261124185600');
 
 do $migration$
 begin
-    if not exists (
-        select from pg_catalog.pg_attribute as a
-        where a.attrelid = 'public.businesses'::regclass and a.attname = 'heygen_secret_id' and not a.attisdropped
-    ) then
+    if not pg_temp.has_legacy_columns() then
         return;
     end if;
 
@@ -25,6 +28,9 @@ begin
     select b.id, b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id
     from public.businesses as b
     where num_nonnulls(b.heygen_secret_id, b.heygen_avatar_id, b.heygen_voice_id) > 0;
+
+    create index ai_avatar_legacy_secret_id on public.businesses (heygen_secret_id);
+    insert into ai_avatar.created_objects (kind, object) values ('index', 'public.ai_avatar_legacy_secret_id');
 
     --! include shared/legacy_secrets.sql
 end;
