@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     n8n_api_key: SecretStr
     secrets_keys: SecretStr | None = None
     membership_cache_seconds: int = Field(default=30, ge=0, le=3600)
+    event_streams_per_user: int = Field(default=50, ge=1, le=10_000)
+    event_streams_per_business: int = Field(default=500, ge=1, le=10_000)
 
     providers: dict[str, ProviderSettings] = {}
     n8n_webhook_secret: SecretStr | None = None

@@ -23,11 +23,12 @@ from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
 from app.integrations.service import IntegrationService, KeyCipher
+from app.memberships import Memberships
 from app.n8n.broker import Broker
 from app.n8n.repository import ClaimRepository
 from app.providers import PROVIDERS
 from app.security import Authenticator
-from app.videos.events import EventHub
+from app.videos.events import EventHub, EventTiming
 from app.videos.maintenance import Maintenance
 from app.videos.repository import GenerationRepository
 from app.videos.service import VideoService
@@ -98,6 +99,11 @@ def _wire(
     generations = GenerationRepository(
         db, dispatch_timeout=settings.dispatch_timeout, generation_timeout=settings.generation_timeout
     )
+    memberships = Memberships(db, cache_seconds=settings.membership_cache_seconds)
+    streams = EventTiming(
+        max_streams_per_user=settings.event_streams_per_user,
+        max_streams_per_business=settings.event_streams_per_business,
+    )
     integration_repository = IntegrationRepository(db)
     integrations = IntegrationService(integration_repository, providers, keys)
     return Services(
@@ -108,11 +114,12 @@ def _wire(
         generations,
         integration_repository,
         integrations,
-        Authenticator(settings, db, client),
+        memberships,
+        Authenticator(settings, memberships, client),
         Broker(claims, generations, integrations, tasks),
         Accounts(integrations),
         Catalogue(integrations),
-        EventHub(generations),
+        EventHub(generations, memberships, streams),
         Maintenance(
             generations, integration_repository, timedelta(days=settings.secret_reads_retention_days)
         ),

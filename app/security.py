@@ -7,20 +7,17 @@ from typing import Annotated, Final, Literal, cast
 from uuid import UUID
 
 import httpx
-from cachetools import TTLCache
 from fastapi import Depends, Path, Request
 from fastapi.params import Depends as Dependency
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import TypeAdapter
 
 from app.config import Settings
-from app.db import UUID_, Database, SqlFunction
 from app.dependencies import services_of
 from app.errors import AppError, Forbidden, IntegrationNotFound, InvalidRequest, NoBusiness, Unauthenticated
 from app.jwks import JwksKeys
+from app.memberships import Memberships
 from app.tokens import TokenVerifier
-
-GET_MEMBERSHIP = SqlFunction("ai_avatar.get_membership", {"p_user_id": UUID_})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +73,14 @@ class ApiKeys:
 class Authenticator:
     """Turns a request's headers into a Caller."""
 
-    def __init__(self, settings: Settings, db: Database, client: httpx.AsyncClient) -> None:
+    def __init__(self, settings: Settings, memberships: Memberships, client: httpx.AsyncClient) -> None:
         secret = settings.supabase_jwt_secret
         self._tokens = TokenVerifier(
             secret.get_secret_value() if secret else None,
             JwksKeys(client, settings.jwks_url) if settings.jwks_url else None,
         )
         self._api_keys = ApiKeys(service=settings.service_api_keys, n8n=settings.n8n_api_keys)
-        self._db = db
-        self._businesses: TTLCache[UUID, UUID] | None = None
-        if settings.membership_cache_seconds:
-            self._businesses = TTLCache(10_000, settings.membership_cache_seconds)
+        self._memberships = memberships
 
     async def authenticate(self, request: Request, token: str | None, api_key: str | None) -> Caller:
         """Return the caller that a bearer token or, without one, an API key identifies.
@@ -129,13 +123,9 @@ class Authenticator:
         raise Unauthenticated("unknown_api_key", "The API key is not known.")
 
     async def _business_of(self, user_id: UUID) -> UUID:
-        business_id = self._businesses.get(user_id) if self._businesses is not None else None
+        business_id = await self._memberships.get_membership(user_id)
         if business_id is None:
-            business_id = await self._db.call_value(GET_MEMBERSHIP, p_user_id=user_id)
-            if business_id is None:
-                raise NoBusiness
-            if self._businesses is not None:
-                self._businesses[user_id] = business_id
+            raise NoBusiness
         return business_id
 
 

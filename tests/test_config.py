@@ -31,6 +31,7 @@ def test_defaults_are_the_contract_s(environment: dict[str, str]) -> None:
     assert settings.webhook_timeout_seconds == 15
     assert settings.generation_timeout_minutes == 60
     assert settings.membership_cache_seconds == 30
+    assert (settings.event_streams_per_user, settings.event_streams_per_business) == (50, 500)
     assert settings.secret_reads_retention_days == 365
     assert settings.cors_origins == settings.frame_ancestors == []
     assert (settings.log_level, settings.log_format) == ("info", "json")

@@ -23,7 +23,7 @@ from support.tenants import Tenant
 from app import db as database
 from app import errors
 from app.db import INTEGER, TEXT, Database, SqlFunction, driver_dsn
-from app.security import GET_MEMBERSHIP
+from app.memberships import GET_MEMBERSHIP
 
 pytestmark = pytest.mark.anyio
 

@@ -40,7 +40,7 @@ from support.tenants import (
 from app.dependencies import services_of
 from app.errors import NotReady
 from app.jwks import JwksKeys
-from app.security import Authenticator
+from app.memberships import Memberships
 
 pytestmark = pytest.mark.anyio
 
@@ -421,10 +421,10 @@ async def test_cached_membership_is_asked_for_again_after_its_time(
     tenant = await make_tenant(admin_connection)
     async with running(settings(database_url, membership_cache_seconds=30)) as (app, client):
         now = [0.0]
-        authenticator = services_of(app)[Authenticator]
-        businesses = authenticator._businesses
-        assert businesses is not None
-        authenticator._businesses = type(businesses)(10, businesses.ttl, timer=lambda: now[0])
+        memberships = services_of(app)[Memberships]
+        cache = memberships._cache
+        assert cache is not None
+        memberships._cache = type(cache)(10, cache.ttl, timer=lambda: now[0])
         mine, theirs = (
             f"{ROOT}/videos/{content}" for content in (tenant.content_id, other_tenant.content_id)
         )

@@ -376,6 +376,21 @@ $$;
 -- COMMENT ai_avatar.FUNCTION get_membership(p_user_id uuid)
 COMMENT ON FUNCTION ai_avatar.get_membership(p_user_id uuid) IS 'The business of a user (profiles.business_id), or NULL';
 
+-- FUNCTION ai_avatar.get_memberships(uuid[])
+CREATE FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) RETURNS TABLE(user_id uuid, business_id uuid)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select p.id, p.business_id from public.profiles as p
+    where p.id = any(p_user_ids) and p.business_id is not null;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION get_memberships(p_user_ids uuid[])
+COMMENT ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) IS 'The businesses of these users; users without one are left out';
+
 -- FUNCTION ai_avatar.limit_lock_wait()
 CREATE FUNCTION ai_avatar.limit_lock_wait() RETURNS void
     LANGUAGE plpgsql
@@ -1805,6 +1820,11 @@ REVOKE ALL ON FUNCTION ai_avatar.get_latest_generations(p_content_ids uuid[]) FR
 GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.get_membership(p_user_id uuid) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION get_memberships(p_user_ids uuid[])
+GRANT ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION limit_lock_wait()
 REVOKE ALL ON FUNCTION ai_avatar.limit_lock_wait() FROM PUBLIC;

@@ -100,7 +100,7 @@ async def cancel_video(
     response_class=EventStreamResponse,
     responses=responses(
         404,
-        503,
+        429,
         ok={
             200: {
                 "description": "`event: generation` with a Generation: the state now, then each change",
@@ -118,10 +118,9 @@ async def follow_video(
 ) -> Response:
     """Follow a generation to its end as server-sent events.
 
-    Read it with `fetch`, so that the token stays in its header. Ends after a final state, or with
-    `event: expired_token` when the token does. A comment every 15 s keeps proxies from closing it.
+    Read it with `fetch`, so that the token stays in its header. Ends after a final state, with
+    `event: expired_token` when the token expires, or with `event: access_ended` when the user loses the business.
+    A comment every 15 s keeps proxies from closing it. 429: the user or the business has too many streams open.
     """
     generation = await generations.get_latest_generation(business_id, content_id)
-    return EventStreamResponse(
-        events.follow(generation, caller.token_expires_at), events.timing.read_timeout_seconds
-    )
+    return EventStreamResponse(await events.follow(generation, caller), events.timing.read_timeout_seconds)

@@ -111,7 +111,7 @@ def another_result(root: Path) -> list[str]:
 
 def new_name(root: Path) -> list[str]:
     path = root / "alembic" / "sql" / "functions" / "callers.sql"
-    path.write_text(path.read_text().replace("get_membership", "get_business_of_user"))
+    path.write_text(re.sub(r"\bget_membership\b", "get_business_of_user", path.read_text()))
     return ["ai_avatar.get_business_of_user(uuid)", "ai_avatar.get_membership(uuid)"]
 
 

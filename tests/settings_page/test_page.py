@@ -409,6 +409,32 @@ def test_lost_stream_is_taken_up_again(page: Page, connected: Visitor, guard: Gu
     assert len(lost) > 1
 
 
+def test_user_who_loses_the_business_is_told_so(page: Page, connected: Visitor) -> None:
+    async def start(connection: asyncpg.Connection) -> None:
+        await connection.execute(
+            "insert into ai_avatar.generations (id, business_id, content_id, provider, script, status, deadline) "
+            "values (gen_random_uuid(), $1, $2, 'heygen', 'Hello', 'processing', now() + interval '1 hour')",
+            connected.tenant.business_id,
+            connected.tenant.content_id,
+        )
+
+    async def remove(connection: asyncpg.Connection) -> None:
+        await connection.execute("delete from public.profiles where id = $1", connected.tenant.user_id)
+
+    streams: list[str] = []
+    page.on("request", lambda request: streams.append(request.url) if "/events" in request.url else None)
+    connected.dev.run(start)
+    page.goto("about:blank")
+    page.goto(connected.link)
+    with page.expect_request("**/events"):
+        page.get_by_role("button", name=FIRST).click()
+    expect(page.get_by_role("timer")).to_be_visible()
+    connected.dev.run(remove)
+    expect(page.get_by_text("You no longer have access to this business")).to_be_visible()
+    page.wait_for_timeout(2000)
+    assert len(streams) == 1, "the page does not connect again"
+
+
 # ---- sessions, businesses, network ----
 
 EXPIRED = timedelta(seconds=-60)  # beyond the service's leeway

@@ -62,6 +62,7 @@ backend service | execute | ai_avatar.list_secrets
 backend service | execute | ai_avatar.count_secrets
 backend service | execute | ai_avatar.replace_secret
 backend service | execute | ai_avatar.get_membership
+backend service | execute | ai_avatar.get_memberships
 backend service | execute | ai_avatar.schema_revision
 backend service | execute | ai_avatar.migration_warnings
 backend service | execute | ai_avatar.get_generation

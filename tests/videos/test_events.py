@@ -1,6 +1,7 @@
 """GET …/videos/{content_id}/events over real sockets, and the one poll behind all of them."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -25,7 +26,10 @@ from support.webhook_receiver import WebhookReceiver
 
 from app.db import Database
 from app.dependencies import services_of
+from app.errors import DatabaseUnavailable
 from app.main import create_app
+from app.memberships import Memberships
+from app.security import Caller
 from app.tokens import mint_token
 from app.videos.events import EventHub, EventTiming
 from app.videos.repository import GenerationRepository, GenerationState
@@ -39,28 +43,38 @@ QUICK = EventTiming(poll_seconds=0.02, comment_seconds=0.2, read_timeout_seconds
 
 
 class Polls:
-    """Stands before the repository and counts how often the database is asked, and for how many contents."""
+    """In front of the repository and the memberships: counts the calls, and the ids in each."""
 
-    def __init__(self, repository: GenerationRepository) -> None:
+    def __init__(self, repository: GenerationRepository, memberships: Memberships) -> None:
         self._repository = repository
+        self._memberships = memberships
         self.asked: list[int] = []
+        self.asked_users: list[int] = []
 
     async def get_latest_generations(self, content_ids: Sequence[UUID]) -> list[Generation]:
         self.asked.append(len(content_ids))
         return await self._repository.get_latest_generations(content_ids)
+
+    async def get_memberships(self, user_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        self.asked_users.append(len(user_ids))
+        return await self._memberships.get_memberships(user_ids)
+
+
+def make_hub(polls: Polls, timing: EventTiming) -> EventHub:
+    return EventHub(polls, polls, timing)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def app_and_url(
     database_url: str, webhook_server: WebhookReceiver, heygen_url: str
 ) -> Iterator[tuple[FastAPI, str]]:
-    """The service behind a real server, with quick streams."""
+    """The service behind a real server, with quick streams. Memberships are cached for longer than a test runs."""
     providers = {"heygen": {"api_url": heygen_url, "webhook_url": webhook_server.url}}
-    app = create_app(settings(database_url, providers=providers))
+    app = create_app(settings(database_url, providers=providers, membership_cache_seconds=3600))
     with serve_app(app) as url:
         services = services_of(app)
-        app.state.polls = Polls(services[GenerationRepository])
-        services[EventHub] = EventHub(app.state.polls, QUICK)
+        app.state.polls = Polls(services[GenerationRepository], services[Memberships])
+        services[EventHub] = make_hub(app.state.polls, QUICK)
         yield app, url
 
 
@@ -152,7 +166,10 @@ async def test_comments_keep_an_unchanged_stream_open(api: Api) -> None:
 
 
 def test_timing_is_the_contract_s() -> None:
-    assert (EventTiming().poll_seconds, EventTiming().comment_seconds) == (1, 15)
+    timing = EventTiming()
+    assert (timing.poll_seconds, timing.comment_seconds) == (1, 15)
+    limits = timing.max_streams, timing.max_streams_per_business, timing.max_streams_per_user
+    assert limits == (10_000, 500, 50)
 
 
 async def test_stream_ends_with_its_token(api: Api, hub: EventHub) -> None:
@@ -162,6 +179,58 @@ async def test_stream_ends_with_its_token(api: Api, hub: EventHub) -> None:
         told = [event async for event in events if event[0]]
     assert told[-1] == ("expired_token", {})
     assert {name for name, _ in told[:-1]} == {"generation"}
+
+
+LOSSES = {
+    "the user leaves the business": "update public.profiles set business_id = null where id = $1",
+    "the user moves to another business": """
+        with other as (insert into public.businesses (business_name) values ('Another') returning id)
+        update public.profiles set business_id = other.id from other where profiles.id = $1""",
+    "the user is deleted": "delete from public.profiles where id = $1",
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+async def test_stream_ends_when_its_user_loses_the_business(
+    api: Api, admin_connection: asyncpg.Connection, loss: str
+) -> None:
+    generation_id = await api.start()
+    back_end = api.as_service()
+    async with follow(api) as events, follow(back_end) as others, asyncio.timeout(30):
+        await next_state(events)
+        await next_state(others)
+        await admin_connection.execute(loss, api.tenant.user_id)
+        await api.report(generation_id, "processing", video_id="v1")
+        assert [event async for event in events if event[0]] == [("access_ended", {})]
+        assert (await next_state(others))["video_id"] == "v1", "the back end's stream goes on"
+    # The process has noticed: no cached membership opens the stream again.
+    again = await api.request("GET", events_path(api.tenant))
+    assert again.status_code in (403, 404)
+
+
+async def test_another_user_s_stream_of_the_same_item_goes_on(
+    api: Api, admin_connection: asyncpg.Connection
+) -> None:
+    generation_id = await api.start()
+    colleague = await add_user(admin_connection, api.tenant)
+    async with follow(api) as events, follow(api.of(colleague)) as theirs, asyncio.timeout(30):
+        await next_state(events)
+        await next_state(theirs)
+        await admin_connection.execute("delete from public.profiles where id = $1", api.tenant.user_id)
+        assert [event async for event in events if event[0]] == [("access_ended", {})]
+        await api.report(generation_id, "processing", video_id="v1")
+        assert (await next_state(theirs))["video_id"] == "v1"
+
+
+async def add_user(admin_connection: asyncpg.Connection, tenant: Tenant) -> Tenant:
+    """Return the same business with another user of it."""
+    colleague = replace(tenant, user_id=uuid4())
+    await admin_connection.execute(
+        "insert into public.profiles (id, business_id) values ($1, $2)",
+        colleague.user_id,
+        colleague.business_id,
+    )
+    return colleague
 
 
 async def test_back_end_with_a_key_may_follow(api: Api) -> None:
@@ -222,17 +291,70 @@ async def test_next_generation_of_the_content_is_followed_too(api: Api, content:
             pass
 
 
+LIMITS = {
+    "max_streams": (503, "overloaded"),
+    "max_streams_per_user": (429, "rate_limited"),
+    "max_streams_per_business": (429, "rate_limited"),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS)
 async def test_streams_beyond_the_limit_are_told_to_come_back(
+    api: Api, hub: EventHub, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    await api.start()
+    await until(lambda: hub.open_streams == 0)
+    monkeypatch.setattr(hub, "timing", replace(QUICK, **{limit: 1}))
+    async with follow(api) as events:
+        await next_state(events)
+        refused = await api.request("GET", events_path(api.tenant))
+    assert_problem(refused, *LIMITS[limit])
+    assert int(refused.headers["retry-after"]) > 0
+    await until(lambda: hub.open_streams == 0)
+    async with follow(api) as events:
+        await next_state(events)
+
+
+async def test_one_user_s_streams_leave_room_for_others(
+    api: Api,
+    other_tenant: Tenant,
+    admin_connection: asyncpg.Connection,
+    hub: EventHub,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user's limit does not count for colleagues, nor a business's for another business."""
+    await api.start()
+    colleague = api.of(await add_user(admin_connection, api.tenant))
+    stranger = api.of(other_tenant)
+    await stranger.connect("sandbox-key", avatar_id="sandbox-ada", expect=201)
+    await stranger.start()
+    monkeypatch.setattr(hub, "timing", replace(QUICK, max_streams_per_user=1, max_streams_per_business=2))
+    async with follow(api) as first, follow(colleague) as second:
+        await next_state(first)
+        await next_state(second)
+        refused = await api.as_service().request("GET", events_path(api.tenant))
+        assert_problem(refused, 429, "rate_limited")
+        async with follow(stranger) as third:
+            await next_state(third)
+
+
+async def test_limit_holds_for_streams_that_open_at_once(
     api: Api, hub: EventHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await api.start()
     await until(lambda: hub.open_streams == 0)
-    monkeypatch.setattr(hub, "timing", replace(QUICK, max_streams=1))
-    async with follow(api) as events:
-        await next_state(events)
-        refused = await api.request("GET", events_path(api.tenant))
-    assert_problem(refused, 503, "overloaded")
-    assert int(refused.headers["retry-after"]) > 0
+    monkeypatch.setattr(hub, "timing", replace(QUICK, max_streams_per_user=3))
+    requests = [
+        api.client.build_request("GET", events_path(api.tenant), headers=api.tenant.headers)
+        for _ in range(20)
+    ]
+    responses = await asyncio.gather(*(api.client.send(request, stream=True) for request in requests))
+    try:
+        assert sorted(response.status_code for response in responses) == [200] * 3 + [429] * 17
+        assert hub.open_streams == 3
+    finally:
+        for response in responses:
+            await response.aclose()
 
 
 async def test_client_that_does_not_read_is_disconnected(
@@ -263,8 +385,9 @@ async def test_client_that_does_not_read_is_disconnected(
 class Ground:
     """Contents with a live generation each, and the states that streams begin with."""
 
-    def __init__(self, repository: GenerationRepository) -> None:
-        self.polls = Polls(repository)
+    def __init__(self, polls: Polls, caller: Caller) -> None:
+        self.polls = polls
+        self.caller = caller
         self.states: list[GenerationState] = []
 
 
@@ -275,8 +398,11 @@ async def ground(database_url: str, admin_connection: asyncpg.Connection) -> Asy
     repository = GenerationRepository(
         db, dispatch_timeout=timedelta(hours=1), generation_timeout=timedelta(hours=1)
     )
-    ground = Ground(repository)
     tenant = await make_tenant(admin_connection)
+    ground = Ground(
+        Polls(repository, Memberships(db, cache_seconds=0)),
+        Caller("user", tenant.user_id, tenant.business_id),
+    )
     contents = [await make_content(admin_connection, tenant.business_id) for _ in range(200)]
     await admin_connection.execute(
         "insert into ai_avatar.generations (id, business_id, content_id, provider, script, deadline) "
@@ -294,9 +420,16 @@ async def ground(database_url: str, admin_connection: asyncpg.Connection) -> Asy
 async def test_1000_open_streams_cost_as_many_database_calls_as_one(
     ground: Ground, admin_connection: asyncpg.Connection, streams: int
 ) -> None:
-    hub = EventHub(ground.polls, replace(QUICK, comment_seconds=60))  # type: ignore[arg-type]
+    hub = make_hub(ground.polls, replace(QUICK, comment_seconds=60, max_streams_per_business=1000))
     states = [ground.states[number % len(ground.states)] for number in range(streams)]
-    open_streams = [hub.follow(state, None) for state in states]
+    users = [uuid4() for _ in range(min(streams, 100))]
+    await admin_connection.execute(
+        "insert into public.profiles (id, business_id) select id, $1 from unnest($2::uuid[]) id",
+        ground.caller.own_business_id,
+        users,
+    )
+    callers = [replace(ground.caller, user_id=users[number % len(users)]) for number in range(streams)]
+    open_streams = [await hub.follow(state, caller) for state, caller in zip(states, callers, strict=True)]
     for stream in open_streams:
         await anext(stream)
     assert hub.open_streams == streams
@@ -305,6 +438,7 @@ async def test_1000_open_streams_cost_as_many_database_calls_as_one(
         [state.content_id for state in states],
     )
     ground.polls.asked.clear()
+    ground.polls.asked_users.clear()
 
     told = await asyncio.gather(*(anext(stream) for stream in open_streams))
 
@@ -312,6 +446,8 @@ async def test_1000_open_streams_cost_as_many_database_calls_as_one(
     # One poll was under way already; the next one brings the news to all.
     assert len(ground.polls.asked) <= 2
     assert set(ground.polls.asked) <= {len({state.content_id for state in states})}
+    assert len(ground.polls.asked_users) <= 2
+    assert set(ground.polls.asked_users) <= {len(users)}
     for stream in open_streams:
         await stream.aclose()
     assert hub.open_streams == 0
@@ -327,8 +463,8 @@ async def test_poll_goes_on_after_the_database_was_away(
 
     failed, real = asyncio.Event(), ground.polls.get_latest_generations
     ground.polls.get_latest_generations = fail  # type: ignore[method-assign, assignment]
-    hub = EventHub(ground.polls, QUICK)  # type: ignore[arg-type]
-    stream = hub.follow(ground.states[0], None)
+    hub = make_hub(ground.polls, QUICK)
+    stream = await hub.follow(ground.states[0], ground.caller)
     await anext(stream)
     await asyncio.wait_for(failed.wait(), 30)
     await admin_connection.execute(
@@ -337,3 +473,36 @@ async def test_poll_goes_on_after_the_database_was_away(
     )
     async with asyncio.timeout(30):
         assert [event async for event in stream if not event.startswith(":")] != []
+
+
+async def test_nothing_is_told_while_access_cannot_be_checked(
+    ground: Ground, admin_connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: Sequence[UUID]) -> dict[UUID, UUID]:
+        failures.append(1)
+        raise DatabaseUnavailable
+
+    failures: list[int] = []
+    hub = make_hub(ground.polls, replace(QUICK, comment_seconds=60))
+    stream = await hub.follow(ground.states[1], ground.caller)
+    await anext(stream)
+    with monkeypatch.context() as patch:
+        patch.setattr(ground.polls, "get_memberships", fail)
+        await until(lambda: len(failures) > 0)
+        await admin_connection.execute(
+            "update ai_avatar.generations set video_id = 'v1' where id = $1", ground.states[1].id
+        )
+        told = asyncio.ensure_future(anext(stream))
+        await until(lambda: len(failures) > 3)
+        assert not told.done()
+    assert '"video_id":"v1"' in await asyncio.wait_for(told, 30)
+    await stream.aclose()
+
+
+async def test_stream_that_is_dropped_before_it_is_read_frees_its_place(ground: Ground) -> None:
+    hub = make_hub(ground.polls, QUICK)
+    stream = await hub.follow(ground.states[2], ground.caller)
+    assert hub.open_streams == 1
+    del stream
+    gc.collect()
+    await until(lambda: hub.open_streams == 0)

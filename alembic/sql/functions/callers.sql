@@ -36,16 +36,29 @@ begin
 end;
 $$;
 
+-- One call for all the event streams of a process.
+create or replace function ai_avatar.get_memberships(p_user_ids uuid[])
+returns table (user_id uuid, business_id uuid)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    return query
+    select p.id, p.business_id from public.profiles as p
+    where p.id = any(p_user_ids) and p.business_id is not null;
+end;
+$$;
+
 revoke all on function
 ai_avatar.own_business_id,
 ai_avatar.check_caller,
-ai_avatar.get_membership
+ai_avatar.get_membership,
+ai_avatar.get_memberships
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.own_business_id
 to authenticated, service_role, ai_avatar_service;
 grant execute on function
-ai_avatar.get_membership
+ai_avatar.get_membership,
+ai_avatar.get_memberships
 to service_role, ai_avatar_service;
 
 comment on function ai_avatar.own_business_id is
@@ -54,3 +67,4 @@ comment on function ai_avatar.check_caller is
 'Raises 42501 unless the caller is a back end (it may use the schema ai_avatar) or, where users are allowed, a
 signed-in user of that business';
 comment on function ai_avatar.get_membership is 'The business of a user (profiles.business_id), or NULL';
+comment on function ai_avatar.get_memberships is 'The businesses of these users; users without one are left out';

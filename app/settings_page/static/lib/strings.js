@@ -184,6 +184,10 @@ export const strings = {
 		no_usable_response: (p) => ({ what: `${p} did not give a usable response`, todo: `Nothing was changed. ${soon}` }),
 		no_business: { what: "Your account does not belong to a business yet", todo: "Ask an administrator to add you to one." },
 		api_key_rejected: (p) => ({ what: `${p} no longer accepts your API key`, todo: "Replace it above, then try again." }),
+		access_ended: {
+			what: "You no longer have access to this business",
+			todo: "Reload the page, or ask an administrator to add you again.",
+		},
 		avatar_not_configured: { what: "No default avatar is chosen", todo: avatarFirst },
 		content_not_found: { what: "This content item no longer exists", todo: "Reload the page to see your current content." },
 		generation_in_progress: {

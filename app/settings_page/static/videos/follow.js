@@ -1,5 +1,6 @@
 // @ts-check
 // Follows a generation through its event stream.
+import { ApiError } from "../lib/api.js";
 import { readMessages } from "../lib/event-stream.js";
 import { toFailure } from "../lib/explain.js";
 import { isLive } from "./generation.js";
@@ -13,7 +14,7 @@ const MAX_RETRY_DELAY = 15_000; // ms
 
 /**
  * Follow a generation until it ends or the signal aborts, through lost connections and expired tokens.
- * Any other error response is thrown.
+ * Any other error response is thrown, and so is the end of the user's access.
  * @param {VideoApi} api
  * @param {Session} session
  * @param {string} contentId
@@ -33,6 +34,7 @@ export async function follow(api, session, contentId, { onGeneration, onConnecti
 					await stream.renew();
 					break;
 				}
+				if (event === "access_ended") throw new ApiError("access_ended", { status: 403 });
 				if (event !== "generation") continue;
 				const generation = JSON.parse(data);
 				onGeneration(generation);

@@ -54,9 +54,10 @@ export class VideoPane {
 		this.#startButton = button(words.generate, () => this.#start(), "primary");
 		this.#editor = h("div", { class: "editor" },
 			h("div", { class: "label-line" }, h("label", { for: "script" }, words.script), this.#count),
-			this.#script, this.#problem,
+			this.#script,
 			h("div", { class: "actions" }, this.#note, this.#startButton));
-		this.element = h("div", { class: "pane", role: "group" }, this.#result.element, this.#progress.element, this.#editor);
+		this.element = h("div", { class: "pane", role: "group" },
+			this.#result.element, this.#progress.element, this.#editor, this.#problem);
 	}
 
 	/** Show a content item. @param {ContentItem} item @param {string} labelledBy the id of the element with its title */
