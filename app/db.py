@@ -208,6 +208,8 @@ _NAMED_ERRORS: Mapping[str, type[errors.AppError]] = {
     "AV009": errors.GenerationAlreadyClaimed,
     "AV011": errors.GenerationClosed,
     "AV012": errors.IdempotencyKeyReused,
+    "AV016": errors.IntegrationNotActive,
+    "AV017": errors.GenerationNotLive,
 }
 
 # Not migrated, or by somebody who did not grant this login what it needs (docs/deploy-supabase.md).

@@ -7,7 +7,9 @@
     ├── NotFound                      404   no such path
     ├── IntegrationNotFound, ContentNotFound, GenerationNotFound    404   none, or another business's
     ├── MethodNotAllowed              405
-    ├── IntegrationNotConfigured, ContentNotWritable, GenerationInProgress, GenerationAlreadyClaimed    409
+    ├── IntegrationNotConfigured, IntegrationNotActive, ContentNotWritable, GenerationInProgress,
+    │   GenerationAlreadyClaimed, GenerationNotLive                 409
+    │   └── IntegrationNotActiveInWorkflow      404 of IntegrationNotActive, on /n8n
     ├── GenerationClosed              410
     ├── BodyTooLarge                  413
     ├── UnsupportedMediaType          415
@@ -120,6 +122,17 @@ class IntegrationNotConfigured(AppError):
     status, code, title = 409, "integration_not_configured", "Integration not configured"
 
 
+class IntegrationNotActive(AppError):
+    status, code, title = 409, "integration_not_active", "Integration not active"
+    default_detail = "The integration is inactive, or the provider has rejected its API key."
+
+
+class IntegrationNotActiveInWorkflow(IntegrationNotActive):
+    """404, because workflows end silently on 409. This one must report the generation as failed."""
+
+    status = 404
+
+
 class ContentNotWritable(AppError):
     status, code, title = 409, "content_not_writable", "Content item not writable"
 
@@ -142,6 +155,11 @@ class GenerationAlreadyClaimed(AppError):
     default_detail = (
         "Another execution runs this generation. Stop this one: a second video would be billed again."
     )
+
+
+class GenerationNotLive(AppError):
+    status, code, title = 409, "generation_not_live", "Generation not live"
+    default_detail = "The latest video generation of this content item has already ended."
 
 
 class GenerationClosed(AppError):

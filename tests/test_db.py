@@ -64,6 +64,8 @@ async def db(database_url: str, admin_connection: asyncpg.Connection) -> AsyncIt
         ("AV011", errors.GenerationClosed),
         ("AV012", errors.IdempotencyKeyReused),
         ("AV013", errors.InvalidRequest),
+        ("AV016", errors.IntegrationNotActive),
+        ("AV017", errors.GenerationNotLive),
         ("42883", errors.NotReady),
         ("42P01", errors.NotReady),
         ("42501", errors.NotReady),

@@ -9,7 +9,14 @@ import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 
-from app.errors import ApiKeyRejected, AppError, InternalError, InvalidRequest, RateLimited
+from app.errors import (
+    ApiKeyRejected,
+    AppError,
+    IntegrationNotActive,
+    InternalError,
+    InvalidRequest,
+    RateLimited,
+)
 from app.integrations.repository import IntegrationRepository, StoredKey
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
 from app.providers.base import Provider
@@ -138,6 +145,28 @@ class IntegrationService:
         except ApiKeyRejected:
             return await self.repository.get_ai_avatar_integration(business_id, provider)
         return await self.repository.record_key_check(stored, accepted=True)
+
+    async def reactivate(self, caller: Caller, business_id: UUID, provider: str, title: str) -> None:
+        """Check the key of an integration in `error` once: if it works again, the status becomes `active`.
+
+        Raises IntegrationNotActive otherwise, and if the business has switched the integration off.
+        """
+        integration = await self.repository.get_ai_avatar_integration(business_id, provider)
+        if integration.status == "inactive":
+            raise IntegrationNotActive(f"The {title} integration is inactive. Activate it, then try again.")
+        try:
+            stored = await self._check_stored_key(caller, business_id, provider, "reactivate")
+        except ApiKeyRejected:
+            raise IntegrationNotActive(
+                f"{title} rejects the stored API key. Save a new key, then try again."
+            ) from None
+        except AppError as error:
+            log.info("key_not_checked", business_id=str(business_id), provider=provider, code=error.code)
+            raise IntegrationNotActive(
+                f"{title} has rejected the stored API key, and cannot be asked now whether it works again. "
+                "Try again later, or save a new key."
+            ) from error
+        await self.repository.record_key_check(stored, accepted=True)
 
     async def _check_stored_key(
         self, caller: Caller, business_id: UUID, provider: str, purpose: str

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from app.db import INTERVAL, TEXT, UUID_, Database, SqlFunction
+from app.errors import IntegrationNotActive, IntegrationNotActiveInWorkflow
 from app.integrations.repository import StoredKey
 from app.security import Caller
 
@@ -76,20 +77,24 @@ class ClaimRepository:
     ) -> ClaimedCredentials:
         """Return the active integration with its key, recorded; with `generation_id`, claim that generation.
 
-        Raises IntegrationNotFound, GenerationNotFound, GenerationAlreadyClaimed or GenerationClosed.
+        Raises IntegrationNotFound, IntegrationNotActiveInWorkflow, GenerationNotFound, GenerationAlreadyClaimed or
+        GenerationClosed.
         """
-        row = await self._db.call_one(
-            CLAIM_CREDENTIALS,
-            p_business_id=business_id,
-            p_provider=provider,
-            p_generation_id=generation_id,
-            p_execution_id=execution_id,
-            p_timeout=self._generation_timeout,
-            p_caller=caller.name,
-            p_purpose=purpose,
-            p_request_id=caller.request_id,
-            p_address=caller.address,
-        )
+        try:
+            row = await self._db.call_one(
+                CLAIM_CREDENTIALS,
+                p_business_id=business_id,
+                p_provider=provider,
+                p_generation_id=generation_id,
+                p_execution_id=execution_id,
+                p_timeout=self._generation_timeout,
+                p_caller=caller.name,
+                p_purpose=purpose,
+                p_request_id=caller.request_id,
+                p_address=caller.address,
+            )
+        except IntegrationNotActive:
+            raise IntegrationNotActiveInWorkflow from None
         assert row
         values = dict(row)
         stored = StoredKey(values.pop("business_id"), values.pop("provider"), values.pop("sealed_key"))

@@ -184,8 +184,8 @@ class GenerationRepository:
     ) -> tuple[GenerationState, bool]:
         """Starts one, or finds the one that the key is bound to; returns whether that is a replay.
 
-        Raises IntegrationNotConfigured, AvatarNotConfigured, ContentNotFound, ScriptMissing, InvalidRequest,
-        GenerationInProgress, ContentNotWritable or IdempotencyKeyReused: nothing is written then.
+        Raises IntegrationNotConfigured, IntegrationNotActive, AvatarNotConfigured, ContentNotFound, ScriptMissing,
+        InvalidRequest, GenerationInProgress, ContentNotWritable or IdempotencyKeyReused: nothing is written then.
         """
         new_id = uuid4()
         state = _state(
@@ -246,7 +246,7 @@ class GenerationRepository:
         return state
 
     async def cancel_generation(self, business_id: UUID | None, content_id: UUID) -> GenerationState:
-        """Ends the one that lives. Raises GenerationNotFound if none does."""
+        """Ends the one that lives. Raises GenerationNotFound, or GenerationNotLive if it has ended."""
         return await self._change(CANCEL_GENERATION, p_business_id=business_id, p_content_id=content_id)
 
     async def expire_generations(self, limit: int) -> list[GenerationState]:

@@ -36,6 +36,7 @@ OwnBusinessInQuery = Annotated[UUID, business_in_query(ContentNotFound)]
 async def generate_video(
     business_id: OwnBusinessInBody,
     body: GenerateVideo,
+    caller: CurrentCaller,
     videos: VideoServiceDep,
     response: Response,
     idempotency_key: Annotated[
@@ -52,7 +53,7 @@ async def generate_video(
 
     202 when n8n has taken the job. One generation lives per content: a second request gets 409.
     """
-    generation, replayed = await videos.generate(business_id, body, idempotency_key)
+    generation, replayed = await videos.generate(caller, business_id, body, idempotency_key)
     response.headers["Location"] = f"/integrations/ai-avatar/videos/{generation.content_id}"
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
@@ -86,7 +87,7 @@ async def get_video(
     return await videos.get_latest(caller, business_id, content_id)
 
 
-@router.post("/videos/{content_id}/cancel", response_model=Generation, responses=responses(404))
+@router.post("/videos/{content_id}/cancel", response_model=Generation, responses=responses(404, 409))
 async def cancel_video(
     content_id: UUID, business_id: VisibleBusiness, generations: GenerationRepositoryDep
 ) -> Generation:

@@ -12,6 +12,7 @@ from prometheus_client import Counter
 from app.background import ShieldedTasks, retrying_outages
 from app.errors import (
     AppError,
+    IntegrationNotActive,
     IntegrationNotConfigured,
     WebhookFailed,
     WebhookNotConfigured,
@@ -67,7 +68,7 @@ class VideoService:
         self._replay_wait = webhook_timeout + _ROLL_BACK_SECONDS
 
     async def generate(
-        self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
+        self, caller: Caller, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
     ) -> tuple[GenerationState, bool]:
         """Starts a generation and hands it to n8n; returns whether it is a replay of an earlier one.
 
@@ -78,30 +79,44 @@ class VideoService:
         if webhook_url is None:
             raise WebhookNotConfigured
         generation, replayed = await self._tasks.run_shielded(
-            self._generate(business_id, body, idempotency_key, webhook_url)
+            self._generate(caller, business_id, body, idempotency_key, webhook_url)
         )
         return (await self._await_dispatch(generation) if replayed else generation), replayed
 
     async def _generate(
-        self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None, webhook_url: str
+        self,
+        caller: Caller,
+        business_id: UUID,
+        body: GenerateVideo,
+        idempotency_key: str | None,
+        webhook_url: str,
     ) -> tuple[GenerationState, bool]:
+        title = PROVIDERS[body.provider].title
         try:
-            generation, replayed = await self.repository.start_generation(
-                business_id,
-                body.content_id,
-                body.provider,
-                body.script,
-                idempotency_key,
-                body.fingerprint(business_id),
-            )
+            try:
+                generation, replayed = await self._start(business_id, body, idempotency_key)
+            except IntegrationNotActive:
+                await self._integrations.reactivate(caller, business_id, body.provider, title)
+                generation, replayed = await self._start(business_id, body, idempotency_key)
         except IntegrationNotConfigured as error:
-            title = PROVIDERS[body.provider].title
             raise IntegrationNotConfigured(
                 f"{title} AI avatar integration not configured. Please set up your {title} integration first."
             ) from error
         if replayed:
             return generation, True
         return await self._dispatch(generation, webhook_url), False
+
+    async def _start(
+        self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
+    ) -> tuple[GenerationState, bool]:
+        return await self.repository.start_generation(
+            business_id,
+            body.content_id,
+            body.provider,
+            body.script,
+            idempotency_key,
+            body.fingerprint(business_id),
+        )
 
     async def _await_dispatch(self, generation: GenerationState) -> GenerationState:
         """Return a replayed generation once n8n has answered the request that started it, or the wait is over.

@@ -145,7 +145,8 @@ async def test_without_an_active_integration_404_and_nothing_is_claimed(
         )
     before = await snapshot(admin_connection)
     for body in ({}, {"generation_id": generation_id, "execution_id": "1"}):
-        assert_problem(await api.issue_credentials(**body), 404, "integration_not_found")
+        code = "integration_not_found" if state == "none" else "integration_not_active"
+        assert_problem(await api.issue_credentials(**body), 404, code)
     assert await snapshot(admin_connection) == before
 
 

@@ -299,7 +299,8 @@ class Model:
     def cancel(self, content: int) -> Answer:
         live = self.live(content)
         if live is None:
-            return ("generation_not_found",)
+            ended = any(generation.content == content for generation in self.generations)
+            return ("generation_not_live" if ended else "generation_not_found",)
         live.status, live.ended_by = "failed", "cancel"
         self.restore(live)
         return ("cancelled", live.id)

@@ -77,7 +77,7 @@ async def test_completed_never_changes(api: Api, content: ContentRow) -> None:
     ):
         again = await api.report(generation_id, status, **more)
         assert (again.status_code, again.json()) == (200, done.json())
-    assert_problem(await api.cancel(), 404, "generation_not_found")
+    assert_problem(await api.cancel(), 409, "generation_not_live")
     assert await content.read() == ("completed", None, URL, None)
 
 
@@ -280,7 +280,7 @@ async def test_cancel_restores_what_the_content_item_had(api: Api, content: Cont
         late = await api.report(generation_id, status, execution_id="1", video_url=URL)
         assert_problem(late, 410, "generation_closed")
     assert await content.read() == before
-    assert_problem(await api.cancel(), 404, "generation_not_found")
+    assert_problem(await api.cancel(), 409, "generation_not_live")
 
 
 async def test_cancel_keeps_a_status_that_another_application_set(api: Api, content: ContentRow) -> None:
@@ -290,10 +290,16 @@ async def test_cancel_keeps_a_status_that_another_application_set(api: Api, cont
     assert await content.read() == ("draft", None, None, None)
 
 
+async def test_cancel_of_an_item_without_a_generation_is_404(api: Api) -> None:
+    assert_problem(await api.cancel(), 404, "generation_not_found")
+
+
 async def test_another_business_cannot_cancel(api: Api, content: ContentRow, other_tenant: Tenant) -> None:
     await api.start()
     assert_problem(await api.of(other_tenant).cancel(api.tenant.content_id), 404, "generation_not_found")
     assert (await content.read())[0] == "processing"
+    await api.cancel(expect=200)
+    assert_problem(await api.of(other_tenant).cancel(api.tenant.content_id), 404, "generation_not_found")
 
 
 async def test_next_generate_works_after_every_end(

@@ -41,10 +41,12 @@ begin
     end if;
 
     select ai.* into v_integration from public.ai_avatar_integrations as ai
-    where ai.business_id = p_business_id and ai.provider = p_provider
-        and ai.status = 'active' and ai.secret_id is not null;
+    where ai.business_id = p_business_id and ai.provider = p_provider and ai.secret_id is not null;
     if not found then
         raise exception 'Integration not configured' using errcode = 'AV004';
+    end if;
+    if v_integration.status is distinct from 'active' then
+        raise exception 'Integration not active' using errcode = 'AV016';
     end if;
     if v_integration.avatar_id is null then
         raise exception 'No avatar configured' using errcode = 'AV005';
@@ -182,7 +184,13 @@ begin
         returning g.* into v_generation;
     end if;
     if v_generation.id is null then
-        raise exception 'No live generation' using errcode = 'AV003';
+        if exists (
+            select from ai_avatar.generations as g
+            where g.content_id = p_content_id and (p_business_id is null or g.business_id = p_business_id)
+        ) then
+            raise exception 'The generation has ended' using errcode = 'AV017';
+        end if;
+        raise exception 'No generation' using errcode = 'AV003';
     end if;
     perform ai_avatar.restore_content(v_generation, null, p_touch_content);
     return query select s.* from ai_avatar.generation_states as s where s.id = v_generation.id;

@@ -58,7 +58,9 @@ begin
     from ai_avatar.integrations as i
     where v_sealed_key is not null and i.business_id = v_business_id and i.provider = p_provider;
     if not found then
-        raise exception 'No such integration' using errcode = 'AV001';
+        perform from public.ai_avatar_integrations as ai
+        where ai.business_id = v_business_id and ai.provider = p_provider and ai.secret_id is not null;
+        raise exception 'No active integration' using errcode = case when found then 'AV016' else 'AV001' end;
     end if;
 end;
 $$;

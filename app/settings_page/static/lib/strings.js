@@ -194,6 +194,8 @@ export const strings = {
 			what: "A video of this content item is already being made",
 			todo: "Wait for it, or cancel it first.",
 		},
+		generation_not_live: { what: "This video is no longer being made", todo: "Reload the page to see what became of it." },
+		integration_not_active: (p, detail) => ({ what: `The ${p} integration is not active`, todo: detail }),
 		integration_not_configured: (p) => ({ what: `${p} is not set up`, todo: connectFirst(p) }),
 		integration_not_found: {
 			what: "There is no such integration",

@@ -1,0 +1,52 @@
+"""A HeyGen over HTTP whose answers a test decides: keys are revoked, calls fail, the catalogue holds what is put in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from support.servers import serve_app
+
+
+@dataclass
+class ControlledHeyGen:
+    """Every key is valid until it is in `revoked`."""
+
+    url: str = ""
+    revoked: set[str] = field(default_factory=set)
+    unavailable: bool = False
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    """The path and the API key of each request."""
+
+    async def answer(self, request: Request) -> Response:
+        path, api_key = request.path_params["rest"], request.headers["x-api-key"]
+        self.calls.append((path, api_key))
+        if self.unavailable:
+            return _error(503, "unavailable")
+        if api_key in self.revoked:
+            return _error(401, "unauthorized")
+        if path == "users/me":
+            return JSONResponse({"data": {"username": "u"}})
+        return JSONResponse({"data": [], "has_more": False})
+
+    def calls_of(self, api_key: str) -> list[str]:
+        """Return the paths that were asked for with this key."""
+        return [path for path, key in self.calls if key == api_key]
+
+
+def _error(status: int, code: str) -> Response:
+    body: dict[str, Any] = {"error": {"code": code, "message": "no"}}
+    return JSONResponse(body, status)
+
+
+@contextmanager
+def controlled_heygen() -> Iterator[ControlledHeyGen]:
+    """Serve one on a free port."""
+    heygen = ControlledHeyGen()
+    with serve_app(Starlette(routes=[Route("/v3/{rest:path}", heygen.answer)])) as url:
+        heygen.url = url
+        yield heygen
