@@ -95,6 +95,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("post", f"{ROOT}/videos/{{content_id}}/cancel"): Operation(
         "business", of_content("/cancel"), not_found="generation_not_found"
     ),
+    ("post", f"{ROOT}/videos/{{content_id}}/reset"): Operation(
+        "business",
+        of_content("/reset"),
+        success=409,  # one is live: a caller who gets this far has access
+        not_found="content_not_found",
+    ),
     ("get", f"{ROOT}/videos/{{content_id}}/events"): Operation(
         "business", of_content("/events"), not_found="generation_not_found"
     ),

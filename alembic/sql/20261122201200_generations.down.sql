@@ -6,6 +6,7 @@ set local search_path = pg_catalog, pg_temp;
 select pg_temp.lock_tables('access exclusive', 'public.content', 'ai_avatar.generations');
 
 drop function ai_avatar.list_videos;
+drop function ai_avatar.reset_content;
 drop function ai_avatar.get_latest_generations;
 drop function ai_avatar.get_latest_generation;
 drop function ai_avatar.refresh_video_url;
@@ -24,7 +25,9 @@ drop function ai_avatar.confirm_dispatch;
 drop function ai_avatar.next_deadline;
 drop function ai_avatar.replay_generation;
 drop function ai_avatar.start_generation;
+drop function ai_avatar.supersede_generation;
 drop function ai_avatar.restore_content;
+drop function ai_avatar.owns_content;
 drop function ai_avatar.update_content;
 drop function ai_avatar.write_content;
 drop function ai_avatar.strip_values;

@@ -66,7 +66,8 @@ select
     g.content_id,
     g.provider,
     g.status,
-    c.heygen_status,
+    -- An item that has moved to another business since is no longer this business's to see.
+    case when c.business_id = g.business_id then c.heygen_status end as heygen_status,
     g.video_id,
     g.video_url,
     g.error,
@@ -78,7 +79,8 @@ select
     g.script,
     g.video_url_at,
     -- Only in the call that met it: it is logged and counted once.
-    case when g.content_error_at = now() then g.content_error end as new_content_error
+    case when g.content_error_at = now() then g.content_error end as new_content_error,
+    c.business_id as content_business_id
 from ai_avatar.generations as g
 join public.content as c on c.id = g.content_id;
 comment on view ai_avatar.generation_states is 'A generation with the current status of its content item';

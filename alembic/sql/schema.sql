@@ -90,7 +90,10 @@ CREATE VIEW ai_avatar.generation_states AS
     g.content_id,
     g.provider,
     g.status,
-    c.heygen_status,
+        CASE
+            WHEN (c.business_id = g.business_id) THEN c.heygen_status
+            ELSE NULL::text
+        END AS heygen_status,
     g.video_id,
     g.video_url,
     g.error,
@@ -104,7 +107,8 @@ CREATE VIEW ai_avatar.generation_states AS
         CASE
             WHEN (g.content_error_at = now()) THEN g.content_error
             ELSE NULL::text
-        END AS new_content_error
+        END AS new_content_error,
+    c.business_id AS content_business_id
    FROM (ai_avatar.generations g
      JOIN public.content c ON ((c.id = g.content_id)));
 
@@ -118,15 +122,17 @@ CREATE FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uui
     AS $$
 declare
     v_generation ai_avatar.generations;
+    v_business_id uuid;
 begin
     perform ai_avatar.limit_lock_wait();
-    perform from public.content as c
+    select c.business_id into v_business_id from public.content as c
     where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
     for no key update;
     if found then
         update ai_avatar.generations as g
         set status = 'failed', ended_by = 'cancel', error = 'cancelled'
-        where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+        where g.content_id = p_content_id and g.business_id = v_business_id
+            and g.status in ('dispatching', 'processing')
         returning g.* into v_generation;
     end if;
     if v_generation.id is null then
@@ -344,7 +350,8 @@ CREATE FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id
 begin
     return query
     select s.* from ai_avatar.generation_states as s
-    where s.content_id = p_content_id and (p_business_id is null or s.business_id = p_business_id)
+    where s.content_id = p_content_id and s.business_id = s.content_business_id
+        and (p_business_id is null or s.business_id = p_business_id)
     order by s.requested_at desc, s.id desc
     limit 1;
 end;
@@ -361,7 +368,7 @@ begin
     from unnest(p_content_ids) as wanted (content_id)
     cross join lateral (
         select s.* from ai_avatar.generation_states as s
-        where s.content_id = wanted.content_id
+        where s.content_id = wanted.content_id and s.business_id = s.content_business_id
         order by s.requested_at desc, s.id desc
         limit 1
     ) as latest;
@@ -545,7 +552,7 @@ begin
     from public.content as c
     left join lateral (
         select s.* from ai_avatar.generation_states as s
-        where s.content_id = c.id
+        where s.content_id = c.id and s.business_id = c.business_id
         order by s.requested_at desc, s.id desc
         limit 1
     ) as latest on true
@@ -608,7 +615,7 @@ begin
     set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
         video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
     where g.id = p_generation.id;
-    if not exists (
+    if ai_avatar.owns_content(p_generation) and not exists (
         select from ai_avatar.generations as newer
         where newer.content_id = p_generation.content_id
             and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
@@ -640,7 +647,11 @@ begin
         completed_at = case when p_status = 'completed' then now() end,
         deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
     where g.id = p_generation.id;
-    if p_status = 'completed' then
+    if not ai_avatar.owns_content(p_generation) then
+        if p_status <> 'processing' then
+            perform ai_avatar.restore_content(p_generation, null, p_touch_content);
+        end if;
+    elsif p_status = 'completed' then
         -- Even if another application has changed the content item: a paid video must appear where users look for it.
         perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
             'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
@@ -700,6 +711,19 @@ $$;
 
 -- COMMENT ai_avatar.FUNCTION own_business_id()
 COMMENT ON FUNCTION ai_avatar.own_business_id() IS 'The business of the signed-in caller (profiles.business_id of auth.uid()), or NULL';
+
+-- FUNCTION ai_avatar.owns_content(ai_avatar.generations)
+CREATE FUNCTION ai_avatar.owns_content(p_generation ai_avatar.generations) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return exists (
+        select from public.content as c
+        where c.id = p_generation.content_id and c.business_id = p_generation.business_id
+    );
+end;
+$$;
 
 -- FUNCTION ai_avatar.providers()
 CREATE FUNCTION ai_avatar.providers() RETURNS text[]
@@ -796,7 +820,9 @@ begin
     where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
     returning g.* into v_generation;
     if found and exists (
-        select from public.content as c where c.id = v_generation.content_id and c.heygen_video_id = p_video_id
+        select from public.content as c
+        where c.id = v_generation.content_id and c.business_id = v_generation.business_id
+            and c.heygen_video_id = p_video_id
     ) then
         perform ai_avatar.update_content(v_generation, true, jsonb_build_object('heygen_url', p_video_url));
     end if;
@@ -936,6 +962,51 @@ $$;
 COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'granted: only this call may request the video; pending: another call is requesting it; unknown: another call requested
 it more than p_lease ago and has not reported the outcome; settled: there is a video, or the generation has ended';
 
+-- FUNCTION ai_avatar.reset_content(uuid, uuid)
+CREATE FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    v_business_id uuid;
+    v_live ai_avatar.generations;
+    v_refusal text;
+begin
+    select c.business_id into v_business_id from public.content as c
+    where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
+    for no key update;
+    if not found then
+        raise exception 'No such content' using errcode = 'AV002';
+    end if;
+    select g.* into v_live from ai_avatar.generations as g
+    where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+    for update;
+    if found then
+        if v_live.business_id = v_business_id then
+            raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
+        end if;
+        perform ai_avatar.supersede_generation(v_live.id);
+    end if;
+    v_refusal := ai_avatar.write_content(
+        p_content_id,
+        '{"heygen_status": null, "heygen_video_id": null, "heygen_url": null, "error_message": null}'
+    );
+    if v_refusal is not null then
+        raise exception '%', v_refusal using errcode = 'AV015';
+    end if;
+    return query
+    select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
+        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
+    from public.content as c
+    left join lateral ai_avatar.get_latest_generation(c.business_id, c.id) as latest on true
+    where c.id = p_content_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION reset_content(p_business_id uuid, p_content_id uuid)
+COMMENT ON FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) IS 'Clears what the service wrote into a content item without a live generation, and returns the item as list_videos does';
+
 -- FUNCTION ai_avatar.restore_content(ai_avatar.generations, text, boolean)
 CREATE FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text, p_touch_content boolean) RETURNS void
     LANGUAGE plpgsql
@@ -951,7 +1022,11 @@ begin
                 'heygen_status', p_generation.previous_heygen_status,
                 'heygen_video_id', p_generation.previous_heygen_video_id
             )
-            || case when p_error_message is null then '{}' else jsonb_build_object('error_message', p_error_message) end
+            || case
+                when p_error_message is not null and ai_avatar.owns_content(p_generation)
+                    then jsonb_build_object('error_message', p_error_message)
+                else '{}'
+            end
         );
     end if;
 end;
@@ -1055,14 +1130,11 @@ begin
     where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
     for update;
     if found then
-        if v_content.heygen_status is not distinct from 'processing' then
+        if v_live.business_id = p_business_id and v_content.heygen_status is not distinct from 'processing' then
             raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
         end if;
-        -- Another application has changed the content item: its live generation is superseded.
-        update ai_avatar.generations as g
-        set status = 'expired', ended_by = 'superseded', error = 'superseded',
-            idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
-        where g.id = v_live.id;
+        -- Another application has changed the content item, or given it to another business.
+        perform ai_avatar.supersede_generation(v_live.id);
     end if;
     loop
         insert into ai_avatar.generations (
@@ -1149,6 +1221,19 @@ begin
     return left(v_message, 300);
 end;
 $_$;
+
+-- FUNCTION ai_avatar.supersede_generation(uuid)
+CREATE FUNCTION ai_avatar.supersede_generation(p_generation_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update ai_avatar.generations as g
+    set status = 'expired', ended_by = 'superseded', error = 'superseded',
+        idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
+    where g.id = p_generation_id;
+end;
+$$;
 
 -- FUNCTION ai_avatar.update_content(ai_avatar.generations, boolean, jsonb)
 CREATE FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb) RETURNS void
@@ -1918,6 +2003,9 @@ GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO authenticated;
 GRANT ALL ON FUNCTION ai_avatar.own_business_id() TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.own_business_id() FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION owns_content(p_generation ai_avatar.generations)
+REVOKE ALL ON FUNCTION ai_avatar.owns_content(p_generation ai_avatar.generations) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION providers()
 REVOKE ALL ON FUNCTION ai_avatar.providers() FROM PUBLIC;
 
@@ -1964,6 +2052,11 @@ GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease int
 GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION reset_content(p_business_id uuid, p_content_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION restore_content(p_generation ai_avatar.generations, p_error_message text, p_touch_content boolean)
 REVOKE ALL ON FUNCTION ai_avatar.restore_content(p_generation ai_avatar.generations, p_error_message text, p_touch_content boolean) FROM PUBLIC;
 
@@ -1987,6 +2080,9 @@ REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_ke
 
 -- ACL ai_avatar.FUNCTION strip_values(p_message text, p_content_id uuid, p_changes jsonb)
 REVOKE ALL ON FUNCTION ai_avatar.strip_values(p_message text, p_content_id uuid, p_changes jsonb) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION supersede_generation(p_generation_id uuid)
+REVOKE ALL ON FUNCTION ai_avatar.supersede_generation(p_generation_id uuid) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb)
 REVOKE ALL ON FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb) FROM PUBLIC;

@@ -58,8 +58,8 @@ class _Stream:
         return [self.business_id] if self.caller.user_id is None else [self.business_id, self.caller.user_id]
 
     def tell(self, generation: Generation | None) -> None:
-        """Wakes the reader's task for news only; None: the content has been deleted."""
-        if generation is None:
+        """Wakes the reader's task for news only; None: the content item was deleted or moved to another business."""
+        if generation is None or generation.business_id != self.latest.business_id:
             self.is_gone = True
         elif generation != self.latest:
             self.latest = generation

@@ -125,6 +125,10 @@ LIST_VIDEOS: Final = SqlFunction(
     tuple(Video.model_fields),
 )
 
+RESET_CONTENT: Final = SqlFunction(
+    "ai_avatar.reset_content", {"p_business_id": UUID_, "p_content_id": UUID_}, tuple(Video.model_fields)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -312,3 +316,12 @@ class GenerationRepository:
             p_limit=limit,
         )
         return [Video.model_validate(dict(row)) for row in rows]
+
+    async def reset_content(self, business_id: UUID | None, content_id: UUID) -> Video:
+        """Clear the status, video and error of a content item that has no live generation.
+
+        Raises ContentNotFound, GenerationInProgress or ContentNotWritable.
+        """
+        row = await self._db.call_one(RESET_CONTENT, p_business_id=business_id, p_content_id=content_id)
+        assert row
+        return Video.model_validate(dict(row))

@@ -13,7 +13,7 @@ from app.routing import JsonRoute
 from app.security import CurrentCaller, VisibleBusiness, business_in_body, business_in_query
 from app.videos.events import EventHub, EventStreamResponse
 from app.videos.repository import GenerationRepository
-from app.videos.schemas import GenerateVideo, Generation, VideoPage
+from app.videos.schemas import GenerateVideo, Generation, Video, VideoPage
 from app.videos.service import VideoService
 
 router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=JsonRoute)
@@ -93,6 +93,17 @@ async def cancel_video(
 ) -> Generation:
     """End the live generation: the content gets its status back, and a workflow that asks later gets 410."""
     return await generations.cancel_generation(business_id, content_id)
+
+
+@router.post("/videos/{content_id}/reset", responses=responses(404, 409))
+async def reset_video(
+    content_id: UUID, business_id: VisibleBusiness, generations: GenerationRepositoryDep
+) -> Video:
+    """Clear the status, video and error of a content item. Its generations stay.
+
+    409 while a generation is live: cancel it first.
+    """
+    return await generations.reset_content(business_id, content_id)
 
 
 @router.get(

@@ -98,6 +98,8 @@ class Generation(BaseModel):
 class Video(BaseModel):
     """A content item with its latest generation."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_VIDEO_EXAMPLE]})
+
     content_id: UUID
     content_title: str | None
     video_script: str | None

@@ -76,6 +76,17 @@ begin
 end;
 $$;
 
+-- An item may have moved to another business, which must see nothing of this business's generation.
+create or replace function ai_avatar.owns_content(p_generation ai_avatar.generations)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return exists (
+        select from public.content as c
+        where c.id = p_generation.content_id and c.business_id = p_generation.business_id
+    );
+end;
+$$;
+
 -- Restores what the item was, unless something newer has changed it. The caller holds the item's lock.
 create or replace function ai_avatar.restore_content(
     p_generation ai_avatar.generations, p_error_message text, p_touch_content boolean
@@ -91,7 +102,11 @@ begin
                 'heygen_status', p_generation.previous_heygen_status,
                 'heygen_video_id', p_generation.previous_heygen_video_id
             )
-            || case when p_error_message is null then '{}' else jsonb_build_object('error_message', p_error_message) end
+            || case
+                when p_error_message is not null and ai_avatar.owns_content(p_generation)
+                    then jsonb_build_object('error_message', p_error_message)
+                else '{}'
+            end
         );
     end if;
 end;
@@ -110,6 +125,7 @@ revoke all on function
 ai_avatar.write_content,
 ai_avatar.strip_values,
 ai_avatar.update_content,
+ai_avatar.owns_content,
 ai_avatar.restore_content,
 ai_avatar.limit_lock_wait
 from public, anon, authenticated, service_role, ai_avatar_service;

@@ -66,14 +66,11 @@ begin
     where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
     for update;
     if found then
-        if v_content.heygen_status is not distinct from 'processing' then
+        if v_live.business_id = p_business_id and v_content.heygen_status is not distinct from 'processing' then
             raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
         end if;
-        -- Another application has changed the content item: its live generation is superseded.
-        update ai_avatar.generations as g
-        set status = 'expired', ended_by = 'superseded', error = 'superseded',
-            idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
-        where g.id = v_live.id;
+        -- Another application has changed the content item, or given it to another business.
+        perform ai_avatar.supersede_generation(v_live.id);
     end if;
 
     loop
@@ -101,6 +98,16 @@ begin
     end if;
 
     return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
+end;
+$$;
+
+create or replace function ai_avatar.supersede_generation(p_generation_id uuid)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    update ai_avatar.generations as g
+    set status = 'expired', ended_by = 'superseded', error = 'superseded',
+        idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
+    where g.id = p_generation_id;
 end;
 $$;
 
@@ -172,15 +179,17 @@ create or replace function ai_avatar.cancel_generation(
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
+    v_business_id uuid;
 begin
     perform ai_avatar.limit_lock_wait();
-    perform from public.content as c
+    select c.business_id into v_business_id from public.content as c
     where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
     for no key update;
     if found then
         update ai_avatar.generations as g
         set status = 'failed', ended_by = 'cancel', error = 'cancelled'
-        where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+        where g.content_id = p_content_id and g.business_id = v_business_id
+            and g.status in ('dispatching', 'processing')
         returning g.* into v_generation;
     end if;
     if v_generation.id is null then
@@ -245,6 +254,7 @@ $$;
 revoke all on function
 ai_avatar.get_generation,
 ai_avatar.start_generation,
+ai_avatar.supersede_generation,
 ai_avatar.replay_generation,
 ai_avatar.confirm_dispatch,
 ai_avatar.next_deadline,

@@ -6,7 +6,8 @@ language plpgsql stable security definer set search_path = pg_catalog, pg_temp a
 begin
     return query
     select s.* from ai_avatar.generation_states as s
-    where s.content_id = p_content_id and (p_business_id is null or s.business_id = p_business_id)
+    where s.content_id = p_content_id and s.business_id = s.content_business_id
+        and (p_business_id is null or s.business_id = p_business_id)
     order by s.requested_at desc, s.id desc
     limit 1;
 end;
@@ -21,7 +22,7 @@ begin
     from unnest(p_content_ids) as wanted (content_id)
     cross join lateral (
         select s.* from ai_avatar.generation_states as s
-        where s.content_id = wanted.content_id
+        where s.content_id = wanted.content_id and s.business_id = s.content_business_id
         order by s.requested_at desc, s.id desc
         limit 1
     ) as latest;
@@ -44,7 +45,7 @@ begin
     from public.content as c
     left join lateral (
         select s.* from ai_avatar.generation_states as s
-        where s.content_id = c.id
+        where s.content_id = c.id and s.business_id = c.business_id
         order by s.requested_at desc, s.id desc
         limit 1
     ) as latest on true
@@ -56,6 +57,49 @@ begin
         )
     order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
     limit p_limit;
+end;
+$$;
+
+create or replace function ai_avatar.reset_content(p_business_id uuid, p_content_id uuid)
+returns table (
+    content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text,
+    created_at timestamptz, generation jsonb
+)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    v_business_id uuid;
+    v_live ai_avatar.generations;
+    v_refusal text;
+begin
+    select c.business_id into v_business_id from public.content as c
+    where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
+    for no key update;
+    if not found then
+        raise exception 'No such content' using errcode = 'AV002';
+    end if;
+    select g.* into v_live from ai_avatar.generations as g
+    where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+    for update;
+    if found then
+        if v_live.business_id = v_business_id then
+            raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
+        end if;
+        perform ai_avatar.supersede_generation(v_live.id);
+    end if;
+    v_refusal := ai_avatar.write_content(
+        p_content_id,
+        '{"heygen_status": null, "heygen_video_id": null, "heygen_url": null, "error_message": null}'
+    );
+    if v_refusal is not null then
+        raise exception '%', v_refusal using errcode = 'AV015';
+    end if;
+    return query
+    select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
+        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
+    from public.content as c
+    left join lateral ai_avatar.get_latest_generation(c.business_id, c.id) as latest on true
+    where c.id = p_content_id;
 end;
 $$;
 
@@ -71,7 +115,9 @@ begin
     where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
     returning g.* into v_generation;
     if found and exists (
-        select from public.content as c where c.id = v_generation.content_id and c.heygen_video_id = p_video_id
+        select from public.content as c
+        where c.id = v_generation.content_id and c.business_id = v_generation.business_id
+            and c.heygen_video_id = p_video_id
     ) then
         perform ai_avatar.update_content(v_generation, true, jsonb_build_object('heygen_url', p_video_url));
     end if;
@@ -83,12 +129,14 @@ revoke all on function
 ai_avatar.get_latest_generation,
 ai_avatar.get_latest_generations,
 ai_avatar.list_videos,
+ai_avatar.reset_content,
 ai_avatar.refresh_video_url
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.get_latest_generation,
 ai_avatar.get_latest_generations,
 ai_avatar.list_videos,
+ai_avatar.reset_content,
 ai_avatar.refresh_video_url
 to service_role, ai_avatar_service;
 
@@ -96,5 +144,7 @@ comment on function ai_avatar.get_latest_generations is
 'The latest generation of each content item: one call serves all event streams of a process';
 comment on function ai_avatar.list_videos is
 'A page of the content items of a business, newest first, each with its latest generation or NULL';
+comment on function ai_avatar.reset_content is
+'Clears what the service wrote into a content item without a live generation, and returns the item as list_videos does';
 comment on function ai_avatar.refresh_video_url is
 'Stores a new link to the same video in the generation and the content item, because providers'' links expire';

@@ -164,7 +164,11 @@ begin
         deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
     where g.id = p_generation.id;
 
-    if p_status = 'completed' then
+    if not ai_avatar.owns_content(p_generation) then
+        if p_status <> 'processing' then
+            perform ai_avatar.restore_content(p_generation, null, p_touch_content);
+        end if;
+    elsif p_status = 'completed' then
         -- Even if another application has changed the content item: a paid video must appear where users look for it.
         perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
             'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
@@ -198,7 +202,7 @@ begin
     set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
         video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
     where g.id = p_generation.id;
-    if not exists (
+    if ai_avatar.owns_content(p_generation) and not exists (
         select from ai_avatar.generations as newer
         where newer.content_id = p_generation.content_id
             and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
