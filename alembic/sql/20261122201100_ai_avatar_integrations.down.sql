@@ -26,6 +26,7 @@ drop policy ai_avatar_integrations_own_only on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_service_role on public.ai_avatar_integrations;
 
 drop function ai_avatar.migration_warnings;
+drop function ai_avatar.list_grantees;
 drop function ai_avatar.schema_revision;
 drop function ai_avatar.get_memberships;
 drop function ai_avatar.get_membership;

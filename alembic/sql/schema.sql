@@ -416,6 +416,24 @@ begin
 end;
 $$;
 
+-- FUNCTION ai_avatar.list_grantees(text, text)
+CREATE FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
+    from pg_catalog.pg_namespace as n
+    cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as acl
+    where n.nspname = p_schema and acl.privilege_type = p_privilege
+        and (
+            acl.grantee = 0
+            or not (pg_has_role(acl.grantee, n.nspowner, 'usage') or pg_has_role(acl.grantee, current_user, 'usage'))
+        );
+end;
+$$;
+
 -- TABLE public.ai_avatar_integrations
 CREATE TABLE public.ai_avatar_integrations (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -574,10 +592,11 @@ COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status te
 CREATE FUNCTION ai_avatar.migration_warnings() RETURNS SETOF text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
     v_table pg_catalog.pg_class;
     v_verb text;
+    v_found text;
 begin
     select c.* into v_table from pg_catalog.pg_class as c where c.oid = to_regclass('public.profiles');
     foreach v_verb in array array['UPDATE', 'INSERT'] loop
@@ -593,8 +612,40 @@ begin
             'its integration. See docs/deploy-supabase.md.', v_verb
         );
     end loop;
+    select string_agg('public.' || wanted.name, ', ') into v_found
+    from unnest(array['content', 'businesses', 'profiles']) as wanted (name)
+    where has_table_privilege('authenticated', 'public.' || wanted.name, 'TRIGGER');
+    if v_found is not null then
+        return next format(
+            'Signed-in users may create triggers on %1$s: a trigger runs with the rights of the functions that write '
+            'there. To end it: revoke trigger on %1$s from public, authenticated;', v_found
+        );
+    end if;
+    select string_agg(acl.role, ', ' order by acl.role) into v_found
+    from ai_avatar.list_grantees('ai_avatar', 'USAGE') as acl (role)
+    where acl.role not in ('service_role', 'ai_avatar_service');
+    if v_found is not null then
+        return next format(
+            'The schema ai_avatar is open to %1$s: these roles count as back ends and may use every business. To end '
+            'it: revoke usage on schema ai_avatar from %1$s;', v_found
+        );
+    end if;
+    select string_agg(acl.role, ', ' order by acl.role) into v_found
+    from ai_avatar.list_grantees('public', 'CREATE') as acl (role);
+    if v_found is not null then
+        return next format(
+            'The schema public is open to new objects of %1$s: a function or operator there may run in place of '
+            'another with the rights of its caller. To end it: revoke create on schema public from %1$s;', v_found
+        );
+    end if;
+    if has_database_privilege('public', current_database(), 'TEMPORARY') then
+        return next format(
+            'Every role may create temporary objects: they come before others of their name, also in Supabase''s own '
+            'functions. To end it: revoke temporary on database %I from public;', current_database()
+        );
+    end if;
 end;
-$$;
+$_$;
 
 -- COMMENT ai_avatar.FUNCTION migration_warnings()
 COMMENT ON FUNCTION ai_avatar.migration_warnings() IS 'Settings of this database that let a user reach another business, one sentence each';
@@ -1923,6 +1974,9 @@ REVOKE ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION limit_lock_wait()
 REVOKE ALL ON FUNCTION ai_avatar.limit_lock_wait() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION list_grantees(p_schema text, p_privilege text)
+REVOKE ALL ON FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) FROM PUBLIC;
 
 -- ACL public.TABLE ai_avatar_integrations
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_avatar_integrations TO service_role;

@@ -31,6 +31,12 @@ UP, _, REST = DOCUMENT.partition("## Downgrading")
 BACK, _, SPECIAL = REST.partition("## Special cases")
 
 
+def adapt(block: str, project: Project, login: str) -> str:
+    """A block of the document with the names of this run."""
+    database = value(project.superuser_url, "select current_database()")
+    return block.replace("ai_avatar_api", login).replace("database postgres", f"database {database}")
+
+
 @pytest.fixture(scope="module")
 def login() -> str:
     """Roles are the whole server's: each run makes one of its own, and drops it as the document says."""
@@ -47,7 +53,7 @@ def project(
         for file in migrations.write_migration_files(tmp_path_factory.mktemp("migrations"), COPY):
             psql(made.owner_url, file.read_text())
         for block in blocks(UP):
-            script(made.owner_url, block.replace("ai_avatar_api", login))
+            script(made.owner_url, adapt(block, made, login))
         yield made
     server.run(f"drop role if exists {login}")
 
@@ -67,11 +73,15 @@ async def tenant(project: Project) -> AsyncIterator[Tenant]:
 
 
 def test_document_s_blocks_and_names_are_what_the_code_has() -> None:
-    assert len(blocks(UP)) == 6
+    assert len(blocks(UP)) == 7
     assert len(blocks(BACK)) == 1
     assert len(blocks(SPECIAL)) == 2
     assert COPY in DOCUMENT
     assert migrations.REQUIRED_REVISION == COPY
+
+
+def test_nothing_is_left_to_warn_of(project: Project) -> None:
+    assert migrations.warnings(SecretStr(project.owner_url)) == []
 
 
 def test_login_can_touch_nothing_directly(project: Project, login: str) -> None:

@@ -12,6 +12,7 @@ returns setof text language plpgsql stable security definer set search_path = pg
 declare
     v_table pg_catalog.pg_class;
     v_verb text;
+    v_found text;
 begin
     select c.* into v_table from pg_catalog.pg_class as c where c.oid = to_regclass('public.profiles');
     foreach v_verb in array array['UPDATE', 'INSERT'] loop
@@ -27,12 +28,65 @@ begin
             'its integration. See docs/deploy-supabase.md.', v_verb
         );
     end loop;
+
+    select string_agg('public.' || wanted.name, ', ') into v_found
+    from unnest(array['content', 'businesses', 'profiles']) as wanted (name)
+    where has_table_privilege('authenticated', 'public.' || wanted.name, 'TRIGGER');
+    if v_found is not null then
+        return next format(
+            'Signed-in users may create triggers on %1$s: a trigger runs with the rights of the functions that write '
+            'there. To end it: revoke trigger on %1$s from public, authenticated;', v_found
+        );
+    end if;
+
+    select string_agg(acl.role, ', ' order by acl.role) into v_found
+    from ai_avatar.list_grantees('ai_avatar', 'USAGE') as acl (role)
+    where acl.role not in ('service_role', 'ai_avatar_service');
+    if v_found is not null then
+        return next format(
+            'The schema ai_avatar is open to %1$s: these roles count as back ends and may use every business. To end '
+            'it: revoke usage on schema ai_avatar from %1$s;', v_found
+        );
+    end if;
+
+    select string_agg(acl.role, ', ' order by acl.role) into v_found
+    from ai_avatar.list_grantees('public', 'CREATE') as acl (role);
+    if v_found is not null then
+        return next format(
+            'The schema public is open to new objects of %1$s: a function or operator there may run in place of '
+            'another with the rights of its caller. To end it: revoke create on schema public from %1$s;', v_found
+        );
+    end if;
+
+    if has_database_privilege('public', current_database(), 'TEMPORARY') then
+        return next format(
+            'Every role may create temporary objects: they come before others of their name, also in Supabase''s own '
+            'functions. To end it: revoke temporary on database %I from public;', current_database()
+        );
+    end if;
+end;
+$$;
+
+-- The roles that a schema's privilege was granted to, except superusers and those that could grant it to themselves.
+create or replace function ai_avatar.list_grantees(p_schema text, p_privilege text)
+returns setof text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return query
+    select case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
+    from pg_catalog.pg_namespace as n
+    cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as acl
+    where n.nspname = p_schema and acl.privilege_type = p_privilege
+        and (
+            acl.grantee = 0
+            or not (pg_has_role(acl.grantee, n.nspowner, 'usage') or pg_has_role(acl.grantee, current_user, 'usage'))
+        );
 end;
 $$;
 
 revoke all on function
 ai_avatar.schema_revision,
-ai_avatar.migration_warnings
+ai_avatar.migration_warnings,
+ai_avatar.list_grantees
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.schema_revision,
