@@ -195,7 +195,7 @@ begin
     if v_generation.id is null then
         if exists (
             select from ai_avatar.generations as g
-            where g.content_id = p_content_id and (p_business_id is null or g.business_id = p_business_id)
+            where g.content_id = p_content_id and g.business_id = v_business_id
         ) then
             raise exception 'The generation has ended' using errcode = 'AV017';
         end if;
