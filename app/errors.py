@@ -250,7 +250,12 @@ class NotReady(AppError):
 
 
 class ProviderError(AppError):
-    """A provider's call did not succeed. `detail` is fit for a user and never contains the API key."""
+    """A provider's call did not succeed. `detail` is fit for a user and never contains the API key.
+
+    `may_have_happened`: of a create, that a video may have been created, and billed, all the same.
+    """
+
+    may_have_happened: bool = False
 
     def __init__(self, provider: str, detail: str, *, retry_after: float | None = None) -> None:
         """`provider`: its name in the registry."""
@@ -302,6 +307,7 @@ class ProviderUnexpectedAnswer(ProviderError):
     """
 
     status, code, title = 502, "provider_unexpected_answer", "Unexpected answer from the provider"
+    may_have_happened = True
 
 
 class ProviderUnavailable(ProviderError):

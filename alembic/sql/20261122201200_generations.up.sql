@@ -21,7 +21,10 @@ create table ai_avatar.generations (
     previous_heygen_video_id text,
     claimed_at timestamptz,
     claimed_by text,
-    video_requested_at timestamptz,
+    create_token uuid,
+    create_leased_at timestamptz,
+    create_unknown_since timestamptz,
+    create_key_hash bytea,
     video_id text,
     video_url text,
     video_url_at timestamptz,
@@ -44,8 +47,14 @@ comment on column ai_avatar.generations.webhook_timed_out is
 comment on column ai_avatar.generations.previous_heygen_status is
 'The value to which content.heygen_status is restored; never processing';
 comment on column ai_avatar.generations.claimed_by is 'The n8n execution that may continue; NULL when it sent no id';
-comment on column ai_avatar.generations.video_requested_at is
-'Broker mode: when a call reserved the right to request the video from the provider';
+comment on column ai_avatar.generations.create_token is
+'Broker mode: the call that last reserved the right to request the video from the provider';
+comment on column ai_avatar.generations.create_leased_at is
+'When that call reserved it; NULL once the call has released it';
+comment on column ai_avatar.generations.create_unknown_since is
+'When the first request was made of which it is not known whether it created a video';
+comment on column ai_avatar.generations.create_key_hash is
+'SHA-256 of the stored, sealed key that the video was last requested with';
 comment on column ai_avatar.generations.content_error is
 'Why the database refused to change the content item, without values; NULL since a change that it accepted';
 comment on column ai_avatar.generations.requested_at is

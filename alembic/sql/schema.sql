@@ -24,7 +24,10 @@ CREATE TABLE ai_avatar.generations (
     previous_heygen_video_id text,
     claimed_at timestamp with time zone,
     claimed_by text,
-    video_requested_at timestamp with time zone,
+    create_token uuid,
+    create_leased_at timestamp with time zone,
+    create_unknown_since timestamp with time zone,
+    create_key_hash bytea,
     video_id text,
     video_url text,
     video_url_at timestamp with time zone,
@@ -56,8 +59,17 @@ COMMENT ON COLUMN ai_avatar.generations.previous_heygen_status IS 'The value to 
 -- COMMENT ai_avatar.COLUMN generations.claimed_by
 COMMENT ON COLUMN ai_avatar.generations.claimed_by IS 'The n8n execution that may continue; NULL when it sent no id';
 
--- COMMENT ai_avatar.COLUMN generations.video_requested_at
-COMMENT ON COLUMN ai_avatar.generations.video_requested_at IS 'Broker mode: when a call reserved the right to request the video from the provider';
+-- COMMENT ai_avatar.COLUMN generations.create_token
+COMMENT ON COLUMN ai_avatar.generations.create_token IS 'Broker mode: the call that last reserved the right to request the video from the provider';
+
+-- COMMENT ai_avatar.COLUMN generations.create_leased_at
+COMMENT ON COLUMN ai_avatar.generations.create_leased_at IS 'When that call reserved it; NULL once the call has released it';
+
+-- COMMENT ai_avatar.COLUMN generations.create_unknown_since
+COMMENT ON COLUMN ai_avatar.generations.create_unknown_since IS 'When the first request was made of which it is not known whether it created a video';
+
+-- COMMENT ai_avatar.COLUMN generations.create_key_hash
+COMMENT ON COLUMN ai_avatar.generations.create_key_hash IS 'SHA-256 of the stored, sealed key that the video was last requested with';
 
 -- COMMENT ai_avatar.COLUMN generations.content_error
 COMMENT ON COLUMN ai_avatar.generations.content_error IS 'Why the database refused to change the content item, without values; NULL since a change that it accepted';
@@ -884,19 +896,25 @@ $$;
 -- COMMENT ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
 COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) IS 'Stores a new link to the same video in the generation and the content item, because providers'' links expire';
 
--- FUNCTION ai_avatar.release_create(uuid)
-CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid) RETURNS void
+-- FUNCTION ai_avatar.release_create(uuid, uuid, boolean)
+CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    update ai_avatar.generations as g set video_requested_at = null
-    where g.id = p_generation_id and g.video_id is null;
+    -- The token stays, so that a reservation that arrives late is not granted after its release.
+    update ai_avatar.generations as g
+    set create_leased_at = null,
+        create_unknown_since = case
+            when p_is_refused then g.create_unknown_since
+            else coalesce(g.create_unknown_since, g.create_leased_at)
+        end
+    where g.id = p_generation_id and g.create_token = p_token and g.create_leased_at is not null;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION release_create(p_generation_id uuid)
-COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid) IS 'The provider certainly created no video: another call may request it';
+-- COMMENT ai_avatar.FUNCTION release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean)
+COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) IS 'Ends the reservation of p_token, and no other. p_is_refused: the provider certainly created no video';
 
 -- FUNCTION ai_avatar.replace_secret(uuid, text, text)
 CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) RETURNS boolean
@@ -989,29 +1007,50 @@ $$;
 -- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
 COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) IS 'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
 
--- FUNCTION ai_avatar.reserve_create(uuid, interval)
-CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) RETURNS text
+-- FUNCTION ai_avatar.reserve_create(uuid, uuid, bytea, interval, interval)
+CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
+    v_unknown_since timestamptz;
 begin
     select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
     if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
         return 'settled';
     end if;
-    if v_generation.video_requested_at is null then
-        update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
-        return 'granted';
+    if v_generation.create_token = p_token then
+        if v_generation.create_leased_at is null then
+            return 'pending'; -- released before: this is an earlier call that arrives late
+        end if;
+    elsif v_generation.create_leased_at > clock_timestamp() - p_lease then
+        return 'pending';
     end if;
-    return case when v_generation.video_requested_at > now() - p_lease then 'pending' else 'unknown' end;
+    -- An earlier holder whose lease ended without a release may have reached the provider.
+    v_unknown_since := coalesce(
+        v_generation.create_unknown_since,
+        case when v_generation.create_token <> p_token then v_generation.create_leased_at end
+    );
+    -- The provider's guarantee holds for a while, and for one account: another key may be another account's.
+    if v_unknown_since is not null and (
+        v_generation.create_key_hash = p_key_hash
+        and clock_timestamp() + p_lease < v_unknown_since + p_repeat_within
+    ) is not true then
+        return 'unknown';
+    end if;
+    update ai_avatar.generations as g
+    set create_token = p_token, create_leased_at = clock_timestamp(), create_unknown_since = v_unknown_since,
+        create_key_hash = p_key_hash
+    where g.id = p_generation_id;
+    return 'granted';
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
-COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) IS 'granted: only this call may request the video; pending: another call is requesting it; unknown: another call requested
-it more than p_lease ago and has not reported the outcome; settled: there is a video, or the generation has ended';
+-- COMMENT ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval)
+COMMENT ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) IS 'granted: the holder of p_token, and no other, may request the video for p_lease, and may ask this again; pending:
+another call may; settled: there is a video, or the generation has ended; unknown: an earlier request may have created a
+video, and the provider does not guarantee (p_repeat_within, NULL for never) that a repeat would not create another';
 
 -- FUNCTION ai_avatar.reset_content(uuid, uuid)
 CREATE FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
@@ -2083,10 +2122,10 @@ GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_
 GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION release_create(p_generation_id uuid)
-GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean)
+GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
 GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) TO ai_avatar_service;
@@ -2101,10 +2140,10 @@ GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_conten
 GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_lease interval)
-GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_lease interval) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval)
+GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION reset_content(p_business_id uuid, p_content_id uuid)
 GRANT ALL ON FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) TO ai_avatar_service;

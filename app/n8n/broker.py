@@ -1,9 +1,10 @@
 """Broker mode: the service calls the provider for n8n, so that the key never enters n8n."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -15,19 +16,24 @@ from app.errors import (
     ProviderUnavailable,
     ProviderUnexpectedAnswer,
 )
+from app.http import Backoff, Retry
 from app.integrations.service import IntegrationService
 from app.n8n.repository import ClaimedCredentials, ClaimRepository
 from app.n8n.schemas import BrokerRequest
+from app.providers import PROVIDERS
 from app.providers.base import Provider, Video
 from app.security import Caller
 from app.videos.repository import GenerationRepository, GenerationState, Report
 
 log = structlog.get_logger(__name__)
 
-# Longer than a create may take (app.providers.heygen): until then, a second call waits for the first.
+# Longer than a create may take (app.providers.heygen), and a database call before it.
 _CREATE_LEASE: Final = timedelta(seconds=45)
+# For so long, a call waits for another one, or repeats a request whose outcome is unknown.
 _WAIT_SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 0.5
+_BACKOFF: Final = Backoff(first=0.5, longest=2.0)
+# How long a database call is retried: before the request to the provider, and after it.
+_RESERVE_SECONDS: Final = 15.0
 _RETRY_SECONDS: Final = 60.0
 
 
@@ -49,8 +55,9 @@ class Broker:
     async def create_video(self, caller: Caller, provider: str, body: BrokerRequest) -> GenerationState:
         """Claims the generation and asks the provider for its video; a second call gets the same video.
 
-        Raises what `claim_credentials` raises, AvatarNotConfigured, ProviderError, or ProviderUnavailable while
-        another call is asking.
+        Raises what `claim_credentials` raises, AvatarNotConfigured, or ProviderError: ProviderUnavailable while
+        another call is asking, and while the same execution can still find out whether its request was successful.
+        docs/decisions/0003-a-create-is-repeated-only-with-a-guarantee.md
         """
         claimed = await self._claims.claim_credentials(
             caller, "create_video", provider, generation_id=body.generation_id, execution_id=body.execution_id
@@ -68,51 +75,78 @@ class Broker:
     async def _create_once(
         self, client: Provider, api_key: str, provider: str, body: BrokerRequest, claimed: ClaimedCredentials
     ) -> GenerationState:
-        for _ in range(int(_WAIT_SECONDS / _LOOK_SECONDS)):
-            match await self._claims.reserve_create(body.generation_id, _CREATE_LEASE):
-                case "granted":
-                    return await self._create(client, api_key, provider, body, claimed)
-                case "settled":
-                    return await self._generations.get_generation(body.generation_id)
-                case "unknown":
-                    # docs/decisions/0003-a-create-is-never-repeated.md
-                    raise ProviderUnexpectedAnswer(
-                        provider,
-                        "The provider was asked for this video and what came of it is not known. It is not asked "
-                        "again, because that could be billed twice; look at the provider's own list of videos.",
-                    )
-                case "pending":
-                    await asyncio.sleep(_LOOK_SECONDS)
-        raise ProviderUnavailable(
-            provider,
-            "Another call for this generation has requested the video and has no response yet.",
-            retry_after=15,
-        )
+        now = asyncio.get_running_loop().time
+        deadline = now() + _WAIT_SECONDS
+        for failures in itertools.count(1):
+            outcome = await self._attempt(client, api_key, provider, body, claimed)
+            if not isinstance(outcome, Retry):
+                return outcome
+            pause = _BACKOFF.pause(failures, outcome.after)
+            # Only what starts is limited: a request that the provider may have received is never given up.
+            if now() + pause > deadline:
+                raise outcome.error
+            await asyncio.sleep(pause)
+        raise AssertionError
 
-    async def _create(
+    async def _attempt(
         self, client: Provider, api_key: str, provider: str, body: BrokerRequest, claimed: ClaimedCredentials
-    ) -> GenerationState:
-        assert claimed.script is not None
-        assert claimed.avatar_id is not None
-        try:
-            video = await client.create_video(
-                api_key,
-                idempotency_key=str(body.generation_id),
-                script=claimed.script,
-                avatar_id=claimed.avatar_id,
-                voice_id=claimed.voice_id,
-                title=body.title,
-                options=claimed.provider_config | (body.provider_options or {}),
+    ) -> GenerationState | Retry:
+        """Request the video if no other call does. Return a Retry while its outcome can still become known."""
+        token = uuid4()
+        guarantee = PROVIDERS[provider].idempotent_create
+        reservation = await retrying_outages(_RESERVE_SECONDS)(
+            self._claims.reserve_create,
+            body.generation_id,
+            token,
+            claimed.stored,
+            lease=_CREATE_LEASE,
+            repeat_within=guarantee,
+        )
+        if reservation == "settled":
+            return await self._generations.get_generation(body.generation_id)
+        if reservation == "pending":
+            text = "Another call for this generation has requested the video and has no response yet."
+            return Retry(ProviderUnavailable(provider, text, retry_after=15))
+        if reservation == "unknown":
+            raise ProviderUnexpectedAnswer(
+                provider,
+                "The provider was asked for this video and what came of it is not known. It is not asked "
+                "again, because that could be billed twice; look at the provider's own list of videos.",
             )
+        try:
+            video = await self._request_video(client, api_key, body, claimed)
         except ProviderError as error:
-            if not _may_have_happened(error):
-                await retrying_outages(_RETRY_SECONDS)(self._claims.release_create, body.generation_id)
-            raise
+            await retrying_outages(_RETRY_SECONDS)(
+                self._claims.release_create, body.generation_id, token, is_refused=not error.may_have_happened
+            )
+            if guarantee is None or not error.may_have_happened:
+                raise
+            text = (
+                f"{error.detail} It is not known whether a video is being made; repeat the call to find out."
+            )
+            return Retry(
+                ProviderUnavailable(provider, text, retry_after=error.retry_after), error.retry_after
+            )
         log.info("video_requested", generation_id=str(body.generation_id), video_id=video.video_id)
         # Paid for from here on: only this report knows the video's id.
         report = Report("processing", video_id=video.video_id, from_provider=True)
         return await retrying_outages(_RETRY_SECONDS)(
             self._generations.report_generation, provider, report, generation_id=body.generation_id
+        )
+
+    async def _request_video(
+        self, client: Provider, api_key: str, body: BrokerRequest, claimed: ClaimedCredentials
+    ) -> Video:
+        assert claimed.script is not None
+        assert claimed.avatar_id is not None
+        return await client.create_video(
+            api_key,
+            idempotency_key=str(body.generation_id),
+            script=claimed.script,
+            avatar_id=claimed.avatar_id,
+            voice_id=claimed.voice_id,
+            title=body.title,
+            options=claimed.provider_config | (body.provider_options or {}),
         )
 
     async def get_video(self, caller: Caller, provider: str, generation_id: UUID) -> GenerationState:
@@ -152,9 +186,3 @@ def _report(video: Video) -> Report:
 def _may_move(generation: GenerationState) -> bool:
     """Return whether the provider's answer can change it: a failure that was reported or cancelled stays."""
     return generation.status != "failed" or generation.ended_by == "webhook"
-
-
-def _may_have_happened(error: ProviderError) -> bool:
-    return isinstance(error, ProviderUnexpectedAnswer) or (
-        isinstance(error, ProviderUnavailable) and error.may_have_happened
-    )

@@ -1,11 +1,12 @@
 """Claims in the database: each method is the SQL function of the same name."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from app.db import INTERVAL, TEXT, UUID_, Database, SqlFunction
+from app.db import BOOLEAN, BYTEA, INTERVAL, TEXT, UUID_, Database, SqlFunction
 from app.errors import IntegrationNotActive, IntegrationNotActiveInWorkflow
 from app.integrations.repository import StoredKey
 from app.security import Caller
@@ -37,9 +38,18 @@ CLAIM_CREDENTIALS: Final = SqlFunction(
     ),
 )
 RESERVE_CREATE: Final = SqlFunction(
-    "ai_avatar.reserve_create", {"p_generation_id": UUID_, "p_lease": INTERVAL}
+    "ai_avatar.reserve_create",
+    {
+        "p_generation_id": UUID_,
+        "p_token": UUID_,
+        "p_key_hash": BYTEA,
+        "p_lease": INTERVAL,
+        "p_repeat_within": INTERVAL,
+    },
 )
-RELEASE_CREATE: Final = SqlFunction("ai_avatar.release_create", {"p_generation_id": UUID_})
+RELEASE_CREATE: Final = SqlFunction(
+    "ai_avatar.release_create", {"p_generation_id": UUID_, "p_token": UUID_, "p_is_refused": BOOLEAN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +110,32 @@ class ClaimRepository:
         stored = StoredKey(values.pop("business_id"), values.pop("provider"), values.pop("sealed_key"))
         return ClaimedCredentials(stored, **values)
 
-    async def reserve_create(self, generation_id: UUID, lease: timedelta) -> CreateReservation:
-        """Reserve the right to ask the provider for the video, for `lease`; "granted" if this call may."""
+    async def reserve_create(
+        self,
+        generation_id: UUID,
+        token: UUID,
+        stored: StoredKey,
+        *,
+        lease: timedelta,
+        repeat_within: timedelta | None,
+    ) -> CreateReservation:
+        """Reserve the right to request the video from the provider, for `lease`: "granted" if this call may.
+
+        `token` identifies this call, which may reserve again if it gets no answer; `stored` is the key that it
+        will use. `repeat_within`: how long the provider recognises a repeated request, None if it does not.
+        """
         reservation: CreateReservation = await self._db.call_value(
-            RESERVE_CREATE, p_generation_id=generation_id, p_lease=lease
+            RESERVE_CREATE,
+            p_generation_id=generation_id,
+            p_token=token,
+            p_key_hash=hashlib.sha256(stored.sealed_key.encode()).digest(),
+            p_lease=lease,
+            p_repeat_within=repeat_within,
         )
         return reservation
 
-    async def release_create(self, generation_id: UUID) -> None:
-        """Give the reservation back: the provider certainly made no video, so another call may ask at once."""
-        await self._db.call(RELEASE_CREATE, p_generation_id=generation_id)
+    async def release_create(self, generation_id: UUID, token: UUID, *, is_refused: bool) -> None:
+        """End this call's reservation; harmless if it has ended. `is_refused`: certainly no video was created."""
+        await self._db.call(
+            RELEASE_CREATE, p_generation_id=generation_id, p_token=token, p_is_refused=is_refused
+        )

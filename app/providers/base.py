@@ -6,6 +6,7 @@ tenant: an API key is passed with each call and stored nowhere.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Generic, Literal, Protocol, TypeVar
 
 import httpx
@@ -174,3 +175,5 @@ class ProviderSpec:
     default_api_url: str
     create: Callable[[httpx.AsyncClient, str], Provider]
     """Takes the process's shared HTTP client and the API's base URL; does no I/O."""
+    idempotent_create: timedelta | None = None
+    """For how long the provider documents that a create with the same idempotency key makes no second video."""

@@ -10,6 +10,7 @@ could not even be opened.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -19,10 +20,11 @@ from pydantic import BaseModel, JsonValue
 from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRejected, ProviderUnexpectedAnswer
 
 from .base import Account, Avatar, Filters, Ownership, Page, ProviderSpec, Video, Voice
-from .heygen_errors import NAME, to_error
+from .heygen_errors import NAME, to_create_error, to_error
 from .heygen_models import (
     TOKEN_LIMIT,
     AvatarLook,
+    CreatedVideo,
     Envelope,
     Listing,
     User,
@@ -130,8 +132,15 @@ class HeyGen:
             headers={"Content-Type": "application/json", "Idempotency-Key": idempotency_key},
             content=_encode(fields),
         )
-        answer = await self._call(request, Envelope[VideoState], api_key, self._creating, repeatable=False)
-        return answer.data.video(api_key)
+
+        def read_answer(answer: Response) -> Video:
+            # An answer that names a video is that video, whatever else it says: it is paid for.
+            if created := parse(Envelope[CreatedVideo], answer.body):
+                return Video(created.data.video_id, "pending")
+            raise to_create_error(answer, api_key)
+
+        budget = self._creating.budget
+        return await self._transport.call(request, read_answer, budget=budget, repeatable=False)
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
         """https://developers.heygen.com/reference/get-video: links are presigned; how long is not documented."""
@@ -144,7 +153,15 @@ class HeyGen:
         self, api_key: str, path: str, shape: type[M], query: Mapping[str, str] | None = None
     ) -> M:
         request = self._request("GET", path, api_key, self._reading, params=query)
-        return await self._call(request, shape, api_key, self._reading, repeatable=True)
+
+        def read_answer(answer: Response) -> M:
+            if (error := to_error(answer, api_key)) is not None:
+                raise error
+            if (parsed := parse(shape, answer.body)) is None:
+                raise ProviderUnexpectedAnswer(NAME, "HeyGen's answer has an unexpected shape.")
+            return parsed
+
+        return await self._transport.call(request, read_answer, budget=self._reading.budget, repeatable=True)
 
     def _request(
         self,
@@ -168,21 +185,6 @@ class HeyGen:
             content=content,
             extensions=timing.extensions(),
         )
-
-    async def _call(
-        self, request: httpx.Request, shape: type[M], api_key: str, timing: Timeouts, *, repeatable: bool
-    ) -> M:
-        def read_answer(answer: Response) -> M:
-            parsed = parse(shape, answer.body)
-            # The answer to a create that names a video is that video, whatever else it says: it is paid for.
-            if parsed is None or repeatable:
-                if (error := to_error(answer, api_key)) is not None:
-                    raise error
-                if parsed is None:
-                    raise ProviderUnexpectedAnswer(NAME, "HeyGen's answer has an unexpected shape.")
-            return parsed
-
-        return await self._transport.call(request, read_answer, budget=timing.budget, repeatable=repeatable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,4 +223,10 @@ def _encode(fields: Mapping[str, JsonValue]) -> bytes:
     raise ProviderRejected(NAME, message, provider_code="invalid_parameter")
 
 
-HEYGEN = ProviderSpec(name=NAME, title=TITLE, default_api_url="https://api.heygen.com", create=HeyGen)
+HEYGEN = ProviderSpec(
+    name=NAME,
+    title=TITLE,
+    default_api_url="https://api.heygen.com",
+    create=HeyGen,
+    idempotent_create=timedelta(hours=24),  # https://developers.heygen.com/reference/create-video
+)

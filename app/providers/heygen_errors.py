@@ -43,6 +43,16 @@ _OUT_OF_CREDIT: Final = {
 }
 # The outcome is unknown: the request may have been processed. 499 is nginx's "client closed request".
 _UNKNOWN_OUTCOME: Final = {408, 409, 425, 499}
+# Refusals of a create before any work: https://developers.heygen.com/docs/error-codes. A 404 is one if it is about an
+# input; about the video, it comes after the create.
+_REFUSALS: Final = {400, 401, 402, 403, 422, 429}
+_INPUTS_NOT_FOUND: Final = {
+    "avatar_not_found",
+    "avatar_group_not_found",
+    "voice_not_found",
+    "asset_not_found",
+    "resource_not_found",
+}
 
 _UPGRADE: Final = "Your HeyGen plan does not include this. Upgrade it at HeyGen, or choose other options."
 _CHOOSE_AVATAR: Final = "HeyGen does not have this avatar. Choose another avatar."
@@ -150,6 +160,20 @@ def to_error(answer: Response, api_key: str) -> ProviderError | None:
         text = explain(code, message) or "HeyGen refused the call and gave no reason."
         return kind(NAME, text, provider_code=code or str(status), provider_message=message)
     return ProviderUnexpectedAnswer(NAME, message or f"HeyGen answered {status} without saying why.")
+
+
+def to_create_error(answer: Response, api_key: str) -> ProviderError:
+    """Return the error of a create's answer that names no video.
+
+    `may_have_happened` is False only for what HeyGen documents as a refusal before it starts any work.
+    """
+    error = to_error(answer, api_key)
+    if error is None:
+        return ProviderUnexpectedAnswer(NAME, "HeyGen's answer has an unexpected shape.")
+    missing_input = isinstance(error, ProviderNotFound) and error.provider_code in _INPUTS_NOT_FOUND
+    if error.may_have_happened or missing_input or answer.status in _REFUSALS:
+        return error
+    return ProviderUnexpectedAnswer(NAME, error.detail)
 
 
 def _transient_error(answer: Response, code: str, message: str) -> ProviderError | None:

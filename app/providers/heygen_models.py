@@ -183,10 +183,16 @@ class VoiceEntry(BaseModel):
         )
 
 
-class VideoState(BaseModel):
-    """https://developers.heygen.com/reference/get-video, and the answer of a create."""
+class CreatedVideo(BaseModel):
+    """https://developers.heygen.com/reference/create-video: the rest of it, good or bad, is asked for later."""
 
-    id: Identifier = Field(validation_alias=AliasChoices("id", "video_id"))  # the second in a create's answer
+    video_id: Identifier = Field(validation_alias=AliasChoices("video_id", "id"))
+
+
+class VideoState(BaseModel):
+    """https://developers.heygen.com/reference/get-video"""
+
+    id: Identifier
     status: str = "pending"
     video_url: WebUrl | None = None
     thumbnail_url: Annotated[WebUrl | None, Lenient] = None

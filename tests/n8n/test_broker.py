@@ -1,8 +1,10 @@
 """Broker mode: the service calls the provider for n8n; one video per generation, and the key in no response."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +25,7 @@ from support.tenants import Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app.n8n import broker as broker_module
+from app.providers import PROVIDERS
 
 pytestmark = pytest.mark.anyio
 
@@ -134,13 +137,14 @@ async def test_get_before_there_is_a_video_reads_no_key(
 
 
 class HeyGen:
-    """`create` and `state` answer; every request is kept."""
+    """`answers` in order, then `create`, answer creates; `state` is a video's. Every request is kept."""
 
     def __init__(self) -> None:
         self.url = ""
         self.creates: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.create: Callable[[], Awaitable[Response]] = accept
+        self.answers: list[Callable[[], Awaitable[Response]]] = []
         self.state: dict[str, Any] = {"status": "processing"}
 
     async def me(self, _: Request) -> Response:
@@ -149,7 +153,7 @@ class HeyGen:
     async def post(self, request: Request) -> Response:
         self.creates.append(await request.json())
         self.headers.append(dict(request.headers))
-        return await self.create()
+        return await (self.answers.pop(0) if self.answers else self.create)()
 
     async def get(self, request: Request) -> Response:
         return JSONResponse({"data": {"id": request.path_params["id"], **self.state}})
@@ -269,39 +273,151 @@ async def test_failed_connection_may_be_retried(
     assert len(heygen.creates) == 1
 
 
-@pytest.mark.parametrize(
-    ("answer", "status", "code"),
-    [
-        (refuses(500, "internal_error"), 503, "provider_unavailable"),
-        (refuses(409, "request_in_progress"), 503, "provider_unavailable"),
-        (html, 502, "provider_unexpected_answer"),
-    ],
+UNKNOWN_OUTCOMES = {
+    "fault": (refuses(500, "internal_error"), 503, "provider_unavailable"),
+    "in progress": (refuses(409, "request_in_progress", retry_after="0"), 503, "provider_unavailable"),
+    "html": (html, 502, "provider_unexpected_answer"),
+    "timeout in a 200": (refuses(200, "gateway_timeout"), 503, "provider_unavailable"),
+    "conflict": (refuses(409, "conflict"), 503, "provider_unavailable"),
+    "connection lost": (refuses(499, ""), 503, "provider_unavailable"),
+}
+unknown_outcomes = pytest.mark.parametrize(
+    ("answer", "status", "code"), UNKNOWN_OUTCOMES.values(), ids=UNKNOWN_OUTCOMES.keys()
 )
-async def test_unknown_outcome_is_never_retried(
-    heygen: HeyGen,
-    stage: tuple[Api, str],
-    monkeypatch: pytest.MonkeyPatch,
-    admin_connection: asyncpg.Connection,
-    answer: Callable[[], Awaitable[Response]],
-    status: int,
-    code: str,
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that neither waits for another call nor repeats a request within one."""
+    monkeypatch.setattr(broker_module, "_WAIT_SECONDS", 0.0)
+
+
+@pytest.fixture
+def without_guarantee(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that does not say what it makes of a repeated create."""
+    monkeypatch.setitem(PROVIDERS, "heygen", replace(PROVIDERS["heygen"], idempotent_create=None))
+
+
+@unknown_outcomes
+async def test_unknown_outcome_is_resolved_within_the_call_by_the_same_idempotency_key(
+    heygen: HeyGen, stage: tuple[Api, str], answer: Callable[[], Awaitable[Response]], status: int, code: str
+) -> None:
+    api, generation_id = stage
+    heygen.answers = [answer, answer]
+    assert (await api.create_video(generation_id, expect=200)).json()["video_id"] == "v-1"
+    assert [headers["idempotency-key"] for headers in heygen.headers] == [generation_id] * 3
+
+
+@pytest.mark.usefixtures("impatient")
+@unknown_outcomes
+async def test_unknown_outcome_is_resolved_by_the_next_call_of_the_same_execution_only(
+    heygen: HeyGen, stage: tuple[Api, str], answer: Callable[[], Awaitable[Response]], status: int, code: str
+) -> None:
+    api, generation_id = stage
+    heygen.create = answer
+    problem = assert_problem(await api.create_video(generation_id), 503, "provider_unavailable")
+    assert "repeat the call" in problem["detail"]
+    heygen.create = accept
+    for other in ("2", None):
+        assert_problem(await api.create_video(generation_id, other), 409, "generation_already_claimed")
+    assert len(heygen.creates) == 1
+    assert (await api.create_video(generation_id, expect=200)).json()["video_id"] == "v-1"
+    assert [headers["idempotency-key"] for headers in heygen.headers] == [generation_id] * 2
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("end", ["cancelled", "expired"])
+async def test_unknown_outcome_of_an_ended_generation_is_never_requested_again(
+    heygen: HeyGen, stage: tuple[Api, str], admin_connection: asyncpg.Connection, end: str
+) -> None:
+    """A cancelled job must not be billed by a repair, and maintenance never creates."""
+    api, generation_id = stage
+    heygen.create = refuses(500, "internal_error")
+    await api.create_video(generation_id, expect=503)
+    heygen.create = accept
+    if end == "cancelled":
+        await api.cancel(expect=200)
+    else:
+        await expire_generation(admin_connection, generation_id)
+    assert_problem(await api.create_video(generation_id), 410, "generation_closed")
+    assert len(heygen.creates) == 1
+
+
+async def test_cancel_while_the_call_repeats_ends_the_repeats(heygen: HeyGen, stage: tuple[Api, str]) -> None:
+    api, generation_id = stage
+    heygen.create = refuses(500, "internal_error")
+    pending = asyncio.create_task(api.create_video(generation_id))
+    while not heygen.creates:
+        await asyncio.sleep(0.01)
+    await api.cancel(expect=200)
+    requested = len(heygen.creates)
+    heygen.create = accept
+    answer = await pending
+    assert (answer.status_code, answer.json()["error"]) == (200, "cancelled"), answer.text
+    assert len(heygen.creates) <= requested + 1, "one request may have been under way"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_process_that_died_in_mid_create_is_made_good_by_the_next_call(
+    heygen: HeyGen, stage: tuple[Api, str], admin_connection: asyncpg.Connection
+) -> None:
+    api, generation_id = stage
+    token = "update ai_avatar.generations set create_token = gen_random_uuid(), create_key_hash = $2, "
+    row = await admin_connection.fetchval(
+        "select s.decrypted_secret from vault.decrypted_secrets as s "
+        "join public.ai_avatar_integrations as i on i.secret_id = s.id where i.business_id = $1",
+        api.tenant.business_id,
+    )
+    await admin_connection.execute(
+        f"{token} create_leased_at = now() - interval '30 seconds' where id = $1",
+        UUID(generation_id),
+        hashlib.sha256(row.encode()).digest(),
+    )
+    assert_problem(await api.create_video(generation_id), 503, "provider_unavailable")
+    assert heygen.creates == [], "its request may still get its response"
+    await admin_connection.execute(
+        "update ai_avatar.generations set create_leased_at = now() - interval '1 minute' where id = $1",
+        UUID(generation_id),
+    )
+    await api.create_video(generation_id, expect=200)
+    assert len(heygen.creates) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("change", ["a day has passed", "another key is stored"])
+async def test_unknown_outcome_is_final_where_the_guarantee_ends(
+    heygen: HeyGen, stage: tuple[Api, str], admin_connection: asyncpg.Connection, change: str
+) -> None:
+    api, generation_id = stage
+    heygen.create = refuses(500, "internal_error")
+    await api.create_video(generation_id, expect=503)
+    heygen.create = accept
+    if change == "a day has passed":
+        await admin_connection.execute(
+            "update ai_avatar.generations set create_unknown_since = create_unknown_since - interval '24 hours' "
+            "where id = $1",
+            UUID(generation_id),
+        )
+    else:
+        await api.update(api_key="another-account", expect=200)
+    problem = assert_problem(await api.create_video(generation_id), 502, "provider_unexpected_answer")
+    assert "not asked" in problem["detail"]
+    assert len(heygen.creates) == 1
+
+
+@pytest.mark.usefixtures("impatient", "without_guarantee")
+@unknown_outcomes
+async def test_unknown_outcome_is_never_retried_without_the_provider_s_guarantee(
+    heygen: HeyGen, stage: tuple[Api, str], answer: Callable[[], Awaitable[Response]], status: int, code: str
 ) -> None:
     """Whether a video was made and billed is unknown: no later call may make another."""
     api, generation_id = stage
     heygen.create = answer
     assert_problem(await api.create_video(generation_id), status, code)
     heygen.create = accept
-    monkeypatch.setattr(broker_module, "_WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(broker_module, "_LOOK_SECONDS", 0.1)
-    # Until the first call's lease ends, it may still get its response.
-    assert_problem(await api.create_video(generation_id), 503, "provider_unavailable")
-    await admin_connection.execute(
-        "update ai_avatar.generations set video_requested_at = video_requested_at - interval '1 minute' "
-        "where id = $1",
-        UUID(generation_id),
-    )
-    later = assert_problem(await api.create_video(generation_id), 502, "provider_unexpected_answer")
-    assert "not asked" in later["detail"]
+    for _ in range(2):
+        later = assert_problem(await api.create_video(generation_id), 502, "provider_unexpected_answer")
+        assert "not asked" in later["detail"]
     assert len(heygen.creates) == 1
 
 

@@ -486,19 +486,11 @@ async def test_get_video_does_not_ask_for_ids_that_are_other_paths(video_id: str
         (refused(404, "avatar_not_found"), ProviderNotFound, "avatar_not_found"),
         (refused(409, "request_in_progress"), ProviderUnavailable, None),
         (refused(503, "", **{"Retry-After": "7"}), ProviderUnavailable, None),
-        (refused(200, "unauthorized"), ApiKeyRejected, None),
-        (refused(200, "insufficient_credit"), QuotaExceeded, "insufficient_credit"),
-        (refused(200, "rate_limit_exceeded"), ProviderRateLimited, None),
-        (refused(200, "video_not_found"), ProviderNotFound, "video_not_found"),
-        (refused(200, "invalid_parameter"), ProviderRejected, "invalid_parameter"),
-        (refused(200, "gateway_timeout"), ProviderUnavailable, None),
-        # Unknown outcomes: a video may have been made.
-        (refused(200, "something_new"), ProviderUnexpectedAnswer, None),
-        (ok({"error": "no such thing", "data": None}), ProviderUnexpectedAnswer, None),
         (refused(408, ""), ProviderUnavailable, None),
         (refused(409, "conflict"), ProviderUnavailable, None),
         (refused(425, "too_early"), ProviderUnavailable, None),
         (refused(499, ""), ProviderUnavailable, None),
+        (refused(200, "something_new"), ProviderUnexpectedAnswer, None),
     ],
 )
 async def test_each_documented_refusal_has_its_own_error(
@@ -514,8 +506,82 @@ async def test_each_documented_refusal_has_its_own_error(
     assert code is None or code not in caught.value.detail
     if "Retry-After" in answer.headers:
         assert getattr(caught.value, "retry_after", None) == 7
-    if isinstance(caught.value, ProviderUnavailable):
-        assert caught.value.may_have_happened
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refused(200, "unauthorized"), ApiKeyRejected),
+        (refused(200, "insufficient_credit"), QuotaExceeded),
+        (refused(200, "rate_limit_exceeded"), ProviderRateLimited),
+        (refused(200, "video_not_found"), ProviderNotFound),
+        (refused(200, "invalid_parameter"), ProviderRejected),
+        (refused(200, "gateway_timeout"), ProviderUnavailable),
+        (ok({"error": "no such thing", "data": None}), ProviderUnexpectedAnswer),
+    ],
+)
+async def test_error_in_the_200_of_a_read_is_that_error(
+    answer: httpx.Response, kind: type[ProviderError]
+) -> None:
+    heygen, _ = heygen_that_answers(answer)
+
+    with pytest.raises(kind):
+        await heygen.get_video(KEY, "v-1")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(400, "invalid_parameter"),
+        refused(401, "unauthorized"),
+        refused(402, "insufficient_credit"),
+        refused(403, "forbidden"),
+        refused(404, "avatar_not_found"),
+        refused(404, "voice_not_found"),
+        refused(422, "invalid_parameter"),
+        refused(429, "rate_limit_exceeded"),
+        refused(429, "quota_exceeded"),
+    ],
+)
+async def test_create_that_heygen_refuses_before_any_work_certainly_made_no_video(
+    answer: httpx.Response,
+) -> None:
+    heygen, _ = heygen_that_answers(answer)
+
+    with pytest.raises(ProviderError) as caught:
+        await create(heygen)
+
+    assert not caught.value.may_have_happened
+
+
+UNKNOWN: list[httpx.Response] = [
+    *(refused(status, "") for status in (405, 408, 409, 410, 425, 499, 500, 502, 503, 504)),
+    *(httpx.Response(status, text="<h1>No.</h1>") for status in (400, 403, 404, 422, 500, 502)),
+    # What would be a refusal with another status, or about another thing.
+    *(refused(500, code) for code in ("unauthorized", "insufficient_credit", "invalid_parameter")),
+    *(refused(409, code) for code in ("conflict", "request_in_progress", "insufficient_credit")),
+    *(refused(400, code) for code in ("internal_error", "gateway_timeout")),
+    refused(404, "video_not_found"),
+    *(refused(200, code) for code in ("insufficient_credit", "unauthorized", "gateway_timeout", "new", "")),
+    ok({"error": "Request timed out", "data": None}),
+    ok({"error": {}}),
+    ok({"data": {"status": "waiting"}}),
+    ok({}),
+    httpx.Response(200, text="<html>"),
+    httpx.Response(204),
+    httpx.Response(302, headers={"Location": "https://elsewhere.test/"}),
+]
+
+
+@pytest.mark.parametrize("answer", UNKNOWN)
+async def test_create_with_any_other_answer_may_have_made_a_video(answer: httpx.Response) -> None:
+    heygen, seen = heygen_that_answers(answer)
+
+    with pytest.raises(ProviderError) as caught:
+        await create(heygen)
+
+    assert caught.value.may_have_happened
+    assert len(seen) == 1
 
 
 async def test_an_error_tells_the_user_what_to_do_and_passes_heygens_own_words_on() -> None:
@@ -554,6 +620,15 @@ async def test_an_answer_with_a_video_id_is_a_paid_video_whatever_else_it_says(
 ) -> None:
     answer = {"data": {"video_id": "v-1", "status": "waiting"}, "error": error}
     heygen, _ = heygen_that_answers(httpx.Response(status, json=answer))
+
+    assert await create(heygen) == Video("v-1", "pending")
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"status": None}, {"status": "failed"}, {"status": 7, "video_url": 5, "id": {}}]
+)
+async def test_nothing_beside_its_id_makes_a_created_video_unreadable(more: dict[str, Any]) -> None:
+    heygen, _ = heygen_that_answers(ok({"data": {"video_id": "v-1"} | more}))
 
     assert await create(heygen) == Video("v-1", "pending")
 

@@ -65,28 +65,57 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.reserve_create(p_generation_id uuid, p_lease interval)
+create or replace function ai_avatar.reserve_create(
+    p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval
+)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
+    v_unknown_since timestamptz;
 begin
     select g.* into v_generation from ai_avatar.generations as g where g.id = p_generation_id for update;
     if v_generation.video_id is not null or v_generation.status not in ('dispatching', 'processing') then
         return 'settled';
     end if;
-    if v_generation.video_requested_at is null then
-        update ai_avatar.generations as g set video_requested_at = now() where g.id = p_generation_id;
-        return 'granted';
+    if v_generation.create_token = p_token then
+        if v_generation.create_leased_at is null then
+            return 'pending'; -- released before: this is an earlier call that arrives late
+        end if;
+    elsif v_generation.create_leased_at > clock_timestamp() - p_lease then
+        return 'pending';
     end if;
-    return case when v_generation.video_requested_at > now() - p_lease then 'pending' else 'unknown' end;
+
+    -- An earlier holder whose lease ended without a release may have reached the provider.
+    v_unknown_since := coalesce(
+        v_generation.create_unknown_since,
+        case when v_generation.create_token <> p_token then v_generation.create_leased_at end
+    );
+    -- The provider's guarantee holds for a while, and for one account: another key may be another account's.
+    if v_unknown_since is not null and (
+        v_generation.create_key_hash = p_key_hash
+        and clock_timestamp() + p_lease < v_unknown_since + p_repeat_within
+    ) is not true then
+        return 'unknown';
+    end if;
+    update ai_avatar.generations as g
+    set create_token = p_token, create_leased_at = clock_timestamp(), create_unknown_since = v_unknown_since,
+        create_key_hash = p_key_hash
+    where g.id = p_generation_id;
+    return 'granted';
 end;
 $$;
 
-create or replace function ai_avatar.release_create(p_generation_id uuid)
+create or replace function ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    update ai_avatar.generations as g set video_requested_at = null
-    where g.id = p_generation_id and g.video_id is null;
+    -- The token stays, so that a reservation that arrives late is not granted after its release.
+    update ai_avatar.generations as g
+    set create_leased_at = null,
+        create_unknown_since = case
+            when p_is_refused then g.create_unknown_since
+            else coalesce(g.create_unknown_since, g.create_leased_at)
+        end
+    where g.id = p_generation_id and g.create_token = p_token and g.create_leased_at is not null;
 end;
 $$;
 
@@ -234,8 +263,10 @@ to service_role, ai_avatar_service;
 comment on function ai_avatar.claim_credentials is
 'Returns the active integration with its stored key and records the read; with a generation, claims it';
 comment on function ai_avatar.reserve_create is
-'granted: only this call may request the video; pending: another call is requesting it; unknown: another call requested
-it more than p_lease ago and has not reported the outcome; settled: there is a video, or the generation has ended';
-comment on function ai_avatar.release_create is 'The provider certainly created no video: another call may request it';
+'granted: the holder of p_token, and no other, may request the video for p_lease, and may ask this again; pending:
+another call may; settled: there is a video, or the generation has ended; unknown: an earlier request may have created a
+video, and the provider does not guarantee (p_repeat_within, NULL for never) that a repeat would not create another';
+comment on function ai_avatar.release_create is
+'Ends the reservation of p_token, and no other. p_is_refused: the provider certainly created no video';
 comment on function ai_avatar.report_generation is
 'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
