@@ -190,12 +190,19 @@ export const strings = {
 		},
 		avatar_not_configured: { what: "No default avatar is chosen", todo: avatarFirst },
 		content_not_found: { what: "This content item no longer exists", todo: "Reload the page to see your current content." },
+		content_not_writable: (_, detail) => ({
+			what: "The content item could not be changed",
+			todo: `${detail} Ask your administrator for help.`.trim(),
+		}),
 		generation_in_progress: {
 			what: "A video of this content item is already being made",
 			todo: "Wait for it, or cancel it first.",
 		},
 		generation_not_live: { what: "This video is no longer being made", todo: "Reload the page to see what became of it." },
-		integration_not_active: (p, detail) => ({ what: `The ${p} integration is not active`, todo: detail }),
+		integration_not_active: (p, detail) => ({
+			what: `The ${p} integration is not active`,
+			todo: detail || "Check its API key above, then switch it on.",
+		}),
 		integration_not_configured: (p) => ({ what: `${p} is not set up`, todo: connectFirst(p) }),
 		integration_not_found: {
 			what: "There is no such integration",
