@@ -36,6 +36,7 @@ ProviderName = Annotated[
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
 ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
+ProviderIdOrEmpty = Annotated[str, StringConstraints(max_length=255, pattern=_NO_CONTROL)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
 
 _CONFIG_BYTES = 16 * 1024

@@ -60,6 +60,20 @@ ai_avatar_integrations = Table(
     schema="public",
 )
 
+integration_details = Table(
+    "integration_details",
+    metadata,
+    Column("integration_id", Uuid, primary_key=True),
+    Column("api_key_last4", Text),
+    Column("secret_updated_at", _timestamptz),
+    Column("avatar", JSONB),
+    Column("voice", JSONB),
+    Column("next_key_check_at", _timestamptz),
+    Column("key_rejected_at", _timestamptz),
+    Index("integration_details_next_key_check_at", "next_key_check_at"),
+    schema="ai_avatar",
+)
+
 secret_reads = Table(
     "secret_reads",
     metadata,

@@ -104,7 +104,6 @@ INVALID = [
     (ROOT, user_body(provider=None), "body.provider"),
     (ROOT, user_body(provider={"a": 1}), "body.provider"),
     (ROOT, rb'{"api_key": "sandbox-x", "provider": "\ud800"}', "body.provider"),
-    (ROOT, user_body(avatar_id=""), "body.avatar_id"),
     (ROOT, user_body(avatar_id="a" * 256), "body.avatar_id"),
     (ROOT, user_body(avatar_id="a\x00"), "body.avatar_id"),
     (ROOT, user_body(avatar_id="a\x1b[31m"), "body.avatar_id"),

@@ -20,6 +20,7 @@ drop trigger ai_avatar_integrations_secret_deleted on public.ai_avatar_integrati
 drop trigger ai_avatar_integrations_secret_replaced on public.ai_avatar_integrations;
 drop trigger ai_avatar_integrations_truncated on public.ai_avatar_integrations;
 drop trigger ai_avatar_integrations_normalised on public.ai_avatar_integrations;
+drop trigger ai_avatar_integrations_details on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_select_own on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_update_own on public.ai_avatar_integrations;
 drop policy ai_avatar_integrations_own_only on public.ai_avatar_integrations;
@@ -41,6 +42,9 @@ drop function ai_avatar.update_integration;
 drop function ai_avatar.store_secret;
 drop function ai_avatar.list_integrations;
 drop view ai_avatar.integrations;
+drop function ai_avatar.keep_integration_details;
+drop function ai_avatar.record_details;
+drop table ai_avatar.integration_details;
 drop function ai_avatar.vault_encrypts;
 drop function ai_avatar.providers;
 drop function ai_avatar.check_caller;

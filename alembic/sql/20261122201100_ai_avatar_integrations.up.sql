@@ -94,6 +94,29 @@ comment on column public.ai_avatar_integrations.voice_id is 'Provider-specific v
 comment on column public.ai_avatar_integrations.provider_config is 'Additional provider-specific configuration';
 comment on column public.ai_avatar_integrations.status is 'Integration status (active, inactive, error)';
 
+-- What the plan's table has no columns for. A trigger keeps one row for each integration: with a foreign key,
+-- TRUNCATE of the plan's table would fail.
+create table ai_avatar.integration_details (
+    integration_id uuid primary key,
+    api_key_last4 text,
+    secret_updated_at timestamptz,
+    avatar jsonb,
+    voice jsonb,
+    next_key_check_at timestamptz,
+    key_rejected_at timestamptz
+);
+comment on table ai_avatar.integration_details is
+'What is shown with an integration beyond the original plan''s columns, and when its key is checked next';
+comment on column ai_avatar.integration_details.secret_updated_at is
+'updated_at of the secret that api_key_last4 belongs to: another application may replace it in the vault';
+comment on column ai_avatar.integration_details.avatar is
+'Id, name and preview of an avatar that was chosen; outdated when its id is no longer avatar_id';
+comment on column ai_avatar.integration_details.voice is 'As avatar';
+comment on column ai_avatar.integration_details.next_key_check_at is 'NULL: not scheduled yet';
+comment on column ai_avatar.integration_details.key_rejected_at is
+'When the scheduled check met a rejection that the next check must confirm';
+create index integration_details_next_key_check_at on ai_avatar.integration_details (next_key_check_at);
+
 create view ai_avatar.integrations as
 select
     ai.id,
@@ -108,8 +131,13 @@ select
     ai.validated_at,
     ai.last_synced_at,
     ai.created_at,
-    ai.updated_at
-from public.ai_avatar_integrations as ai;
+    ai.updated_at,
+    case when s.id is not null then d.api_key_last4 end as api_key_last4,
+    case when d.avatar ->> 'id' = ai.avatar_id then d.avatar end as avatar,
+    case when d.voice ->> 'id' = ai.voice_id then d.voice end as voice
+from public.ai_avatar_integrations as ai
+left join ai_avatar.integration_details as d on d.integration_id = ai.id
+left join vault.secrets as s on s.id = ai.secret_id and s.updated_at = d.secret_updated_at;
 comment on view ai_avatar.integrations is 'An integration as the service returns it, without its key';
 
 create table ai_avatar.secret_reads (
@@ -130,6 +158,7 @@ create index secret_reads_business_id on ai_avatar.secret_reads (business_id, re
 
 --! include functions/callers.sql
 --! include functions/integrations.sql
+--! include functions/integration_details.sql
 --! include functions/orphaned_secrets.sql
 --! include functions/secrets.sql
 --! include functions/operations.sql
@@ -184,6 +213,10 @@ for each row execute function public.update_ai_avatar_integrations_updated_at();
 create trigger ai_avatar_integrations_normalised
 before insert or update of provider_config, avatar_id, voice_id, created_at on public.ai_avatar_integrations
 for each row execute function ai_avatar.normalise_integration();
+
+create trigger ai_avatar_integrations_details after insert or delete on public.ai_avatar_integrations
+for each row execute function ai_avatar.keep_integration_details();
+insert into ai_avatar.integration_details (integration_id) select ai.id from public.ai_avatar_integrations as ai;
 
 -- No way of deleting an integration leaves its secret behind.
 create trigger ai_avatar_integrations_secret_deleted after delete on public.ai_avatar_integrations

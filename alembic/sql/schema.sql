@@ -418,6 +418,24 @@ $$;
 -- COMMENT ai_avatar.FUNCTION get_memberships(p_user_ids uuid[])
 COMMENT ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) IS 'The businesses of these users; users without one are left out';
 
+-- FUNCTION ai_avatar.keep_integration_details()
+CREATE FUNCTION ai_avatar.keep_integration_details() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        delete from ai_avatar.integration_details as d where d.integration_id = old.id;
+    else
+        insert into ai_avatar.integration_details (integration_id) values (new.id);
+    end if;
+    return null;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION keep_integration_details()
+COMMENT ON FUNCTION ai_avatar.keep_integration_details() IS 'Creates and deletes the details with their integration';
+
 -- FUNCTION ai_avatar.limit_lock_wait()
 CREATE FUNCTION ai_avatar.limit_lock_wait() RETURNS void
     LANGUAGE plpgsql
@@ -445,6 +463,35 @@ begin
         );
 end;
 $$;
+
+-- TABLE ai_avatar.integration_details
+CREATE TABLE ai_avatar.integration_details (
+    integration_id uuid NOT NULL,
+    api_key_last4 text,
+    secret_updated_at timestamp with time zone,
+    avatar jsonb,
+    voice jsonb,
+    next_key_check_at timestamp with time zone,
+    key_rejected_at timestamp with time zone
+);
+
+-- COMMENT ai_avatar.TABLE integration_details
+COMMENT ON TABLE ai_avatar.integration_details IS 'What is shown with an integration beyond the original plan''s columns, and when its key is checked next';
+
+-- COMMENT ai_avatar.COLUMN integration_details.secret_updated_at
+COMMENT ON COLUMN ai_avatar.integration_details.secret_updated_at IS 'updated_at of the secret that api_key_last4 belongs to: another application may replace it in the vault';
+
+-- COMMENT ai_avatar.COLUMN integration_details.avatar
+COMMENT ON COLUMN ai_avatar.integration_details.avatar IS 'Id, name and preview of an avatar that was chosen; outdated when its id is no longer avatar_id';
+
+-- COMMENT ai_avatar.COLUMN integration_details.voice
+COMMENT ON COLUMN ai_avatar.integration_details.voice IS 'As avatar';
+
+-- COMMENT ai_avatar.COLUMN integration_details.next_key_check_at
+COMMENT ON COLUMN ai_avatar.integration_details.next_key_check_at IS 'NULL: not scheduled yet';
+
+-- COMMENT ai_avatar.COLUMN integration_details.key_rejected_at
+COMMENT ON COLUMN ai_avatar.integration_details.key_rejected_at IS 'When the scheduled check met a rejection that the next check must confirm';
 
 -- TABLE public.ai_avatar_integrations
 CREATE TABLE public.ai_avatar_integrations (
@@ -488,24 +535,50 @@ COMMENT ON COLUMN public.ai_avatar_integrations.provider_config IS 'Additional p
 -- COMMENT public.COLUMN ai_avatar_integrations.status
 COMMENT ON COLUMN public.ai_avatar_integrations.status IS 'Integration status (active, inactive, error)';
 
+-- TABLE vault.secrets
+CREATE TABLE vault.secrets (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name text,
+    description text DEFAULT ''::text NOT NULL,
+    secret text NOT NULL,
+    key_id uuid,
+    nonce bytea,
+    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
 -- VIEW ai_avatar.integrations
 CREATE VIEW ai_avatar.integrations AS
- SELECT id,
-    business_id,
-    provider,
-    avatar_id,
-    voice_id,
+ SELECT ai.id,
+    ai.business_id,
+    ai.provider,
+    ai.avatar_id,
+    ai.voice_id,
         CASE
-            WHEN (jsonb_typeof(provider_config) = 'object'::text) THEN provider_config
+            WHEN (jsonb_typeof(ai.provider_config) = 'object'::text) THEN ai.provider_config
             ELSE '{}'::jsonb
         END AS provider_config,
-    COALESCE(status, 'inactive'::text) AS status,
-    (secret_id IS NOT NULL) AS has_api_key,
-    validated_at,
-    last_synced_at,
-    created_at,
-    updated_at
-   FROM public.ai_avatar_integrations ai;
+    COALESCE(ai.status, 'inactive'::text) AS status,
+    (ai.secret_id IS NOT NULL) AS has_api_key,
+    ai.validated_at,
+    ai.last_synced_at,
+    ai.created_at,
+    ai.updated_at,
+        CASE
+            WHEN (s.id IS NOT NULL) THEN d.api_key_last4
+            ELSE NULL::text
+        END AS api_key_last4,
+        CASE
+            WHEN ((d.avatar ->> 'id'::text) = ai.avatar_id) THEN d.avatar
+            ELSE NULL::jsonb
+        END AS avatar,
+        CASE
+            WHEN ((d.voice ->> 'id'::text) = ai.voice_id) THEN d.voice
+            ELSE NULL::jsonb
+        END AS voice
+   FROM ((public.ai_avatar_integrations ai
+     LEFT JOIN ai_avatar.integration_details d ON ((d.integration_id = ai.id)))
+     LEFT JOIN vault.secrets s ON (((s.id = ai.secret_id) AND (s.updated_at = d.secret_updated_at))));
 
 -- COMMENT ai_avatar.VIEW integrations
 COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service returns it, without its key';
@@ -820,6 +893,21 @@ begin
 end;
 $$;
 
+-- FUNCTION ai_avatar.record_details(uuid, jsonb, jsonb)
+CREATE FUNCTION ai_avatar.record_details(p_integration_id uuid, p_avatar jsonb, p_voice jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update ai_avatar.integration_details as d
+    set avatar = coalesce(p_avatar, d.avatar), voice = coalesce(p_voice, d.voice)
+    where d.integration_id = p_integration_id and num_nonnulls(p_avatar, p_voice) > 0;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION record_details(p_integration_id uuid, p_avatar jsonb, p_voice jsonb)
+COMMENT ON FUNCTION ai_avatar.record_details(p_integration_id uuid, p_avatar jsonb, p_voice jsonb) IS 'Records what the catalogue says of the chosen avatar and voice; NULL keeps what is there';
+
 -- FUNCTION ai_avatar.record_key_check(uuid, text, text, boolean)
 CREATE FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
@@ -854,19 +942,23 @@ $$;
 COMMENT ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) IS 'Records the provider''s verdict on a stored key, unless it has been replaced: active or error, and validated_at;
 inactive stays';
 
--- FUNCTION ai_avatar.record_sync(uuid, text)
-CREATE FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) RETURNS void
+-- FUNCTION ai_avatar.record_sync(uuid, text, jsonb, jsonb)
+CREATE FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_id uuid;
 begin
     update public.ai_avatar_integrations as ai set last_synced_at = now()
-    where ai.business_id = p_business_id and ai.provider = p_provider;
+    where ai.business_id = p_business_id and ai.provider = p_provider
+    returning ai.id into v_id;
+    perform ai_avatar.record_details(v_id, p_avatar, p_voice);
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text)
-COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) IS 'Records that the provider''s catalogue was read with the stored key';
+-- COMMENT ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb)
+COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) IS 'Records that the provider''s catalogue was read with the stored key, and what it says of the chosen avatar and voice';
 
 -- FUNCTION ai_avatar.refresh_video_url(uuid, text, text)
 CREATE FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) RETURNS SETOF ai_avatar.generation_states
@@ -921,14 +1013,24 @@ CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_integration_id uuid;
+    v_updated_at timestamptz;
 begin
     -- The row's lock keeps a save of a new key out while old and new are compared.
-    perform from public.ai_avatar_integrations as ai where ai.secret_id = p_secret_id for update;
-    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_sealed_key;
+    select ai.id into v_integration_id from public.ai_avatar_integrations as ai
+    where ai.secret_id = p_secret_id
+    for update;
+    select s.updated_at into v_updated_at from vault.decrypted_secrets as s
+    where s.id = p_secret_id and s.decrypted_secret = p_old_sealed_key;
     if not found then
         return false;
     end if;
     perform vault.update_secret(p_secret_id, p_new_sealed_key);
+    -- It is still the same API key, whose last characters are known.
+    update ai_avatar.integration_details as d
+    set secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = p_secret_id)
+    where d.integration_id = v_integration_id and d.secret_updated_at = v_updated_at;
     return true;
 end;
 $$;
@@ -1256,8 +1358,8 @@ $$;
 -- COMMENT ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
 COMMENT ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) IS 'Starts a generation and marks its content item, or returns the one bound to the idempotency key: its id is not p_id';
 
--- FUNCTION ai_avatar.store_secret(uuid, text)
-CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) RETURNS void
+-- FUNCTION ai_avatar.store_secret(uuid, text, text)
+CREATE FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text, p_api_key_last4 text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1280,11 +1382,18 @@ begin
         update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
     end if;
     perform vault.update_secret(v_secret_id, p_sealed_key);
+    update ai_avatar.integration_details as d
+    set api_key_last4 = p_api_key_last4,
+        secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = v_secret_id),
+        next_key_check_at = null,
+        key_rejected_at = null
+    where d.integration_id = p_integration_id;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text)
-COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) IS 'Stores a key in the vault; the caller must hold the lock on the integration''s row';
+-- COMMENT ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text, p_api_key_last4 text)
+COMMENT ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text, p_api_key_last4 text) IS 'Stores a key in the vault, and its last characters where they are known; the caller must hold the lock on the
+integration''s row';
 
 -- FUNCTION ai_avatar.strip_values(text, uuid, jsonb)
 CREATE FUNCTION ai_avatar.strip_values(p_message text, p_content_id uuid, p_changes jsonb) RETURNS text
@@ -1348,8 +1457,8 @@ $$;
 -- COMMENT ai_avatar.FUNCTION update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb)
 COMMENT ON FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb) IS 'Changes a generation''s content item; a refusal is noted in the generation, which goes on all the same';
 
--- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean)
-CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) RETURNS SETOF ai_avatar.integrations
+-- FUNCTION ai_avatar.update_integration(uuid, text, jsonb, text, boolean, text, jsonb, jsonb)
+CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1378,14 +1487,15 @@ begin
         raise exception 'No such integration' using errcode = 'AV001';
     end if;
     if p_sealed_key is not null then
-        perform ai_avatar.store_secret(v_id, p_sealed_key);
+        perform ai_avatar.store_secret(v_id, p_sealed_key, p_api_key_last4);
     end if;
+    perform ai_avatar.record_details(v_id, p_avatar, p_voice);
     return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean)
-COMMENT ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) IS 'Changes the fields that p_changes names; AV001 when there is no such integration';
+-- COMMENT ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb)
+COMMENT ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) IS 'Changes the fields that p_changes names; AV001 when there is no such integration';
 
 -- FUNCTION ai_avatar.vault_encrypts()
 CREATE FUNCTION ai_avatar.vault_encrypts() RETURNS boolean
@@ -1485,7 +1595,7 @@ $$;
 COMMENT ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) IS 'Deletes one integration, or all of the business, with their secrets; p_must_exist: AV001 when there is none';
 
 -- FUNCTION public.get_ai_avatar_integration(uuid, text, text)
-CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_status text DEFAULT 'active'::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone, business_id uuid, has_api_key boolean, last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone)
+CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_status text DEFAULT 'active'::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone, business_id uuid, has_api_key boolean, last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, api_key_last4 text, avatar jsonb, voice jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1493,7 +1603,7 @@ begin
     perform ai_avatar.check_caller(p_business_id);
     return query
     select i.id, i.provider, i.avatar_id, i.voice_id, i.provider_config, i.status, i.validated_at, i.business_id,
-        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at
+        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at, i.api_key_last4, i.avatar, i.voice
     from ai_avatar.integrations as i
     where i.business_id = p_business_id
         and (p_provider is null or i.provider = p_provider)
@@ -1543,15 +1653,18 @@ $$;
 -- COMMENT public.FUNCTION get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text)
 COMMENT ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text) IS 'The key as it is stored: sealed if the service stored it. For back ends only; each read is recorded';
 
--- FUNCTION public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb, uuid, boolean)
-CREATE FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text DEFAULT NULL::text, p_voice_id text DEFAULT NULL::text, p_config jsonb DEFAULT NULL::jsonb, p_id uuid DEFAULT NULL::uuid, p_validated boolean DEFAULT true) RETURNS uuid
+-- FUNCTION public.set_ai_avatar_integration(uuid, text, text, text, text, jsonb, uuid, boolean, text, jsonb, jsonb)
+CREATE FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text DEFAULT NULL::text, p_voice_id text DEFAULT NULL::text, p_config jsonb DEFAULT NULL::jsonb, p_id uuid DEFAULT NULL::uuid, p_validated boolean DEFAULT true, p_api_key_last4 text DEFAULT NULL::text, p_avatar jsonb DEFAULT NULL::jsonb, p_voice jsonb DEFAULT NULL::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_id uuid;
 begin
-    perform ai_avatar.check_caller(p_business_id, p_id is not null or p_validated is not true);
+    perform ai_avatar.check_caller(
+        p_business_id,
+        num_nonnulls(p_id, p_api_key_last4, p_avatar, p_voice) > 0 or p_validated is not true
+    );
     if p_provider is null or p_provider <> all (ai_avatar.providers()) then
         raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
     end if;
@@ -1569,20 +1682,23 @@ begin
         coalesce(p_config, '{}'), 'active', case when p_validated then now() end
     )
     on conflict on constraint unique_business_ai_avatar_provider do update set
-        avatar_id = coalesce(excluded.avatar_id, ai.avatar_id),
-        voice_id = coalesce(excluded.voice_id, ai.voice_id),
+        -- Not excluded.avatar_id, where the trigger has made NULL of '': that clears, as in the original form.
+        avatar_id = coalesce(p_avatar_id, ai.avatar_id),
+        voice_id = coalesce(p_voice_id, ai.voice_id),
         provider_config = coalesce(p_config, ai.provider_config),
         status = 'active',
         validated_at = excluded.validated_at
     returning ai.id into v_id;
-    perform ai_avatar.store_secret(v_id, p_api_key);
+    perform ai_avatar.store_secret(v_id, p_api_key, p_api_key_last4);
+    perform ai_avatar.record_details(v_id, p_avatar, p_voice);
     return v_id;
 end;
 $$;
 
--- COMMENT public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean)
-COMMENT ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) IS 'Creates or replaces the integration of a business with a provider; NULL keeps what is there. For back ends only:
-p_id is the id of a new row, and p_validated false means that the key has not been checked';
+-- COMMENT public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb)
+COMMENT ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) IS 'Creates or replaces the integration of a business with a provider; NULL keeps what is there, and an
+empty p_avatar_id or p_voice_id clears it. For back ends only: p_id is the id of a new row, p_validated false means that
+the key has not been checked, and the last three are what is shown of the key, the avatar and the voice';
 
 -- FUNCTION public.update_ai_avatar_integrations_updated_at()
 CREATE FUNCTION public.update_ai_avatar_integrations_updated_at() RETURNS trigger
@@ -1741,18 +1857,6 @@ CREATE TABLE public.profiles (
     created_at timestamp with time zone DEFAULT now()
 );
 
--- TABLE vault.secrets
-CREATE TABLE vault.secrets (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    name text,
-    description text DEFAULT ''::text NOT NULL,
-    secret text NOT NULL,
-    key_id uuid,
-    nonce bytea,
-    created_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
-    updated_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
-);
-
 -- VIEW vault.decrypted_secrets
 CREATE VIEW vault.decrypted_secrets AS
  SELECT id,
@@ -1781,6 +1885,10 @@ ALTER TABLE ONLY ai_avatar.created_objects
 -- CONSTRAINT ai_avatar.generations generations_pkey
 ALTER TABLE ONLY ai_avatar.generations
     ADD CONSTRAINT generations_pkey PRIMARY KEY (id);
+
+-- CONSTRAINT ai_avatar.integration_details integration_details_pkey
+ALTER TABLE ONLY ai_avatar.integration_details
+    ADD CONSTRAINT integration_details_pkey PRIMARY KEY (integration_id);
 
 -- CONSTRAINT ai_avatar.legacy_copies legacy_copies_pkey
 ALTER TABLE ONLY ai_avatar.legacy_copies
@@ -1830,6 +1938,9 @@ CREATE UNIQUE INDEX generations_idempotency_key ON ai_avatar.generations USING b
 -- INDEX ai_avatar.generations_live
 CREATE UNIQUE INDEX generations_live ON ai_avatar.generations USING btree (content_id) WHERE (status = ANY (ARRAY['dispatching'::text, 'processing'::text]));
 
+-- INDEX ai_avatar.integration_details_next_key_check_at
+CREATE INDEX integration_details_next_key_check_at ON ai_avatar.integration_details USING btree (next_key_check_at);
+
 -- INDEX ai_avatar.secret_reads_business_id
 CREATE INDEX secret_reads_business_id ON ai_avatar.secret_reads USING btree (business_id, read_at);
 
@@ -1859,6 +1970,9 @@ CREATE INDEX idx_profiles_business_id ON public.profiles USING btree (business_i
 
 -- INDEX vault.secrets_name_idx
 CREATE UNIQUE INDEX secrets_name_idx ON vault.secrets USING btree (name) WHERE (name IS NOT NULL);
+
+-- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_details
+CREATE TRIGGER ai_avatar_integrations_details AFTER INSERT OR DELETE ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION ai_avatar.keep_integration_details();
 
 -- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_normalised
 CREATE TRIGGER ai_avatar_integrations_normalised BEFORE INSERT OR UPDATE OF provider_config, avatar_id, voice_id, created_at ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION ai_avatar.normalise_integration();
@@ -2011,6 +2125,9 @@ GRANT ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) TO ai_avatar_
 GRANT ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION keep_integration_details()
+REVOKE ALL ON FUNCTION ai_avatar.keep_integration_details() FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION limit_lock_wait()
 REVOKE ALL ON FUNCTION ai_avatar.limit_lock_wait() FROM PUBLIC;
 
@@ -2052,6 +2169,9 @@ GRANT SELECT(validated_at) ON TABLE public.ai_avatar_integrations TO authenticat
 
 -- ACL public.COLUMN ai_avatar_integrations.last_synced_at
 GRANT SELECT(last_synced_at) ON TABLE public.ai_avatar_integrations TO authenticated;
+
+-- ACL vault.TABLE secrets
+GRANT SELECT,DELETE ON TABLE vault.secrets TO service_role;
 
 -- ACL ai_avatar.FUNCTION list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
 GRANT ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
@@ -2107,15 +2227,18 @@ GRANT ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limi
 GRANT ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.purge_secret_reads(p_older_than interval, p_limit integer) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION record_details(p_integration_id uuid, p_avatar jsonb, p_voice jsonb)
+REVOKE ALL ON FUNCTION ai_avatar.record_details(p_integration_id uuid, p_avatar jsonb, p_voice jsonb) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean)
 GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text)
-GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb)
+GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
 GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) TO ai_avatar_service;
@@ -2168,8 +2291,8 @@ GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, 
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text)
-REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION store_secret(p_integration_id uuid, p_sealed_key text, p_api_key_last4 text)
+REVOKE ALL ON FUNCTION ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text, p_api_key_last4 text) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION strip_values(p_message text, p_content_id uuid, p_changes jsonb)
 REVOKE ALL ON FUNCTION ai_avatar.strip_values(p_message text, p_content_id uuid, p_changes jsonb) FROM PUBLIC;
@@ -2180,10 +2303,10 @@ REVOKE ALL ON FUNCTION ai_avatar.supersede_generation(p_generation_id uuid) FROM
 -- ACL ai_avatar.FUNCTION update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb)
 REVOKE ALL ON FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations, p_touch_content boolean, p_changes jsonb) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean)
-GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb)
+GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION vault_encrypts()
 GRANT ALL ON FUNCTION ai_avatar.vault_encrypts() TO ai_avatar_service;
@@ -2210,11 +2333,11 @@ GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider
 GRANT ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text) TO service_role;
 REVOKE ALL ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider text, p_status text, p_caller text, p_purpose text, p_generation_id uuid, p_request_id text, p_address text) FROM PUBLIC;
 
--- ACL public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean)
-GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) TO authenticated;
-GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) TO service_role;
-REVOKE ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean) FROM PUBLIC;
+-- ACL public.FUNCTION set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb)
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) TO ai_avatar_service;
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) TO authenticated;
+GRANT ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) TO service_role;
+REVOKE ALL ON FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text, p_voice_id text, p_config jsonb, p_id uuid, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) FROM PUBLIC;
 
 -- ACL public.FUNCTION update_ai_avatar_integrations_updated_at()
 REVOKE ALL ON FUNCTION public.update_ai_avatar_integrations_updated_at() FROM PUBLIC;
@@ -2238,9 +2361,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.businesses TO service_role;
 
 -- ACL public.TABLE profiles
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.profiles TO service_role;
-
--- ACL vault.TABLE secrets
-GRANT SELECT,DELETE ON TABLE vault.secrets TO service_role;
 
 -- ACL vault.TABLE decrypted_secrets
 GRANT SELECT,DELETE ON TABLE vault.decrypted_secrets TO service_role;

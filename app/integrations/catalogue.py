@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.integrations.names import Details
+from app.integrations.schemas import Integration
 from app.integrations.service import IntegrationService
 from app.integrations.shared_reads import SharedReads
 from app.pagination import OpaqueCursor, invalid_cursor
@@ -80,7 +82,7 @@ class Catalogue:
         key = (integration.id, integration.validated_at, kind, filters, limit, position)
 
         async def fetch() -> _Slice:
-            return await self._fetch(caller, business_id, provider, kind, filters, limit, position)
+            return await self._fetch(caller, integration, kind, filters, limit, position)
 
         items, following = await self._pages.get(key, fetch)
         if following is None:
@@ -90,20 +92,24 @@ class Catalogue:
     async def _fetch(
         self,
         caller: Caller,
-        business_id: UUID,
-        provider: str,
+        integration: Integration,
         kind: Kind,
         filters: Filters,
         limit: int,
         position: _Position,
     ) -> _Slice:
+        business_id, provider = integration.business_id, integration.provider
+
         async def ask(client: Provider, api_key: str) -> _Slice:
             list_page = client.list_avatars if kind == "avatars" else client.list_voices
             return await _collect(list_page, api_key, filters, limit, position)
 
         stored = await self._integrations.read_key(caller, business_id, provider, kind)
         found = await self._integrations.use_key(stored, ask)
-        await self._integrations.repository.record_sync(business_id, provider)
+        self._integrations.seen_items.add(business_id, provider, found.items)
+        chosen_id = integration.avatar_id if kind == "avatars" else integration.voice_id
+        details = Details.of(item for item in found.items if item.id == chosen_id)
+        await self._integrations.repository.record_sync(business_id, provider, details)
         return found
 
 

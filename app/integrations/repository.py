@@ -18,11 +18,13 @@ from app.db import (
     SqlFunction,
 )
 from app.errors import IntegrationNotFound
+from app.integrations.names import Details
 from app.integrations.schemas import Integration
 from app.pagination import Cursor
 from app.security import Caller
 
 _INTEGRATION: Final = tuple(Integration.model_fields)
+_DETAILS: Final = {"p_avatar": JSON, "p_voice": JSON}
 
 VAULT_ENCRYPTS: Final = SqlFunction("ai_avatar.vault_encrypts", {})
 SET_AI_AVATAR_INTEGRATION: Final = SqlFunction(
@@ -35,6 +37,8 @@ SET_AI_AVATAR_INTEGRATION: Final = SqlFunction(
         "p_voice_id": TEXT,
         "p_config": JSON,
         "p_id": UUID_,
+        **_DETAILS,
+        "p_api_key_last4": TEXT,
     },
 )
 GET_AI_AVATAR_INTEGRATION: Final = SqlFunction(
@@ -78,6 +82,8 @@ UPDATE_INTEGRATION: Final = SqlFunction(
         "p_changes": JSON,
         "p_sealed_key": TEXT,
         "p_validated": BOOLEAN,
+        **_DETAILS,
+        "p_api_key_last4": TEXT,
     },
     _INTEGRATION,
 )
@@ -86,7 +92,9 @@ RECORD_KEY_CHECK: Final = SqlFunction(
     {"p_business_id": UUID_, "p_provider": TEXT, "p_sealed_key": TEXT, "p_accepted": BOOLEAN},
     _INTEGRATION,
 )
-RECORD_SYNC: Final = SqlFunction("ai_avatar.record_sync", {"p_business_id": UUID_, "p_provider": TEXT})
+RECORD_SYNC: Final = SqlFunction(
+    "ai_avatar.record_sync", {"p_business_id": UUID_, "p_provider": TEXT, **_DETAILS}
+)
 PURGE_SECRET_READS: Final = SqlFunction(
     "ai_avatar.purge_secret_reads", {"p_older_than": INTERVAL, "p_limit": INTEGER}
 )
@@ -111,6 +119,14 @@ class StoredKey:
 
 
 @dataclass(frozen=True, slots=True)
+class NewKey:
+    """A provider key to be stored; `last4`, its last characters, is None for keys too short to show any."""
+
+    sealed_key: str = field(repr=False)
+    last4: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SecretRow:
     """A stored key and the id of its secret in the vault."""
 
@@ -132,11 +148,12 @@ class IntegrationRepository:
         self,
         business_id: UUID,
         provider: str,
-        sealed_key: str,
+        new_key: NewKey,
         *,
         avatar_id: str | None,
         voice_id: str | None,
         provider_config: Mapping[str, Any] | None,
+        details: Details,
     ) -> bool:
         """Store a key that the provider has just accepted; None keeps what is there. Return whether the row is new."""
         new_id = uuid4()
@@ -144,11 +161,14 @@ class IntegrationRepository:
             SET_AI_AVATAR_INTEGRATION,
             p_business_id=business_id,
             p_provider=provider,
-            p_api_key=sealed_key,
+            p_api_key=new_key.sealed_key,
             p_avatar_id=avatar_id,
             p_voice_id=voice_id,
             p_config=provider_config,
             p_id=new_id,
+            p_avatar=details.avatar,
+            p_voice=details.voice,
+            p_api_key_last4=new_key.last4,
         )
         return bool(integration_id == new_id)
 
@@ -208,9 +228,10 @@ class IntegrationRepository:
         business_id: UUID,
         provider: str,
         changes: Mapping[str, Any],
-        sealed_key: str | None,
+        new_key: NewKey | None,
         *,
         validated: bool,
+        details: Details,
     ) -> Integration:
         """Change the given fields. `validated`: the provider has just accepted the key. Raises IntegrationNotFound."""
         row = await self._db.call_one(
@@ -218,8 +239,11 @@ class IntegrationRepository:
             p_business_id=business_id,
             p_provider=provider,
             p_changes=changes,
-            p_sealed_key=sealed_key,
+            p_sealed_key=new_key.sealed_key if new_key else None,
             p_validated=validated,
+            p_avatar=details.avatar,
+            p_voice=details.voice,
+            p_api_key_last4=new_key.last4 if new_key else None,
         )
         assert row
         return Integration.model_validate(dict(row))
@@ -237,9 +261,15 @@ class IntegrationRepository:
             raise IntegrationNotFound
         return Integration.model_validate(dict(row))
 
-    async def record_sync(self, business_id: UUID, provider: str) -> None:
-        """Record that the provider's catalogue has just been read."""
-        await self._db.call(RECORD_SYNC, p_business_id=business_id, p_provider=provider)
+    async def record_sync(self, business_id: UUID, provider: str, details: Details) -> None:
+        """Record that the provider's catalogue has just been read, and what it says of the chosen avatar and voice."""
+        await self._db.call(
+            RECORD_SYNC,
+            p_business_id=business_id,
+            p_provider=provider,
+            p_avatar=details.avatar,
+            p_voice=details.voice,
+        )
 
     async def purge_secret_reads(self, older_than: timedelta, limit: int) -> int:
         """Delete up to `limit` old rows of the audit log; return how many."""

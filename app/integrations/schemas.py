@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from app.providers.base import Ownership
-from app.schemas import Body, ProviderConfig, ProviderId, ProviderName, refuse_null
+from app.schemas import Body, ProviderConfig, ProviderIdOrEmpty, ProviderName, refuse_null
 
 _INTEGRATION_EXAMPLE: Final[dict[str, Any]] = {
     "id": "e0000000-0000-4000-8000-000000000001",
@@ -22,6 +22,17 @@ _INTEGRATION_EXAMPLE: Final[dict[str, Any]] = {
     "last_synced_at": None,
     "created_at": "2026-11-22T10:00:00Z",
     "updated_at": "2026-11-22T10:00:00Z",
+    "api_key_last4": "9f3c",
+    "avatar": {
+        "id": "Daisy-inskirt-20220818",
+        "name": "Daisy in a skirt",
+        "preview_image_url": "https://files.heygen.ai/avatar/daisy.webp",
+    },
+    "voice": {
+        "id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
+        "name": "Clara",
+        "preview_audio_url": "https://files.heygen.ai/voice/clara.wav",
+    },
 }
 _AVATAR_EXAMPLE: Final[dict[str, Any]] = {
     "id": "Daisy-inskirt-20220818",
@@ -69,6 +80,9 @@ ApiKey = Annotated[
 ]
 
 
+ChosenId = Annotated[ProviderIdOrEmpty, Field(description="An empty text clears it")]
+
+
 class IntegrationCreate(Body):
     """Connects a business to a provider, or replaces the connection. An absent or null field keeps its value."""
 
@@ -90,8 +104,8 @@ class IntegrationCreate(Body):
     )
     provider: ProviderName = "heygen"
     api_key: ApiKey
-    avatar_id: ProviderId | None = None
-    voice_id: ProviderId | None = None
+    avatar_id: ChosenId | None = None
+    voice_id: ChosenId | None = None
     provider_config: ProviderConfig | None = None
 
 
@@ -102,8 +116,8 @@ class IntegrationUpdate(Body):
         json_schema_extra={"examples": [{"voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54", "status": "active"}]}
     )
 
-    avatar_id: ProviderId | None = None
-    voice_id: ProviderId | None = None
+    avatar_id: ChosenId | None = None
+    voice_id: ChosenId | None = None
     provider_config: ProviderConfig | None = None
     status: Literal["active", "inactive"] | None = None
     api_key: ApiKey | None = None
@@ -116,6 +130,26 @@ class IntegrationUpdate(Body):
     def changes(self) -> dict[str, Any]:
         """Return the fields that were sent, except the key."""
         return self.model_dump(exclude_unset=True, exclude={"api_key"})
+
+
+class ChosenAvatar(BaseModel):
+    """The default avatar, as the provider's catalogue described it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_INTEGRATION_EXAMPLE["avatar"]]})
+
+    id: str
+    name: str
+    preview_image_url: str | None
+
+
+class ChosenVoice(BaseModel):
+    """The default voice, as the provider's catalogue described it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_INTEGRATION_EXAMPLE["voice"]]})
+
+    id: str
+    name: str
+    preview_audio_url: str | None
 
 
 class Integration(BaseModel):
@@ -135,6 +169,11 @@ class Integration(BaseModel):
     last_synced_at: datetime | None = Field(description="When the provider's catalogue was last read")
     created_at: datetime
     updated_at: datetime
+    api_key_last4: str | None = Field(
+        description="The key's last characters; null for keys under 20 characters, and if unknown"
+    )
+    avatar: ChosenAvatar | None = Field(description="What avatar_id refers to; null if unknown")
+    voice: ChosenVoice | None = Field(description="What voice_id refers to; null if unknown")
 
 
 class IntegrationPage(BaseModel):

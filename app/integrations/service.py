@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from app.errors import (
     InvalidRequest,
     RateLimited,
 )
-from app.integrations.repository import IntegrationRepository, StoredKey
+from app.integrations.names import Chosen, Details, Kind, SeenItems, look_up
+from app.integrations.repository import IntegrationRepository, NewKey, StoredKey
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
 from app.providers.base import Provider
 from app.sealing import KeyRing, SealError, is_sealed
@@ -29,11 +31,19 @@ T = TypeVar("T")
 
 _KEY_CHECKS: Final = 120
 _KEY_CHECK_SECONDS: Final = 60.0
+# Four characters of a shorter key would be too much of it.
+_MIN_CHARACTERS_FOR_LAST4: Final = 20
 
 _plain_reads = Counter(
     "ai_avatar_plain_secrets_read_total",
     "Keys found unsealed in the vault; `ai-avatar secrets rotate --from-vault` seals them",
 )
+
+
+def _chosen(body: IntegrationCreate | IntegrationUpdate) -> Chosen:
+    """Return the ids that a request chooses; one that is empty or null chooses nothing."""
+    ids: dict[Kind, str | None] = {"avatar": body.avatar_id, "voice": body.voice_id}
+    return {kind: id_ for kind, id_ in ids.items() if id_}
 
 
 class KeyCipher:
@@ -91,6 +101,7 @@ class IntegrationService:
         self.repository = repository
         self.keys = keys
         self._providers = providers
+        self.seen_items = SeenItems()
         self._key_checks = KeyCheckLimit()
 
     async def _verify_key(self, business_id: UUID, provider: str, api_key: str) -> None:
@@ -107,10 +118,11 @@ class IntegrationService:
         is_new = await self.repository.set_ai_avatar_integration(
             business_id,
             body.provider,
-            self.keys.seal(api_key, business_id, body.provider),
+            self._new_key(api_key, business_id, body.provider),
             avatar_id=body.avatar_id,
             voice_id=body.voice_id,
             provider_config=body.provider_config,
+            details=await self._describe(business_id, body.provider, _chosen(body), api_key),
         )
         return await self.repository.get_ai_avatar_integration(business_id, body.provider), is_new
 
@@ -121,22 +133,49 @@ class IntegrationService:
 
         Raises IntegrationNotFound, or ProviderError: nothing is changed then.
         """
-        sealed_key = None
+        new_key, api_key = None, None
         if body.api_key is not None:
             # A missing integration is reported before the provider is asked.
             await self.repository.get_ai_avatar_integration(business_id, provider)
             api_key = body.api_key.get_secret_value()
             await self._verify_key(business_id, provider, api_key)
-            sealed_key = self.keys.seal(api_key, business_id, provider)
+            new_key = self._new_key(api_key, business_id, provider)
         elif body.status == "active":
-            await self._check_stored_key(caller, business_id, provider, "activate")
+            api_key = self.keys.open(await self._check_stored_key(caller, business_id, provider, "activate"))
         return await self.repository.update_integration(
             business_id,
             provider,
             body.changes(),
-            sealed_key,
-            validated=body.api_key is not None or body.status == "active",
+            new_key,
+            validated=api_key is not None,
+            details=await self._describe(business_id, provider, _chosen(body), api_key, caller),
         )
+
+    def _new_key(self, api_key: str, business_id: UUID, provider: str) -> NewKey:
+        last4 = api_key[-4:] if len(api_key) >= _MIN_CHARACTERS_FOR_LAST4 else None
+        return NewKey(self.keys.seal(api_key, business_id, provider), last4)
+
+    async def _describe(
+        self,
+        business_id: UUID,
+        provider: str,
+        chosen: Chosen,
+        api_key: str | None,
+        caller: Caller | None = None,
+    ) -> Details:
+        """Return names and previews of what is being chosen, as far as they can be found.
+
+        Without `api_key`, a key that has just been accepted, the stored one is read on behalf of `caller`.
+        """
+        found = self.seen_items.find(business_id, provider, chosen)
+        if len(found) == len(chosen):
+            return Details.of(found)
+        if api_key is None and caller is not None:
+            with suppress(InvalidRequest, InternalError):  # there is no key, or it cannot be opened
+                api_key = self.keys.open(await self.read_key(caller, business_id, provider, "look_up_names"))
+        if api_key is None:
+            return Details.of(found)
+        return Details.of(await look_up(self._providers[provider], api_key, chosen))
 
     async def validate(self, caller: Caller, business_id: UUID, provider: str) -> Integration:
         """Ask the provider whether the stored key still works and record the answer."""

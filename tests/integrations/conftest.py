@@ -21,7 +21,8 @@ def controlled_server() -> Iterator[ControlledHeyGen]:
 @pytest.fixture
 def heygen(controlled_server: ControlledHeyGen) -> ControlledHeyGen:
     """The HeyGen of `controlled_api`. It answers, and accepts every key, unless the test says otherwise."""
-    controlled_server.unavailable = False
+    controlled_server.unavailable, controlled_server.delay, controlled_server.pages = False, 0, []
+    controlled_server.calls.clear()
     return controlled_server
 
 

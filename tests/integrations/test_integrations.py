@@ -60,6 +60,9 @@ async def test_first_save_is_201_with_location_and_without_the_key(unconnected_a
         "last_synced_at",
         "created_at",
         "updated_at",
+        "api_key_last4",
+        "avatar",
+        "voice",
     }
     assert integration["status"] == "active"
     assert integration["has_api_key"] is True

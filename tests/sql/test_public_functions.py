@@ -374,12 +374,40 @@ async def test_back_end_chooses_the_id_of_a_new_row_and_whether_its_key_was_chec
         assert (row["id"], row["validated_at"]) == (first, None)
 
 
-@pytest.mark.parametrize("arguments", ["p_id => gen_random_uuid()", "p_validated => false"])
-async def test_user_may_not_choose_the_id_or_leave_the_key_unchecked(
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "p_id => gen_random_uuid()",
+        "p_validated => false",
+        "p_api_key_last4 => '1234'",
+        "p_avatar => '{}'",
+        "p_voice => '{}'",
+    ],
+)
+async def test_user_may_not_say_what_only_a_back_end_knows(
     project: Project, tenant: Tenant, arguments: str
 ) -> None:
     statement = f"select public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:test:key', {arguments})"
     await refused(project, signed_in(tenant.user_id), statement, tenant.business_id)
+
+
+@pytest.mark.parametrize("name", ["the user", *BACK_ENDS])
+async def test_empty_id_clears_and_null_keeps(project: Project, tenant: Tenant, name: str) -> None:
+    """As the original form did: it sends '' for none."""
+    caller = BACK_ENDS.get(name) or signed_in(tenant.user_id)
+    set_ = "select public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:test:key', $2, $3)"
+    get = "select avatar_id, voice_id from public.get_ai_avatar_integration($1)"
+    async with acting_as(project.superuser_url, caller) as connection:
+        for given, stored in [
+            (("a", "v"), ("a", "v")),
+            ((None, ""), ("a", None)),
+            (("", "v2"), (None, "v2")),
+            ((" ", None), (None, "v2")),
+        ]:
+            await connection.execute(set_, tenant.business_id, *given)
+            row = await connection.fetchrow(get, tenant.business_id)
+            assert row is not None
+            assert tuple(row) == stored
 
 
 async def test_status_null_finds_what_is_not_active(

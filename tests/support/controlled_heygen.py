@@ -1,5 +1,6 @@
 """A HeyGen over HTTP whose answers a test decides: keys are revoked, calls fail, the catalogue holds what is put in."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ class ControlledHeyGen:
     url: str = ""
     revoked: set[str] = field(default_factory=set)
     unavailable: bool = False
+    delay: float = 0
+    """Seconds before each answer of the catalogue."""
+    pages: list[list[str]] = field(default_factory=list)
+    """The ids on each page of the account's own avatars and voices; there are no public ones."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     """The path and the API key of each request."""
 
@@ -31,7 +36,22 @@ class ControlledHeyGen:
             return _error(401, "unauthorized")
         if path == "users/me":
             return JSONResponse({"data": {"username": "u"}})
-        return JSONResponse({"data": [], "has_more": False})
+        await asyncio.sleep(self.delay)
+        return self._page(path, request)
+
+    def _page(self, path: str, request: Request) -> Response:
+        query = request.query_params
+        is_own = "private" in (query.get("ownership"), query.get("type"))
+        pages = (self.pages if is_own else []) or [[]]
+        number = int(query.get("token", "0"))
+        more = number + 1 < len(pages)
+        key = "id" if path == "avatars/looks" else "voice_id"
+        preview = "preview_image_url" if path == "avatars/looks" else "preview_audio_url"
+        data = [
+            {key: id_, "name": f"The {id_}", preview: f"https://files.test/{id_}", "status": "completed"}
+            for id_ in pages[number]
+        ]
+        return JSONResponse({"data": data, "has_more": more, "next_token": str(number + 1) if more else None})
 
     def calls_of(self, api_key: str) -> list[str]:
         """Return the paths that were asked for with this key."""

@@ -24,7 +24,8 @@ from support.tenants import SECRETS_KEYS, make_content, make_tenant
 
 from app.db import Database
 from app.errors import AppError
-from app.integrations.repository import IntegrationRepository
+from app.integrations.names import Details
+from app.integrations.repository import IntegrationRepository, NewKey
 from app.n8n.repository import ClaimRepository
 from app.sealing import KeyRing
 from app.security import Caller
@@ -352,9 +353,15 @@ class GenerationMachine(RuleBasedStateMachine):
             tenant = await make_tenant(admin_connection)
             self.business_id = tenant.business_id
             self.content_ids = [tenant.content_id, await make_content(admin_connection, tenant.business_id)]
-        sealed = KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", self.business_id, "heygen")
+        key = NewKey(KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", self.business_id, "heygen"), None)
         await IntegrationRepository(self.db).set_ai_avatar_integration(
-            self.business_id, "heygen", sealed, avatar_id="a", voice_id=None, provider_config=None
+            self.business_id,
+            "heygen",
+            key,
+            avatar_id="a",
+            voice_id=None,
+            provider_config=None,
+            details=Details(),
         )
 
     @rule(operation=operations)

@@ -16,7 +16,8 @@ from support.tenants import SECRETS_KEYS, make_content, make_tenant
 
 from app.db import Database
 from app.errors import AppError, DatabaseUnavailable
-from app.integrations.repository import IntegrationRepository
+from app.integrations.names import Details
+from app.integrations.repository import IntegrationRepository, NewKey
 from app.n8n.repository import ClaimRepository
 from app.sealing import KeyRing
 from app.security import Caller
@@ -47,9 +48,9 @@ class Ground:
         """Another business."""
         async with self.admin_connection_in_use:
             business_id = (await make_tenant(self.admin_connection)).business_id
-        sealed = KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", business_id, "heygen")
+        key = NewKey(KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", business_id, "heygen"), None)
         await self.integrations.set_ai_avatar_integration(
-            business_id, "heygen", sealed, avatar_id="a", voice_id=None, provider_config=None
+            business_id, "heygen", key, avatar_id="a", voice_id=None, provider_config=None, details=Details()
         )
         return business_id
 

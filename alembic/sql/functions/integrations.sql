@@ -59,7 +59,8 @@ end;
 $$;
 
 create or replace function ai_avatar.update_integration(
-    p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean
+    p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean,
+    p_api_key_last4 text, p_avatar jsonb, p_voice jsonb
 )
 returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -88,8 +89,9 @@ begin
     end if;
 
     if p_sealed_key is not null then
-        perform ai_avatar.store_secret(v_id, p_sealed_key);
+        perform ai_avatar.store_secret(v_id, p_sealed_key, p_api_key_last4);
     end if;
+    perform ai_avatar.record_details(v_id, p_avatar, p_voice);
     return query select i.* from ai_avatar.integrations as i where i.id = v_id;
 end;
 $$;
@@ -123,11 +125,17 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.record_sync(p_business_id uuid, p_provider text)
+create or replace function ai_avatar.record_sync(
+    p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb
+)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_id uuid;
 begin
     update public.ai_avatar_integrations as ai set last_synced_at = now()
-    where ai.business_id = p_business_id and ai.provider = p_provider;
+    where ai.business_id = p_business_id and ai.provider = p_provider
+    returning ai.id into v_id;
+    perform ai_avatar.record_details(v_id, p_avatar, p_voice);
 end;
 $$;
 
@@ -153,4 +161,5 @@ comment on function ai_avatar.update_integration is
 comment on function ai_avatar.record_key_check is
 'Records the provider''s verdict on a stored key, unless it has been replaced: active or error, and validated_at;
 inactive stays';
-comment on function ai_avatar.record_sync is 'Records that the provider''s catalogue was read with the stored key';
+comment on function ai_avatar.record_sync is
+'Records that the provider''s catalogue was read with the stored key, and what it says of the chosen avatar and voice';

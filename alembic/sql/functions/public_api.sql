@@ -9,13 +9,19 @@ create or replace function public.set_ai_avatar_integration(
     p_voice_id text default null,
     p_config jsonb default null,
     p_id uuid default null,
-    p_validated boolean default true
+    p_validated boolean default true,
+    p_api_key_last4 text default null,
+    p_avatar jsonb default null,
+    p_voice jsonb default null
 )
 returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_id uuid;
 begin
-    perform ai_avatar.check_caller(p_business_id, p_id is not null or p_validated is not true);
+    perform ai_avatar.check_caller(
+        p_business_id,
+        num_nonnulls(p_id, p_api_key_last4, p_avatar, p_voice) > 0 or p_validated is not true
+    );
     if p_provider is null or p_provider <> all (ai_avatar.providers()) then
         raise exception 'Invalid AI avatar provider: %', p_provider using errcode = '22023';
     end if;
@@ -34,13 +40,15 @@ begin
         coalesce(p_config, '{}'), 'active', case when p_validated then now() end
     )
     on conflict on constraint unique_business_ai_avatar_provider do update set
-        avatar_id = coalesce(excluded.avatar_id, ai.avatar_id),
-        voice_id = coalesce(excluded.voice_id, ai.voice_id),
+        -- Not excluded.avatar_id, where the trigger has made NULL of '': that clears, as in the original form.
+        avatar_id = coalesce(p_avatar_id, ai.avatar_id),
+        voice_id = coalesce(p_voice_id, ai.voice_id),
         provider_config = coalesce(p_config, ai.provider_config),
         status = 'active',
         validated_at = excluded.validated_at
     returning ai.id into v_id;
-    perform ai_avatar.store_secret(v_id, p_api_key);
+    perform ai_avatar.store_secret(v_id, p_api_key, p_api_key_last4);
+    perform ai_avatar.record_details(v_id, p_avatar, p_voice);
     return v_id;
 end;
 $$;
@@ -51,14 +59,15 @@ create or replace function public.get_ai_avatar_integration(
 returns table (
     id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text,
     validated_at timestamp with time zone, business_id uuid, has_api_key boolean,
-    last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone
+    last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone,
+    api_key_last4 text, avatar jsonb, voice jsonb
 )
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     return query
     select i.id, i.provider, i.avatar_id, i.voice_id, i.provider_config, i.status, i.validated_at, i.business_id,
-        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at
+        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at, i.api_key_last4, i.avatar, i.voice
     from ai_avatar.integrations as i
     where i.business_id = p_business_id
         and (p_provider is null or i.provider = p_provider)
@@ -138,8 +147,9 @@ public.get_ai_avatar_secret
 to service_role, ai_avatar_service;
 
 comment on function public.set_ai_avatar_integration is
-'Creates or replaces the integration of a business with a provider; NULL keeps what is there. For back ends only:
-p_id is the id of a new row, and p_validated false means that the key has not been checked';
+'Creates or replaces the integration of a business with a provider; NULL keeps what is there, and an
+empty p_avatar_id or p_voice_id clears it. For back ends only: p_id is the id of a new row, p_validated false means that
+the key has not been checked, and the last three are what is shown of the key, the avatar and the voice';
 comment on function public.get_ai_avatar_integration is
 'The integration of a business, never its key; the oldest without p_provider, of any status when p_status is NULL';
 comment on function public.get_ai_avatar_secret is

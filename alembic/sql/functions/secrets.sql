@@ -5,7 +5,7 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
     select exists (select from pg_catalog.pg_extension as e where e.extname = 'supabase_vault')
 $$;
 
-create or replace function ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text)
+create or replace function ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text, p_api_key_last4 text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     v_integration public.ai_avatar_integrations;
@@ -26,6 +26,12 @@ begin
         update public.ai_avatar_integrations as ai set secret_id = v_secret_id where ai.id = p_integration_id;
     end if;
     perform vault.update_secret(v_secret_id, p_sealed_key);
+    update ai_avatar.integration_details as d
+    set api_key_last4 = p_api_key_last4,
+        secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = v_secret_id),
+        next_key_check_at = null,
+        key_rejected_at = null
+    where d.integration_id = p_integration_id;
 end;
 $$;
 
@@ -72,14 +78,24 @@ $$;
 
 create or replace function ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
 returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_integration_id uuid;
+    v_updated_at timestamptz;
 begin
     -- The row's lock keeps a save of a new key out while old and new are compared.
-    perform from public.ai_avatar_integrations as ai where ai.secret_id = p_secret_id for update;
-    perform from vault.decrypted_secrets as s where s.id = p_secret_id and s.decrypted_secret = p_old_sealed_key;
+    select ai.id into v_integration_id from public.ai_avatar_integrations as ai
+    where ai.secret_id = p_secret_id
+    for update;
+    select s.updated_at into v_updated_at from vault.decrypted_secrets as s
+    where s.id = p_secret_id and s.decrypted_secret = p_old_sealed_key;
     if not found then
         return false;
     end if;
     perform vault.update_secret(p_secret_id, p_new_sealed_key);
+    -- It is still the same API key, whose last characters are known.
+    update ai_avatar.integration_details as d
+    set secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = p_secret_id)
+    where d.integration_id = v_integration_id and d.secret_updated_at = v_updated_at;
     return true;
 end;
 $$;
@@ -113,6 +129,7 @@ to service_role, ai_avatar_service;
 comment on function ai_avatar.vault_encrypts is
 'Whether the vault is Supabase''s own extension, which encrypts; the stand-in does not';
 comment on function ai_avatar.store_secret is
-'Stores a key in the vault; the caller must hold the lock on the integration''s row';
+'Stores a key in the vault, and its last characters where they are known; the caller must hold the lock on the
+integration''s row';
 comment on function ai_avatar.replace_secret is
 'Replaces a stored key if it is still the old one; returns whether it was';
