@@ -230,11 +230,13 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
         case "AV008":
             return errors.GenerationInProgress(UUID(detail))
         case "AV014":
-            return errors.InvalidRequest.of(
-                "body.provider_config", "should be an object that takes 32 KiB at most"
-            )
+            return errors.InvalidRequest.of("body.provider_config", "should be an object of at most 16 KiB")
         case "AV015":
             return errors.ContentNotWritable(error.args[0])
+        case "AV018":
+            return errors.InvalidRequest.of(
+                f"body.{error.column_name}", "should have 1 to 255 characters and no control characters"
+            )
         case "57014":
             return errors.DatabaseTimeout()
         case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved

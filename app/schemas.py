@@ -1,5 +1,6 @@
 """Types shared by the schemas of several features."""
 
+import json
 import math
 from decimal import Decimal
 from typing import Annotated, Any
@@ -53,24 +54,31 @@ def _storable(value: object) -> object:
         item, depth = pending.pop()
         if depth > _CONFIG_DEPTH:
             raise ValueError(f"should be nested at most {_CONFIG_DEPTH} levels deep")
-        size += 2
         if isinstance(item, dict):
             pending += [(part, depth + 1) for pair in item.items() for part in pair]
         elif isinstance(item, list):
             pending += [(part, depth + 1) for part in item]
-        elif isinstance(item, str):
-            if "\x00" in item or any("\ud800" <= character <= "\udfff" for character in item):
-                raise ValueError("should not contain NUL or unpaired surrogates")
-            size += len(item.encode())
+        elif isinstance(item, str) and ("\x00" in item or any("\ud800" <= c <= "\udfff" for c in item)):
+            raise ValueError("should not contain NUL or unpaired surrogates")
         elif isinstance(item, float) and not math.isfinite(item):
             raise ValueError("should contain only finite numbers")
-        elif isinstance(item, int | float) and not isinstance(item, bool):
-            size += len(
-                format(Decimal(str(item)), "f")
-            )  # the length in jsonb's notation: 1e300 has 301 digits
+        size += _jsonb_size(item)
         if size > _CONFIG_BYTES:
             raise ValueError("should be at most 16 KiB")
     return value
+
+
+def _jsonb_size(item: object) -> int:
+    """Return the bytes of a value in jsonb's notation, without those of its parts: the database's limit counts them."""
+    match item:
+        case dict():  # {"a": 1, "b": 2}
+            return 2 + 2 * len(item) + 2 * max(len(item) - 1, 0)
+        case list():  # [1, 2]
+            return 2 + 2 * max(len(item) - 1, 0)
+        case int() | float() if not isinstance(item, bool):  # 1e300 has 301 digits
+            return len(format(Decimal(str(item)), "f"))
+        case _:
+            return len(json.dumps(item, ensure_ascii=False).encode())
 
 
 ProviderConfig = Annotated[dict[str, JsonValue], BeforeValidator(_storable)]

@@ -57,6 +57,12 @@ ai_avatar_integrations = Table(
     Index("idx_ai_avatar_integrations_status", "status"),
     Index("idx_ai_avatar_integrations_secret_id", "secret_id"),
     Index("idx_ai_avatar_integrations_page", text("created_at desc"), text("id desc")),
+    Index(
+        "idx_ai_avatar_integrations_status_page",
+        text("coalesce(status, 'inactive')"),
+        text("created_at desc"),
+        text("id desc"),
+    ),
     schema="public",
 )
 

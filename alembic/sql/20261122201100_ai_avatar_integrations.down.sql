@@ -80,6 +80,7 @@ begin
     else
         drop index public.idx_ai_avatar_integrations_secret_id;
         drop index public.idx_ai_avatar_integrations_page;
+        drop index public.idx_ai_avatar_integrations_status_page;
         revoke all on table public.ai_avatar_integrations from public, anon, authenticated, service_role;
         perform pg_temp.restore_definitions('20261122201100');
     end if;

@@ -128,10 +128,20 @@ select
     case when jsonb_typeof(ai.provider_config) = 'object' then ai.provider_config else '{}' end as provider_config,
     coalesce(ai.status, 'inactive') as status,
     ai.secret_id is not null as has_api_key,
-    ai.validated_at,
-    ai.last_synced_at,
-    ai.created_at,
-    ai.updated_at,
+    -- Only times that clients can express: of the years 1 to 9999.
+    case
+        when ai.validated_at between to_timestamp(-62135596799) and to_timestamp(253402300799) then ai.validated_at
+    end as validated_at,
+    case
+        when ai.last_synced_at between to_timestamp(-62135596799) and to_timestamp(253402300799) then ai.last_synced_at
+    end as last_synced_at,
+    least(
+        greatest(coalesce(ai.created_at, to_timestamp(0)), to_timestamp(-62135596799)), to_timestamp(253402300799)
+    ) as created_at,
+    least(
+        greatest(coalesce(ai.updated_at, ai.created_at, to_timestamp(0)), to_timestamp(-62135596799)),
+        to_timestamp(253402300799)
+    ) as updated_at,
     case when s.id is not null then d.api_key_last4 end as api_key_last4,
     case when d.avatar ->> 'id' = ai.avatar_id then d.avatar end as avatar,
     case when d.voice ->> 'id' = ai.voice_id then d.voice end as voice
@@ -200,6 +210,8 @@ create index if not exists idx_ai_avatar_integrations_status on public.ai_avatar
 create index if not exists idx_ai_avatar_integrations_secret_id on public.ai_avatar_integrations (secret_id);
 create index if not exists idx_ai_avatar_integrations_page
 on public.ai_avatar_integrations (created_at desc, id desc);
+create index if not exists idx_ai_avatar_integrations_status_page
+on public.ai_avatar_integrations (coalesce(status, 'inactive'), created_at desc, id desc);
 
 drop trigger if exists ai_avatar_integrations_updated_at on public.ai_avatar_integrations;
 -- The trigger is dropped first, so that updated_at does not change.

@@ -24,11 +24,13 @@ begin
     update public.businesses as b
     set heygen_secret_id = coalesce(b.heygen_secret_id, ai.secret_id),
         heygen_avatar_id = case
-            when pg_temp.usable_id(b.heygen_avatar_id) is not distinct from l.avatar_id then ai.avatar_id
+            when pg_temp.usable_id(b.heygen_avatar_id) is not distinct from l.avatar_id
+                and ai.avatar_id is distinct from l.avatar_id then ai.avatar_id
             else b.heygen_avatar_id
         end,
         heygen_voice_id = case
-            when pg_temp.usable_id(b.heygen_voice_id) is not distinct from l.voice_id then ai.voice_id
+            when pg_temp.usable_id(b.heygen_voice_id) is not distinct from l.voice_id
+                and ai.voice_id is distinct from l.voice_id then ai.voice_id
             else b.heygen_voice_id
         end
     from public.ai_avatar_integrations as ai

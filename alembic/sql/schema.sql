@@ -560,10 +560,16 @@ CREATE VIEW ai_avatar.integrations AS
         END AS provider_config,
     COALESCE(ai.status, 'inactive'::text) AS status,
     (ai.secret_id IS NOT NULL) AS has_api_key,
-    ai.validated_at,
-    ai.last_synced_at,
-    ai.created_at,
-    ai.updated_at,
+        CASE
+            WHEN ((ai.validated_at >= to_timestamp(('-62135596799'::bigint)::double precision)) AND (ai.validated_at <= to_timestamp(('253402300799'::bigint)::double precision))) THEN ai.validated_at
+            ELSE NULL::timestamp with time zone
+        END AS validated_at,
+        CASE
+            WHEN ((ai.last_synced_at >= to_timestamp(('-62135596799'::bigint)::double precision)) AND (ai.last_synced_at <= to_timestamp(('253402300799'::bigint)::double precision))) THEN ai.last_synced_at
+            ELSE NULL::timestamp with time zone
+        END AS last_synced_at,
+    LEAST(GREATEST(COALESCE(ai.created_at, to_timestamp((0)::double precision)), to_timestamp(('-62135596799'::bigint)::double precision)), to_timestamp(('253402300799'::bigint)::double precision)) AS created_at,
+    LEAST(GREATEST(COALESCE(ai.updated_at, ai.created_at, to_timestamp((0)::double precision)), to_timestamp(('-62135596799'::bigint)::double precision)), to_timestamp(('253402300799'::bigint)::double precision)) AS updated_at,
         CASE
             WHEN (s.id IS NOT NULL) THEN d.api_key_last4
             ELSE NULL::text
@@ -587,27 +593,33 @@ COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service returns
 CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
+declare
+    v_before_created_at timestamptz := p_before_created_at;
 begin
-    -- Two queries: a single plan for both cases would read the rows of every business.
-    if p_business_id is not null then
-        return query
-        select i.* from ai_avatar.integrations as i
-        where i.business_id = p_business_id
-            and (p_provider is null or i.provider = p_provider)
-            and (p_status is null or i.status = p_status)
-            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
-        order by i.created_at desc, i.id desc
-        limit p_limit;
-    else
-        return query
-        select i.* from ai_avatar.integrations as i
-        where (p_provider is null or i.provider = p_provider)
-            and (p_status is null or i.status = p_status)
-            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
-        order by i.created_at desc, i.id desc
-        limit p_limit;
+    -- As in list_videos.
+    if p_before_created_at in (to_timestamp(-62135596799), to_timestamp(253402300799)) then
+        select ai.created_at into v_before_created_at from public.ai_avatar_integrations as ai
+        where ai.id = p_before_id;
     end if;
+    return query
+    select i.*
+    from (
+        select ai.id, ai.created_at
+        from public.ai_avatar_integrations as ai
+        where (p_business_id is null or ai.business_id = p_business_id)
+            and (p_provider is null or ai.provider = p_provider)
+            and (p_status is null or coalesce(ai.status, 'inactive') = p_status)
+            and (
+                p_before_id is null
+                or (ai.created_at, ai.id) < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
+            )
+        order by ai.created_at desc, ai.id desc
+        limit p_limit
+    ) as page
+    join ai_avatar.integrations as i on i.id = page.id
+    order by page.created_at desc, page.id desc;
 end;
 $$;
 
@@ -646,27 +658,44 @@ $$;
 CREATE FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     AS $$
 #variable_conflict use_column
+declare
+    v_before_created_at timestamptz := p_before_created_at;
 begin
+    -- Clients cannot express every time that PostgreSQL can, and the driver takes the very first one for -infinity.
+    -- Continue after such a row from its real time.
+    if p_before_created_at in (to_timestamp(-62135596799), to_timestamp(253402300799)) then
+        select coalesce(c.created_at, to_timestamp(0)) into v_before_created_at from public.content as c
+        where c.id = p_before_id and c.business_id = p_business_id;
+    end if;
+    -- The page first, and only then the generations of its items.
     return query
-    select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
-        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
-    from public.content as c
+    select page.id, page.content_title::text, page.video_script::text, page.heygen_status::text,
+        page.heygen_url::text, least(greatest(page.listed_at, to_timestamp(-62135596799)), to_timestamp(253402300799)),
+        to_jsonb(latest)
+    from (
+        select c.id, c.business_id, c.content_title, c.video_script, c.heygen_status, c.heygen_url,
+            coalesce(c.created_at, to_timestamp(0)) as listed_at
+        from public.content as c
+        where c.business_id = p_business_id
+            and (p_heygen_status is null or c.heygen_status = p_heygen_status)
+            and (
+                p_before_id is null
+                or (coalesce(c.created_at, to_timestamp(0)), c.id)
+                < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
+            )
+        order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
+        limit p_limit
+    ) as page
     left join lateral (
         select s.* from ai_avatar.generation_states as s
-        where s.content_id = c.id and s.business_id = c.business_id
+        where s.content_id = page.id and s.business_id = page.business_id
         order by s.requested_at desc, s.id desc
         limit 1
     ) as latest on true
-    where c.business_id = p_business_id
-        and (p_heygen_status is null or c.heygen_status = p_heygen_status)
-        and (
-            p_before_id is null
-            or (coalesce(c.created_at, to_timestamp(0)), c.id) < (p_before_created_at, p_before_id)
-        )
-    order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
-    limit p_limit;
+    order by page.listed_at desc, page.id desc;
 end;
 $$;
 
@@ -820,12 +849,28 @@ CREATE FUNCTION ai_avatar.normalise_integration() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
-        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = 'AV014';
+    -- Only what changes (OLD is NULL in an INSERT): a row that was taken over may contain anything.
+    if new.provider_config is distinct from old.provider_config and (
+        jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 16384
+    ) then
+        raise exception 'provider_config should be a JSON object of at most 16 KiB' using errcode = 'AV014';
     end if;
-    new.avatar_id := nullif(btrim(new.avatar_id), '');
-    new.voice_id := nullif(btrim(new.voice_id), '');
+    if new.avatar_id is distinct from old.avatar_id then
+        new.avatar_id := nullif(btrim(new.avatar_id), '');
+        if char_length(new.avatar_id) > 255 or new.avatar_id ~ '[\u0001-\u001f\u007f-\u009f]' then
+            raise exception 'avatar_id should have at most 255 characters and no control characters'
+                using errcode = 'AV018', column = 'avatar_id';
+        end if;
+    end if;
+    if new.voice_id is distinct from old.voice_id then
+        new.voice_id := nullif(btrim(new.voice_id), '');
+        if char_length(new.voice_id) > 255 or new.voice_id ~ '[\u0001-\u001f\u007f-\u009f]' then
+            raise exception 'voice_id should have at most 255 characters and no control characters'
+                using errcode = 'AV018', column = 'voice_id';
+        end if;
+    end if;
     new.created_at := coalesce(new.created_at, now());
+    new.updated_at := coalesce(new.updated_at, now());
     return new;
 end;
 $$;
@@ -1189,7 +1234,8 @@ begin
     end if;
     return query
     select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
-        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
+        least(greatest(coalesce(c.created_at, to_timestamp(0)), to_timestamp(-62135596799)), to_timestamp(253402300799)),
+        to_jsonb(latest)
     from public.content as c
     left join lateral ai_avatar.get_latest_generation(c.business_id, c.id) as latest on true
     where c.id = p_content_id;
@@ -1961,6 +2007,9 @@ CREATE INDEX idx_ai_avatar_integrations_secret_id ON public.ai_avatar_integratio
 
 -- INDEX public.idx_ai_avatar_integrations_status
 CREATE INDEX idx_ai_avatar_integrations_status ON public.ai_avatar_integrations USING btree (status);
+
+-- INDEX public.idx_ai_avatar_integrations_status_page
+CREATE INDEX idx_ai_avatar_integrations_status_page ON public.ai_avatar_integrations USING btree (COALESCE(status, 'inactive'::text), created_at DESC, id DESC);
 
 -- INDEX public.idx_content_business_id
 CREATE INDEX idx_content_business_id ON public.content USING btree (business_id, COALESCE(created_at, to_timestamp((0)::double precision)) DESC, id DESC);

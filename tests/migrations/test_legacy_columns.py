@@ -210,3 +210,16 @@ def test_database_without_the_old_columns_is_left_alone(supabase: Project) -> No
     before = dump(supabase.superuser_url)["TABLE public.businesses"]
     migrate(supabase)
     assert dump(supabase.superuser_url)["TABLE public.businesses"] == before
+
+
+def test_ids_that_no_provider_has_are_not_copied_and_stop_nothing(
+    supabase: Project, businesses: list[UUID]
+) -> None:
+    too_long = "update public.businesses set heygen_avatar_id = repeat('x', 300) where id = $1"
+    query(supabase.owner_url, too_long, businesses[0])
+    migrate(supabase, COPY)
+    assert new_settings(supabase, businesses)[0] == Settings("key of Ada", None, "voice-a")
+    migrate(supabase, "base")
+    assert old_settings(supabase, businesses)[0] == Settings("key of Ada", "x" * 300, "voice-a")
+    migrate(supabase)
+    assert new_settings(supabase, businesses)[0] == Settings("key of Ada", None, "voice-a")

@@ -147,3 +147,34 @@ def test_row_level_security_that_was_on_stays_on_after_the_way_back(
     assert as_user(supabase, businesses[3], "select id from public.ai_avatar_integrations") == []
     migrate(supabase, "base")
     assert dump(supabase.superuser_url) == before
+
+
+def test_rows_that_break_a_limit_or_have_absurd_times_stop_no_migration_and_no_update(
+    supabase: Project, businesses: list[UUID]
+) -> None:
+    ada, ben, cleo, _ = businesses
+    for business_id, change in [
+        (ada, "provider_config = '[1]', created_at = 'infinity', updated_at = null"),
+        (ben, "provider_config = 'null', avatar_id = repeat('x', 300), created_at = '20000-01-01'"),
+        (cleo, "voice_id = E'a\\tb', status = null, created_at = null, validated_at = '-infinity'"),
+    ]:
+        script(
+            supabase.owner_url,
+            f"update public.ai_avatar_integrations set {change} where business_id = '{business_id}'",
+        )
+    migrate(supabase)
+    for business_id in (ada, ben):
+        changed = as_user(
+            supabase,
+            business_id,
+            "update public.ai_avatar_integrations set voice_id = 'another', updated_at = now() "
+            "where business_id = $1 returning id",
+            business_id,
+        )
+        assert len(changed) == 1
+    listed = query(
+        supabase.superuser_url, "select * from ai_avatar.list_integrations(null, null, null, null, null, 10)"
+    )
+    assert len(listed) == 3
+    assert all(row["created_at"] and row["updated_at"] for row in listed)
+    migrate(supabase, "base")

@@ -14,12 +14,28 @@ $$;
 create or replace function ai_avatar.normalise_integration()
 returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 32768 then
-        raise exception 'provider_config should be a JSON object of at most 32 KiB' using errcode = 'AV014';
+    -- Only what changes (OLD is NULL in an INSERT): a row that was taken over may contain anything.
+    if new.provider_config is distinct from old.provider_config and (
+        jsonb_typeof(new.provider_config) <> 'object' or octet_length(new.provider_config::text) > 16384
+    ) then
+        raise exception 'provider_config should be a JSON object of at most 16 KiB' using errcode = 'AV014';
     end if;
-    new.avatar_id := nullif(btrim(new.avatar_id), '');
-    new.voice_id := nullif(btrim(new.voice_id), '');
+    if new.avatar_id is distinct from old.avatar_id then
+        new.avatar_id := nullif(btrim(new.avatar_id), '');
+        if char_length(new.avatar_id) > 255 or new.avatar_id ~ '[\u0001-\u001f\u007f-\u009f]' then
+            raise exception 'avatar_id should have at most 255 characters and no control characters'
+                using errcode = 'AV018', column = 'avatar_id';
+        end if;
+    end if;
+    if new.voice_id is distinct from old.voice_id then
+        new.voice_id := nullif(btrim(new.voice_id), '');
+        if char_length(new.voice_id) > 255 or new.voice_id ~ '[\u0001-\u001f\u007f-\u009f]' then
+            raise exception 'voice_id should have at most 255 characters and no control characters'
+                using errcode = 'AV018', column = 'voice_id';
+        end if;
+    end if;
     new.created_at := coalesce(new.created_at, now());
+    new.updated_at := coalesce(new.updated_at, now());
     return new;
 end;
 $$;
@@ -34,27 +50,34 @@ create or replace function ai_avatar.list_integrations(
     p_before_created_at timestamptz, p_before_id uuid, p_limit integer
 )
 returns setof ai_avatar.integrations
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+-- A generic plan for all filters would read the rows of every business.
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+as $$
+declare
+    v_before_created_at timestamptz := p_before_created_at;
 begin
-    -- Two queries: a single plan for both cases would read the rows of every business.
-    if p_business_id is not null then
-        return query
-        select i.* from ai_avatar.integrations as i
-        where i.business_id = p_business_id
-            and (p_provider is null or i.provider = p_provider)
-            and (p_status is null or i.status = p_status)
-            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
-        order by i.created_at desc, i.id desc
-        limit p_limit;
-    else
-        return query
-        select i.* from ai_avatar.integrations as i
-        where (p_provider is null or i.provider = p_provider)
-            and (p_status is null or i.status = p_status)
-            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
-        order by i.created_at desc, i.id desc
-        limit p_limit;
+    -- As in list_videos.
+    if p_before_created_at in (to_timestamp(-62135596799), to_timestamp(253402300799)) then
+        select ai.created_at into v_before_created_at from public.ai_avatar_integrations as ai
+        where ai.id = p_before_id;
     end if;
+    return query
+    select i.*
+    from (
+        select ai.id, ai.created_at
+        from public.ai_avatar_integrations as ai
+        where (p_business_id is null or ai.business_id = p_business_id)
+            and (p_provider is null or ai.provider = p_provider)
+            and (p_status is null or coalesce(ai.status, 'inactive') = p_status)
+            and (
+                p_before_id is null
+                or (ai.created_at, ai.id) < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
+            )
+        order by ai.created_at desc, ai.id desc
+        limit p_limit
+    ) as page
+    join ai_avatar.integrations as i on i.id = page.id
+    order by page.created_at desc, page.id desc;
 end;
 $$;
 

@@ -36,27 +36,45 @@ returns table (
     content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text,
     created_at timestamptz, generation jsonb
 )
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+-- A generic plan cannot tell a first page from a later one, and reads all items of the business for either.
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
+as $$
 #variable_conflict use_column
+declare
+    v_before_created_at timestamptz := p_before_created_at;
 begin
+    -- Clients cannot express every time that PostgreSQL can, and the driver takes the very first one for -infinity.
+    -- Continue after such a row from its real time.
+    if p_before_created_at in (to_timestamp(-62135596799), to_timestamp(253402300799)) then
+        select coalesce(c.created_at, to_timestamp(0)) into v_before_created_at from public.content as c
+        where c.id = p_before_id and c.business_id = p_business_id;
+    end if;
+    -- The page first, and only then the generations of its items.
     return query
-    select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
-        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
-    from public.content as c
+    select page.id, page.content_title::text, page.video_script::text, page.heygen_status::text,
+        page.heygen_url::text, least(greatest(page.listed_at, to_timestamp(-62135596799)), to_timestamp(253402300799)),
+        to_jsonb(latest)
+    from (
+        select c.id, c.business_id, c.content_title, c.video_script, c.heygen_status, c.heygen_url,
+            coalesce(c.created_at, to_timestamp(0)) as listed_at
+        from public.content as c
+        where c.business_id = p_business_id
+            and (p_heygen_status is null or c.heygen_status = p_heygen_status)
+            and (
+                p_before_id is null
+                or (coalesce(c.created_at, to_timestamp(0)), c.id)
+                < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
+            )
+        order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
+        limit p_limit
+    ) as page
     left join lateral (
         select s.* from ai_avatar.generation_states as s
-        where s.content_id = c.id and s.business_id = c.business_id
+        where s.content_id = page.id and s.business_id = page.business_id
         order by s.requested_at desc, s.id desc
         limit 1
     ) as latest on true
-    where c.business_id = p_business_id
-        and (p_heygen_status is null or c.heygen_status = p_heygen_status)
-        and (
-            p_before_id is null
-            or (coalesce(c.created_at, to_timestamp(0)), c.id) < (p_before_created_at, p_before_id)
-        )
-    order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
-    limit p_limit;
+    order by page.listed_at desc, page.id desc;
 end;
 $$;
 
@@ -96,7 +114,8 @@ begin
     end if;
     return query
     select c.id, c.content_title::text, c.video_script::text, c.heygen_status::text, c.heygen_url::text,
-        coalesce(c.created_at, to_timestamp(0)), to_jsonb(latest)
+        least(greatest(coalesce(c.created_at, to_timestamp(0)), to_timestamp(-62135596799)), to_timestamp(253402300799)),
+        to_jsonb(latest)
     from public.content as c
     left join lateral ai_avatar.get_latest_generation(c.business_id, c.id) as latest on true
     where c.id = p_content_id;
