@@ -190,6 +190,7 @@ class Settings(BaseSettings):
     webhook_timeout_seconds: float = Field(default=15, gt=0, le=300)
     generation_timeout_minutes: float = Field(default=60, gt=0, le=1440)
 
+    key_check_hours: float = Field(default=24, ge=0, le=8_760)
     secret_reads_retention_days: int = Field(default=365, ge=1, le=36_500)
     cors_origins: Origins = []
     frame_ancestors: FrameAncestors = []
@@ -300,6 +301,11 @@ class Settings(BaseSettings):
     def generation_timeout(self) -> timedelta:
         """How long a generation may be without news after its dispatch."""
         return timedelta(minutes=self.generation_timeout_minutes)
+
+    @property
+    def key_check_period(self) -> timedelta:
+        """How often each stored key is checked, about; zero for never."""
+        return timedelta(hours=self.key_check_hours)
 
     @property
     def dispatch_timeout(self) -> timedelta:

@@ -21,6 +21,7 @@ from app.errors import AppError
 from app.http import create_client
 from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
+from app.integrations.key_health import KeyHealth
 from app.integrations.repository import IntegrationRepository
 from app.integrations.service import IntegrationService, KeyCipher
 from app.memberships import Memberships
@@ -55,8 +56,8 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             services = _wire(settings, db, client, webhook_client)
             install_services(app, services)
 
-            maintenance = asyncio.create_task(services[Maintenance].run())
-            stack.push_async_callback(_cancel, maintenance)
+            for background in (services[Maintenance].run(), services[KeyHealth].run()):
+                stack.push_async_callback(_cancel, asyncio.create_task(background))
             # Webhook calls and creates in flight finish here; maintenance repairs those that do not.
             stack.push_async_callback(services[ShieldedTasks].drain, _drain_seconds(settings))
             _close_on_signal(services[EventHub])
@@ -120,6 +121,7 @@ def _wire(
         Accounts(integrations),
         Catalogue(integrations),
         EventHub(generations, memberships, streams),
+        KeyHealth(integrations, settings.key_check_period),
         Maintenance(
             generations, integration_repository, timedelta(days=settings.secret_reads_retention_days)
         ),

@@ -24,7 +24,7 @@ from app.tokens import TokenVerifier
 class Caller:
     """The authenticated caller of one request."""
 
-    kind: Literal["user", "service", "n8n"]
+    kind: Literal["user", "service", "n8n", "maintenance"]
     user_id: UUID | None = None
     own_business_id: UUID | None = None
     token_expires_at: float | None = None

@@ -33,6 +33,7 @@ def test_defaults_are_the_contract_s(environment: dict[str, str]) -> None:
     assert settings.membership_cache_seconds == 30
     assert (settings.event_streams_per_user, settings.event_streams_per_business) == (50, 500)
     assert settings.secret_reads_retention_days == 365
+    assert settings.key_check_period.total_seconds() == 24 * 3600
     assert settings.cors_origins == settings.frame_ancestors == []
     assert (settings.log_level, settings.log_format) == ("info", "json")
     assert settings.providers["heygen"].api_url == "https://api.heygen.com"
@@ -138,6 +139,7 @@ def test_secrets_are_in_no_repr(environment: dict[str, str]) -> None:
         ({"WEBHOOK_TIMEOUT_SECONDS": "nan"}, "WEBHOOK_TIMEOUT_SECONDS: "),
         ({"GENERATION_TIMEOUT_MINUTES": "1441"}, "GENERATION_TIMEOUT_MINUTES: "),
         ({"MEMBERSHIP_CACHE_SECONDS": "-1"}, "MEMBERSHIP_CACHE_SECONDS: "),
+        ({"KEY_CHECK_HOURS": "-1"}, "KEY_CHECK_HOURS: "),
         ({"SECRET_READS_RETENTION_DAYS": "0"}, "SECRET_READS_RETENTION_DAYS: "),
         ({"CORS_ORIGINS": f"https://a.example.com/{CANARY}"}, "CORS_ORIGINS: "),
         ({"FRAME_ANCESTORS": f"{CANARY};"}, "FRAME_ANCESTORS: "),

@@ -36,6 +36,8 @@ drop function ai_avatar.count_secrets;
 drop function ai_avatar.list_secrets;
 drop function ai_avatar.purge_secret_reads;
 drop function ai_avatar.record_sync;
+drop function ai_avatar.lease_key_checks;
+drop function ai_avatar.record_scheduled_key_check;
 drop function ai_avatar.record_key_check;
 drop table ai_avatar.secret_reads;
 drop function ai_avatar.update_integration;

@@ -171,6 +171,7 @@ create index secret_reads_business_id on ai_avatar.secret_reads (business_id, re
 --! include functions/integration_details.sql
 --! include functions/orphaned_secrets.sql
 --! include functions/secrets.sql
+--! include functions/key_checks.sql
 --! include functions/operations.sql
 --! include functions/public_api.sql
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 from app.db import (
@@ -92,6 +92,22 @@ RECORD_KEY_CHECK: Final = SqlFunction(
     {"p_business_id": UUID_, "p_provider": TEXT, "p_sealed_key": TEXT, "p_accepted": BOOLEAN},
     _INTEGRATION,
 )
+LEASE_KEY_CHECKS: Final = SqlFunction(
+    "ai_avatar.lease_key_checks",
+    {"p_period": INTERVAL, "p_lease": INTERVAL, "p_limit": INTEGER},
+    ("business_id", "provider"),
+)
+RECORD_SCHEDULED_KEY_CHECK: Final = SqlFunction(
+    "ai_avatar.record_scheduled_key_check",
+    {
+        "p_business_id": UUID_,
+        "p_provider": TEXT,
+        "p_sealed_key": TEXT,
+        "p_accepted": BOOLEAN,
+        "p_period": INTERVAL,
+        "p_confirm_after": INTERVAL,
+    },
+)
 RECORD_SYNC: Final = SqlFunction(
     "ai_avatar.record_sync", {"p_business_id": UUID_, "p_provider": TEXT, **_DETAILS}
 )
@@ -107,6 +123,9 @@ COUNT_SECRETS: Final = SqlFunction("ai_avatar.count_secrets", {})
 REPLACE_SECRET: Final = SqlFunction(
     "ai_avatar.replace_secret", {"p_secret_id": UUID_, "p_old_sealed_key": TEXT, "p_new_sealed_key": TEXT}
 )
+
+
+ScheduledVerdict = Literal["accepted", "rejected", "unconfirmed", "replaced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +279,28 @@ class IntegrationRepository:
         if row is None:
             raise IntegrationNotFound
         return Integration.model_validate(dict(row))
+
+    async def lease_key_checks(
+        self, period: timedelta, lease: timedelta, limit: int
+    ) -> list[tuple[UUID, str]]:
+        """Return businesses and providers whose keys are due for the scheduled check; no other caller gets them."""
+        rows = await self._db.call(LEASE_KEY_CHECKS, p_period=period, p_lease=lease, p_limit=limit)
+        return [(row["business_id"], row["provider"]) for row in rows]
+
+    async def record_scheduled_key_check(
+        self, stored: StoredKey, *, accepted: bool, period: timedelta, confirm_after: timedelta
+    ) -> ScheduledVerdict:
+        """Record the provider's verdict on a key and schedule the next check."""
+        verdict: ScheduledVerdict = await self._db.call_value(
+            RECORD_SCHEDULED_KEY_CHECK,
+            p_business_id=stored.business_id,
+            p_provider=stored.provider,
+            p_sealed_key=stored.sealed_key,
+            p_accepted=accepted,
+            p_period=period,
+            p_confirm_after=confirm_after,
+        )
+        return verdict
 
     async def record_sync(self, business_id: UUID, provider: str, details: Details) -> None:
         """Record that the provider's catalogue has just been read, and what it says of the chosen avatar and voice."""

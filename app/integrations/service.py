@@ -223,6 +223,14 @@ class IntegrationService:
             raise InvalidRequest.of("api_key", "the integration has no API key; save one first")
         return stored
 
+    async def is_accepted(self, stored: StoredKey) -> bool:
+        """Ask the provider whether it accepts a stored key; record nothing. Raises InternalError or ProviderError."""
+        try:
+            await self._providers[stored.provider].verify_key(self.keys.open(stored))
+        except ApiKeyRejected:
+            return False
+        return True
+
     async def use_key(self, stored: StoredKey, call: Callable[[Provider, str], Awaitable[T]]) -> T:
         """Open a stored key and call its provider with it. Raises InternalError or ProviderError.
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from support.api import Api
 from support.controlled_heygen import ControlledHeyGen, controlled_heygen
 from support.service import running, settings
@@ -21,21 +22,29 @@ def controlled_server() -> Iterator[ControlledHeyGen]:
 @pytest.fixture
 def heygen(controlled_server: ControlledHeyGen) -> ControlledHeyGen:
     """The HeyGen of `controlled_api`. It answers, and accepts every key, unless the test says otherwise."""
-    controlled_server.unavailable, controlled_server.delay, controlled_server.pages = False, 0, []
+    controlled_server.unavailable, controlled_server.pages = False, []
+    controlled_server.delay = controlled_server.check_delay = 0
     controlled_server.calls.clear()
     return controlled_server
 
 
 @pytest.fixture(scope="module")
-async def controlled_client(
+async def controlled_service(
     database_url: str,
     controlled_server: ControlledHeyGen,
     webhook_server: WebhookReceiver,
     anyio_backend: str,
-) -> AsyncIterator[httpx.AsyncClient]:
+) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """The service on this module's database, with the HeyGen that the test controls."""
     providers = {"heygen": {"api_url": controlled_server.url, "webhook_url": webhook_server.url}}
-    async with running(settings(database_url, providers=providers)) as (_, client):
-        yield client
+    async with running(settings(database_url, providers=providers)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def controlled_client(controlled_service: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
+    """A client of that service."""
+    return controlled_service[1]
 
 
 @pytest.fixture

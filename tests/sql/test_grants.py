@@ -57,6 +57,8 @@ backend service | execute | ai_avatar.list_integrations
 backend service | execute | ai_avatar.update_integration
 backend service | execute | ai_avatar.record_key_check
 backend service | execute | ai_avatar.record_sync
+backend service | execute | ai_avatar.lease_key_checks
+backend service | execute | ai_avatar.record_scheduled_key_check
 backend service | execute | ai_avatar.purge_secret_reads
 backend service | execute | ai_avatar.list_secrets
 backend service | execute | ai_avatar.count_secrets

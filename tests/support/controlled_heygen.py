@@ -22,6 +22,8 @@ class ControlledHeyGen:
     unavailable: bool = False
     delay: float = 0
     """Seconds before each answer of the catalogue."""
+    check_delay: float = 0
+    """Seconds before each answer to a key check."""
     pages: list[list[str]] = field(default_factory=list)
     """The ids on each page of the account's own avatars and voices; there are no public ones."""
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -30,13 +32,13 @@ class ControlledHeyGen:
     async def answer(self, request: Request) -> Response:
         path, api_key = request.path_params["rest"], request.headers["x-api-key"]
         self.calls.append((path, api_key))
+        await asyncio.sleep(self.check_delay if path == "users/me" else self.delay)
         if self.unavailable:
             return _error(503, "unavailable")
         if api_key in self.revoked:
             return _error(401, "unauthorized")
         if path == "users/me":
             return JSONResponse({"data": {"username": "u"}})
-        await asyncio.sleep(self.delay)
         return self._page(path, request)
 
     def _page(self, path: str, request: Request) -> Response:

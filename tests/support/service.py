@@ -32,6 +32,7 @@ def settings(database_url: str, **changes: Any) -> Settings:
         "n8n_webhook_token": WEBHOOK_TOKEN,
         "webhook_timeout_seconds": 2,
         "membership_cache_seconds": 0,
+        "key_check_hours": 0,
         "log_level": "debug",
         **changes,
     }

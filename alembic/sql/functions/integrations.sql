@@ -142,6 +142,13 @@ begin
             select from vault.decrypted_secrets as s
             where s.id = v_secret_id and s.decrypted_secret = p_sealed_key
         );
+    if found and p_accepted then
+        -- An earlier rejection by the scheduled check is not confirmed.
+        update ai_avatar.integration_details as d set key_rejected_at = null
+        from public.ai_avatar_integrations as ai
+        where ai.business_id = p_business_id and ai.provider = p_provider
+            and d.integration_id = ai.id and d.key_rejected_at is not null;
+    end if;
     return query
     select i.* from ai_avatar.integrations as i
     where i.business_id = p_business_id and i.provider = p_provider;
