@@ -5,6 +5,8 @@ BIN := .venv/bin
 NODE_MODULES := tests/settings_page/node_modules
 # One test worker per core. Two cores are enough.
 WORKERS ?= auto
+# The versions of n8n that `make test-n8n` runs against: major versions (n8n/versions) or exact ones.
+N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast check check-js format test-pg15 test-n8n bench lock schema revision freeze clean
@@ -54,9 +56,8 @@ format: .venv/ready ## Format the code
 test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
 	WORKERS=$(WORKERS) tests/pg15
 
-test-n8n: .venv/ready ## Test the workflows with a real n8n (Node 20.19+, npm, g++; installs 1.8 GB once)
-	n8n/install
-	$(BIN)/pytest n8n/tests
+test-n8n: .venv/ready ## Test the workflows with n8n 1 and 2, or N8N_VERSION=2 only (npm, g++; installs 2-3 GB each, once)
+	for version in $(N8N_VERSION); do n8n/install $$version && N8N_VERSION=$$version $(BIN)/pytest n8n/tests || exit 1; done
 
 bench: .venv/ready ## Measure CPU time per request, as ratios within one run
 	PYTHONPATH=tests $(BIN)/python bench/run.py

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from n8n_harness import N8nHarness
-from n8n_process import BROKER, DIRECT, N8nProcess
+from n8n_process import BROKER, DIRECT, INSTALLATION, VERSION, N8nProcess
 from service_stack import free_port, run_stack
 
 
 @pytest.fixture(scope="session")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
+    if not (INSTALLATION / "installed").exists():
+        pytest.fail(f"n8n is not installed. Run: n8n/install {VERSION}")
     folder: Path = tmp_path_factory.mktemp("n8n")
     n8n = N8nProcess(folder / "n8n", free_port(), {})
     with run_stack(folder, {slug: n8n.webhook_url(slug) for slug in (BROKER, DIRECT)}) as stack:
@@ -53,6 +55,13 @@ def patient(harness: N8nHarness) -> N8nHarness:
 def wrong_secret(harness: N8nHarness) -> N8nHarness:
     """n8n checks signatures with a secret that is not the service's."""
     harness.enter("wrong secret")
+    return harness
+
+
+@pytest.fixture
+def pruning(harness: N8nHarness) -> N8nHarness:
+    """Both workflows are active, and n8n deletes ended executions every three seconds."""
+    harness.enter("pruning")
     return harness
 
 

@@ -12,7 +12,7 @@ from service_stack import Service, Stack
 # n8n keeps waits of less than 65 seconds in memory and stores longer ones in its database.
 QUICK = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "0.5", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "2"}
 PATIENT = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "66", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "66"}
-Mode = Literal["inactive", "quick", "patient", "wrong secret"]
+Mode = Literal["inactive", "quick", "patient", "wrong secret", "pruning"]
 
 
 @dataclass
@@ -22,20 +22,17 @@ class N8nHarness:
     stack: Stack
     n8n: N8nProcess
     _mode: Mode | None = field(default=None, init=False)
-    _active: bool = field(default=False, init=False)
     _kept_before: dict[str, list[str]] = field(default_factory=dict, init=False)
 
     def enter(self, mode: Mode) -> None:
         if mode != self._mode:
             self.n8n.stop()
-            if mode != "inactive" and not self._active:
-                self.n8n.activate_workflows()
-                self._active = True
-            elif mode == "inactive" and self._active:
-                self.n8n.deactivate_workflows()
-                self._active = False
+            self.n8n.set_active(mode != "inactive")
             self.n8n.settings |= PATIENT if mode == "patient" else QUICK
             self.n8n.settings["AI_AVATAR_WEBHOOK_SECRET"] = self._webhook_secret(mode)
+            # In minutes. By default, n8n 2 deletes ended executions every quarter of an hour.
+            prune_interval = "0.05" if mode == "pruning" else "15"
+            self.n8n.settings["EXECUTIONS_DATA_PRUNE_HARD_DELETE_INTERVAL"] = prune_interval
             self.n8n.start()
             self._mode = mode
         # Wait for executions of earlier tests before clearing the lists of requests.
@@ -47,7 +44,7 @@ class N8nHarness:
         """Return two secrets as during a rotation, a wrong one, or none (no check)."""
         another = Stack.another_secret()
         right = f"{another},{self.stack.keys.webhook_secret}"
-        return {"quick": right, "inactive": right, "wrong secret": another, "patient": ""}[mode]
+        return {"wrong secret": another, "patient": ""}.get(mode, right)
 
     def new_executions(self, workflow: str) -> list[str]:
         """Return the statuses of this test's executions that n8n has kept after they ended: only failed ones."""

@@ -11,19 +11,39 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKFLOWS = REPOSITORY / "n8n"
-N8N_HOME = Path(os.environ.get("N8N_HOME", REPOSITORY / ".data" / "n8n"))
+# A major version ("2") or an exact one ("2.40.5"), as given to n8n/install.
+VERSION = os.environ.get("N8N_VERSION", "2")
+MAJOR = int(VERSION.split(".")[0])
+INSTALLATION = Path(os.environ.get("N8N_HOME", REPOSITORY / ".data" / "n8n")) / VERSION
 
 BROKER, DIRECT = "heygen-video", "heygen-video-direct"
+_PROGRAM = INSTALLATION / "node_modules" / ".bin" / "n8n"
 _WORKFLOW_IDS = {
     slug: json.loads((WORKFLOWS / f"{slug}.json").read_text(encoding="utf-8"))["id"]
     for slug in (BROKER, DIRECT)
 }
+
+
+def _version_settings() -> dict[str, str]:
+    if MAJOR > 1:
+        # Otherwise n8n downloads a list of MCP servers.
+        return {"N8N_DISABLED_MODULES": "mcp-registry"}
+    always_on_in_n8n_2 = {
+        "N8N_RUNNERS_ENABLED": "true",
+        "DB_SQLITE_POOL_SIZE": "2",
+        "N8N_ENFORCE_SETTINGS_FILE_PERMISSIONS": "true",
+    }
+    node = (INSTALLATION / "installed-node").read_text(encoding="utf-8")
+    # The default engine needs isolated-vm, which needs Node 22.
+    engine = {"N8N_EXPRESSION_ENGINE": "legacy"} if node.startswith(("v20.", "v21.")) else {}
+    return always_on_in_n8n_2 | engine
 
 
 @dataclass
@@ -33,6 +53,8 @@ class N8nProcess:
     folder: Path
     port: int
     settings: dict[str, str]
+    import_output: str = field(default="", init=False)
+    _active: bool = field(default=False, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -54,32 +76,48 @@ class N8nProcess:
         for slug in (BROKER, DIRECT):
             shutil.copy(WORKFLOWS / f"{slug}.json", incoming)
         self._command("import:credentials", f"--input={self.folder / 'credentials.json'}")
-        self._command("import:workflow", "--separate", f"--input={incoming}")
+        self.import_output = self._command("import:workflow", "--separate", f"--input={incoming}")
         (self.folder / "credentials.json").unlink()
 
-    def activate_workflows(self) -> None:
-        """Change the workflows in the database. n8n reads them at its next start."""
-        for workflow_id in _WORKFLOW_IDS.values():
-            self._command("update:workflow", f"--id={workflow_id}", "--active=true")
-
-    def deactivate_workflows(self) -> None:
-        """Change the workflows in the database. n8n reads them at its next start."""
-        for workflow_id in _WORKFLOW_IDS.values():
-            self._command("update:workflow", f"--id={workflow_id}", "--active=false")
+    def set_active(self, active: bool) -> None:
+        """Activate or deactivate both workflows in the database. n8n reads them at its next start."""
+        if active != self._active:
+            for workflow_id in _WORKFLOW_IDS.values():
+                if MAJOR == 1:
+                    self._command("update:workflow", f"--id={workflow_id}", f"--active={str(active).lower()}")
+                else:
+                    command = "publish:workflow" if active else "unpublish:workflow"
+                    self._command(command, f"--id={workflow_id}")
+            self._active = active
 
     def start(self) -> None:
-        """Start n8n and return when the editor is accessible: by then, the webhooks are registered."""
-        ready = b"Editor is now accessible"
-        count_before = self._log.read_bytes().count(ready) if self._log.exists() else 0
+        """Start n8n and return when it answers at both webhooks.
+
+        n8n 2 registers the webhooks some seconds after its log says that the editor is accessible. A request
+        with a wrong token starts no execution: the answer is 404 before the webhook is registered, and 403 after.
+        """
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._program, "start"], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+                [_PROGRAM, "start"], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + 120
-        while self._log.read_bytes().count(ready) <= count_before:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"n8n did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.2)
+        for slug in _WORKFLOW_IDS:
+            while not self._is_ready(slug):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"n8n did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
+                time.sleep(0.2)
+
+    def _is_ready(self, workflow: str) -> bool:
+        try:
+            response = httpx.post(
+                self.webhook_url(workflow), headers={"Authorization": "Bearer wrong"}, json={}, timeout=10
+            )
+        except httpx.TransportError:
+            return False
+        if self._active:
+            return response.status_code == HTTPStatus.FORBIDDEN
+        is_json = response.headers.get("content-type", "").startswith("application/json")
+        return response.status_code == HTTPStatus.NOT_FOUND and is_json
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -88,16 +126,29 @@ class N8nProcess:
         self._end(signal.SIGKILL)
 
     def statuses(self, workflow: str) -> list[str]:
-        """Return the statuses of the executions that n8n has kept, oldest first."""
+        """Return the statuses of the executions that n8n has kept, oldest first.
+
+        n8n 2 marks executions that it does not keep as deleted, and deletes them later.
+        """
+        return self._column(
+            "select status from execution_entity where workflowId = ? and deletedAt is null order by id",
+            workflow,
+        )
+
+    def stored(self, workflow: str) -> list[str]:
+        """Return the data of every execution in the database, including those that are marked as deleted."""
+        return self._column(
+            "select d.data from execution_entity e join execution_data d on d.executionId = e.id"
+            " where e.workflowId = ? order by e.id",
+            workflow,
+        )
+
+    def _column(self, sql: str, workflow: str) -> list[str]:
         if not self._database.exists():  # n8n has not been started yet
             return []
-        uri = f"file:{self._database}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, timeout=10)
+        connection = sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=10)
         try:
-            rows = connection.execute(
-                "select status from execution_entity where workflowId = ? order by id",
-                (_WORKFLOW_IDS[workflow],),
-            ).fetchall()
+            rows = connection.execute(sql, (_WORKFLOW_IDS[workflow],)).fetchall()
         finally:
             connection.close()
         return [str(row[0]) for row in rows]
@@ -127,26 +178,26 @@ class N8nProcess:
     def _log(self) -> Path:
         return self.folder / "n8n.log"
 
-    @property
-    def _program(self) -> Path:
-        return N8N_HOME / "node_modules" / ".bin" / "n8n"
-
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(timeout=60)
             self._process = None
 
-    def _command(self, *arguments: str) -> None:
-        with (self.folder / "commands.log").open("ab") as log:
+    def _command(self, *arguments: str) -> str:
+        """Run one of n8n's commands and return what it prints."""
+        with (self.folder / "commands.log").open("ab+") as log:
+            start = log.tell()
             subprocess.run(
-                [self._program, *arguments],
+                [_PROGRAM, *arguments],
                 env=self._environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 timeout=180,
                 check=True,
             )
+            log.seek(start)
+            return log.read().decode()
 
     def _environment(self) -> Mapping[str, str]:
         own = {
@@ -154,19 +205,27 @@ class N8nProcess:
             "N8N_PORT": str(self.port),
             "N8N_LISTEN_ADDRESS": "127.0.0.1",
             "N8N_ENCRYPTION_KEY": "made-up-for-the-test",
-            "N8N_EXPRESSION_ENGINE": "legacy",
-            "N8N_RUNNERS_ENABLED": "true",
             "N8N_DIAGNOSTICS_ENABLED": "false",
             "N8N_PERSONALIZATION_ENABLED": "false",
             "N8N_VERSION_NOTIFICATIONS_ENABLED": "false",
             "N8N_TEMPLATES_ENABLED": "false",
             "N8N_BLOCK_ENV_ACCESS_IN_NODE": "false",
             "NODE_FUNCTION_ALLOW_BUILTIN": "crypto",
-            "DB_SQLITE_POOL_SIZE": "2",
             "GENERIC_TIMEZONE": "UTC",
         }
-        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return inherited | own | self.settings
+        inherited = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+        path = {"PATH": f"{INSTALLATION / 'node'}{os.pathsep}{os.environ['PATH']}"}
+        return inherited | path | own | _version_settings() | self.settings
+
+
+def node_versions() -> set[tuple[str, float]]:
+    """Return the name and version of every node that comes with the installed n8n."""
+    path = INSTALLATION / "node_modules" / "n8n-nodes-base" / "dist" / "types" / "nodes.json"
+    nodes = set()
+    for node in json.loads(path.read_text(encoding="utf-8")):
+        versions = node["version"] if isinstance(node["version"], list) else [node["version"]]
+        nodes |= {(node["name"], version) for version in versions}
+    return nodes
 
 
 def wait_for(url: str, status: int = 200, seconds: float = 60) -> None:
