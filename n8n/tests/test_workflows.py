@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import httpx
 
 from n8n_harness import N8nHarness
-from n8n_process import BROKER, DIRECT
+from n8n_process import BROKER, DIRECT, WORKFLOWS, node_versions
 
 UNAUTHORIZED = {"error": {"code": "unauthorized", "message": "Invalid API key"}}
 NO_CREDIT = {"error": {"code": "insufficient_credit", "message": "Not enough credit"}}
 FAULT = {"error": {"code": "internal_error", "message": "Something went wrong"}}
+
+
+def test_workflows_are_imported_without_warnings(harness: N8nHarness) -> None:
+    lines = harness.n8n.import_output.split("\n")
+
+    assert [line for line in lines if line.strip()] == [
+        "Importing 2 workflows...",
+        "Successfully imported 2 workflows.",
+    ]
+
+
+def test_n8n_has_every_node_of_the_workflow(workflow: str) -> None:
+    definition = json.loads((WORKFLOWS / f"{workflow}.json").read_text(encoding="utf-8"))
+    used = {
+        (node["type"].removeprefix("n8n-nodes-base."), node["typeVersion"]) for node in definition["nodes"]
+    }
+
+    assert used <= node_versions()
 
 
 def test_previous_status_is_restored_when_the_workflow_is_inactive(
@@ -197,6 +216,22 @@ def test_n8n_never_writes_the_key(quick: N8nHarness, workflow: str) -> None:
     quick.n8n.wait_until_idle(workflow)
 
     assert not quick.has_written(quick.stack.keys.heygen_key)
+
+
+def test_ended_executions_leave_the_database(pruning: N8nHarness, workflow: str) -> None:
+    service = pruning.service(workflow)
+    content_id = service.new_content()
+
+    generation = service.start_video(content_id)
+    pruning.wait_for_create()
+    running = [data for data in pruning.n8n.stored(workflow) if generation["id"] in data]
+    assert any(pruning.stack.keys.webhook_token in data for data in running)
+    service.wait_for_end(content_id)
+
+    deadline = time.monotonic() + 20
+    while any(generation["id"] in data for data in pruning.n8n.stored(workflow)):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def test_job_with_a_wrong_signature_starts_nothing(wrong_secret: N8nHarness, workflow: str) -> None:
