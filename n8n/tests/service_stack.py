@@ -114,11 +114,11 @@ class Service:
         )
 
     def cancel(self, content_id: UUID) -> None:
-        response = self._call("POST", f"/videos/{content_id}/cancel", params=self._business)
+        response = self._call("POST", f"/videos/{content_id}/cancel")
         assert response.is_success, response.text
 
     def generation(self, content_id: UUID) -> dict[str, Any]:
-        response = self._call("GET", f"/videos/{content_id}", params=self._business)
+        response = self._call("GET", f"/videos/{content_id}")
         assert response.status_code == 200, response.text
         generation: dict[str, Any] = response.json()
         return generation
@@ -141,10 +141,6 @@ class Service:
         )
         assert row is not None
         return int(row[0])
-
-    @property
-    def _business(self) -> dict[str, str]:
-        return {"business_id": str(self.business_id)}
 
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"X-API-Key": self.keys.service_api_key}
