@@ -32,11 +32,12 @@ from app.config import (
     load_settings,
 )
 from app.db import Database
-from app.errors import AppError
+from app.errors import AppError, NotReady
 from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import RotationResult, rotate
 from app.lifespan import check_vault
 from app.main import create_app
+from app.readiness import Readiness
 from app.sealing import generate_key
 from app.tokens import mint_token
 
@@ -186,13 +187,17 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
     db = Database(settings.database_url, pool_size=2, pooler=settings.database_pooler)
     await db.open()
     try:
+        ring = settings.key_ring
+        wrong = await Readiness(db, ring).find_wrong_keys()
+        if (
+            ring.newest in wrong
+        ):  # keys sealed with it would be lost; other ids are left to `rotate`, key by key
+            raise NotReady(f"{wrong[ring.newest]} Nothing was changed.")
         repository = IntegrationRepository(db)
         total = await repository.count_secrets()
         with Progress(console=_errors) as bar:
             task = bar.add_task("Sealing", total=total)
-            return await rotate(
-                repository, settings.key_ring, from_vault=from_vault, progress=lambda: bar.advance(task)
-            )
+            return await rotate(repository, ring, from_vault=from_vault, progress=lambda: bar.advance(task))
     finally:
         await db.close()
 

@@ -19,7 +19,7 @@
     ├── WebhookFailed                 502
     ├── WebhookNotConfigured          503
     ├── WebhookTimeout                504
-    ├── DatabaseUnavailable, Overloaded, NotReady                   503
+    ├── DatabaseUnavailable, Overloaded, KeyNotAvailable, NotReady                   503
     │   └── DatabaseTimeout                     of DatabaseUnavailable
     └── ProviderError                       a provider's call did not succeed
         ├── ApiKeyRejected            422
@@ -242,6 +242,15 @@ class Overloaded(AppError):
     status, code, title = 503, "overloaded", "Overloaded"
     default_detail = "The service is handling too many requests. Try again."
     default_retry_after = 2
+
+
+class KeyNotAvailable(AppError):
+    status, code, title = 503, "key_not_available", "Key not available"
+    default_detail = (
+        "The stored API key cannot be opened with the configured SECRETS_KEYS. Nothing was changed. "
+        "Save the API key again, or ask the operator to check SECRETS_KEYS."
+    )
+    default_retry_after = 60
 
 
 class NotReady(AppError):

@@ -28,6 +28,7 @@ from app.memberships import Memberships
 from app.n8n.broker import Broker
 from app.n8n.repository import ClaimRepository
 from app.providers import PROVIDERS
+from app.readiness import Readiness
 from app.security import Authenticator
 from app.videos.events import EventHub, EventTiming
 from app.videos.maintenance import Maintenance
@@ -116,6 +117,7 @@ def _wire(
         integration_repository,
         integrations,
         memberships,
+        Readiness(db, settings.key_ring),
         Authenticator(settings, memberships, client),
         Broker(claims, generations, integrations, tasks),
         Accounts(integrations),
@@ -137,25 +139,31 @@ def _wire(
 
 
 async def check_vault(settings: Settings) -> None:
-    """Check that keys are encrypted at rest: by SECRETS_KEYS or, without them, by a real Supabase Vault.
+    """Check that SECRETS_KEYS opens the stored keys, and that without it a real Supabase Vault encrypts them.
 
-    Raises ConfigError, also when the database cannot be asked.
+    Raises ConfigError, and without SECRETS_KEYS also if the database does not answer. With it, the service starts
+    before its database, and readiness checks the keys.
     """
-    if settings.secrets_keys is not None:
-        return
+    has_keys = settings.secrets_keys is not None
     db = Database(settings.database_url, pool_size=1, pooler=settings.database_pooler)
     await db.open()
     missing = (
         "SECRETS_KEYS: is required unless the database has Supabase Vault: `ai-avatar secrets generate-key`"
     )
     try:
-        encrypts = await IntegrationRepository(db).vault_encrypts()
+        wrong = await Readiness(db, settings.key_ring).find_wrong_keys()
+        encrypts = has_keys or await IntegrationRepository(db).vault_encrypts()
     except AppError as error:
+        if has_keys:
+            log.warning("sealing_keys_not_checked", code=error.code, detail=error.detail)
+            return
         raise ConfigError(
             f"{missing}; whether this database has it cannot be asked ({error.detail})"
         ) from error
     finally:
         await db.close()
+    if wrong:
+        raise ConfigError("\n".join(wrong.values()))
     if not encrypts:
         raise ConfigError(f"{missing} makes one")
 

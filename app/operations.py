@@ -1,20 +1,16 @@
 """Health and metrics routes, for operators and orchestrators."""
 
 import os
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
-from app.db import Database, SqlFunction
 from app.dependencies import provided
-from app.errors import NotReady
-from app.migrations import REQUIRED_REVISION
 from app.openapi import problems
+from app.readiness import Readiness
 
-SCHEMA_REVISION: Final = SqlFunction("ai_avatar.schema_revision", {})
-
-DatabaseDep = Annotated[Database, provided(Database)]
+ReadinessDep = Annotated[Readiness, provided(Readiness)]
 
 router = APIRouter(tags=["operations"])
 
@@ -26,18 +22,9 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/health/ready", responses=problems(503))
-async def ready(db: DatabaseDep) -> dict[str, str]:
-    """The database is reachable and has at least the revision that this build needs."""
-    try:
-        revision = await db.call_value(SCHEMA_REVISION)
-    except NotReady:
-        revision = None
-    if revision is None or revision < REQUIRED_REVISION:
-        raise NotReady(
-            f"The database has revision {revision or 'none'}; this build needs {REQUIRED_REVISION}: "
-            "run `ai-avatar migrate`, as the owner."
-        )
-    return {"status": "ready", "revision": revision}
+async def ready(readiness: ReadinessDep) -> dict[str, str]:
+    """The database has at least the revision that this build needs, and SECRETS_KEYS opens the stored keys."""
+    return {"status": "ready", "revision": await readiness.check()}
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

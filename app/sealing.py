@@ -82,6 +82,9 @@ class KeyRing:
                 f"cannot be opened with the key {key_id!r} for this business and provider"
             ) from None
 
+    def __contains__(self, key_id: str) -> bool:
+        return key_id in self._ciphers
+
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self._ciphers)})"
 

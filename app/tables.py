@@ -72,11 +72,18 @@ integration_details = Table(
     Column("integration_id", Uuid, primary_key=True),
     Column("api_key_last4", Text),
     Column("secret_updated_at", _timestamptz),
+    Column("sealing_key_id", Text),
     Column("avatar", JSONB),
     Column("voice", JSONB),
     Column("next_key_check_at", _timestamptz),
     Column("key_rejected_at", _timestamptz),
     Index("integration_details_next_key_check_at", "next_key_check_at"),
+    Index(
+        "integration_details_sealing_key_id",
+        "sealing_key_id",
+        text("secret_updated_at desc"),
+        postgresql_where=text("sealing_key_id is not null"),
+    ),
     schema="ai_avatar",
 )
 

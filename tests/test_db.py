@@ -330,6 +330,7 @@ async def test_each_hot_request_is_one_round_trip(api: Api, calls: list[str]) ->
         assert response.is_success, response.text
         return functions(calls)
 
+    assert await cost(api.client.get("/health/ready")) == ["get_readiness"]
     assert await cost(api.get_integration()) == ["get_ai_avatar_integration"]
     assert await cost(api.list_integrations()) == ["list_integrations"]
     assert await cost(api.update(provider_config={})) == ["update_integration"]

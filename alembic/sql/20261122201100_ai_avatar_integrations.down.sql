@@ -28,6 +28,8 @@ drop policy ai_avatar_integrations_service_role on public.ai_avatar_integrations
 
 drop function ai_avatar.migration_warnings;
 drop function ai_avatar.list_grantees;
+drop function ai_avatar.get_readiness;
+drop function ai_avatar.sample_sealed_keys;
 drop function ai_avatar.schema_revision;
 drop function ai_avatar.get_memberships;
 drop function ai_avatar.get_membership;
@@ -50,8 +52,10 @@ drop table ai_avatar.integration_details;
 drop function ai_avatar.vault_encrypts;
 drop function ai_avatar.providers;
 drop function ai_avatar.check_caller;
+drop function ai_avatar.is_back_end;
 drop function ai_avatar.own_business_id;
 drop function ai_avatar.delete_before_truncate;
+drop function ai_avatar.sealing_key_id;
 drop function ai_avatar.normalise_integration;
 drop function ai_avatar.delete_orphaned_secret;
 

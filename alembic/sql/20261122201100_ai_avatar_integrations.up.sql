@@ -100,6 +100,7 @@ create table ai_avatar.integration_details (
     integration_id uuid primary key,
     api_key_last4 text,
     secret_updated_at timestamptz,
+    sealing_key_id text,
     avatar jsonb,
     voice jsonb,
     next_key_check_at timestamptz,
@@ -109,6 +110,8 @@ comment on table ai_avatar.integration_details is
 'What is shown with an integration beyond the original plan''s columns, and when its key is checked next';
 comment on column ai_avatar.integration_details.secret_updated_at is
 'updated_at of the secret that api_key_last4 belongs to: another application may replace it in the vault';
+comment on column ai_avatar.integration_details.sealing_key_id is
+'The entry of SECRETS_KEYS that sealed the stored key; NULL unless a back end stored it';
 comment on column ai_avatar.integration_details.avatar is
 'Id, name and preview of an avatar that was chosen; outdated when its id is no longer avatar_id';
 comment on column ai_avatar.integration_details.voice is 'As avatar';
@@ -116,6 +119,8 @@ comment on column ai_avatar.integration_details.next_key_check_at is 'NULL: not 
 comment on column ai_avatar.integration_details.key_rejected_at is
 'When the scheduled check met a rejection that the next check must confirm';
 create index integration_details_next_key_check_at on ai_avatar.integration_details (next_key_check_at);
+create index integration_details_sealing_key_id
+on ai_avatar.integration_details (sealing_key_id, secret_updated_at desc) where sealing_key_id is not null;
 
 create view ai_avatar.integrations as
 select

@@ -167,12 +167,7 @@ CREATE FUNCTION ai_avatar.check_caller(p_business_id uuid, p_back_end_only boole
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims do
-    -- not count: anyone who can run SQL can set them.
-    if has_schema_privilege(
-        case current_setting('role') when 'none' then session_user else current_setting('role')::name end,
-        'ai_avatar', 'usage'
-    ) then
+    if ai_avatar.is_back_end() then
         return;
     end if;
     if p_back_end_only or (p_business_id = ai_avatar.own_business_id()) is not true then
@@ -418,6 +413,49 @@ $$;
 -- COMMENT ai_avatar.FUNCTION get_memberships(p_user_ids uuid[])
 COMMENT ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) IS 'The businesses of these users; users without one are left out';
 
+-- FUNCTION ai_avatar.get_readiness(integer)
+CREATE FUNCTION ai_avatar.get_readiness(p_samples integer) RETURNS TABLE(revision text, samples jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_samples jsonb := '[]';
+    v_key_id text;
+begin
+    if p_samples > 0 then
+        -- One step through the index for each id, of which there are few.
+        select min(d.sealing_key_id) into v_key_id from ai_avatar.integration_details as d;
+        while v_key_id is not null loop
+            v_samples := v_samples || ai_avatar.sample_sealed_keys(v_key_id, p_samples);
+            select min(d.sealing_key_id) into v_key_id from ai_avatar.integration_details as d
+            where d.sealing_key_id > v_key_id;
+        end loop;
+    end if;
+    return query select ai_avatar.schema_revision(), v_samples;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION get_readiness(p_samples integer)
+COMMENT ON FUNCTION ai_avatar.get_readiness(p_samples integer) IS 'The revision, and the latest p_samples stored keys of each sealing key: [] for 0';
+
+-- FUNCTION ai_avatar.is_back_end()
+CREATE FUNCTION ai_avatar.is_back_end() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims do
+    -- not count: anyone who can run SQL can set them.
+    return has_schema_privilege(
+        case current_setting('role') when 'none' then session_user else current_setting('role')::name end,
+        'ai_avatar', 'usage'
+    );
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION is_back_end()
+COMMENT ON FUNCTION ai_avatar.is_back_end() IS 'Whether the caller is a back end: it may use the schema ai_avatar';
+
 -- FUNCTION ai_avatar.keep_integration_details()
 CREATE FUNCTION ai_avatar.keep_integration_details() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -509,6 +547,7 @@ CREATE TABLE ai_avatar.integration_details (
     integration_id uuid NOT NULL,
     api_key_last4 text,
     secret_updated_at timestamp with time zone,
+    sealing_key_id text,
     avatar jsonb,
     voice jsonb,
     next_key_check_at timestamp with time zone,
@@ -520,6 +559,9 @@ COMMENT ON TABLE ai_avatar.integration_details IS 'What is shown with an integra
 
 -- COMMENT ai_avatar.COLUMN integration_details.secret_updated_at
 COMMENT ON COLUMN ai_avatar.integration_details.secret_updated_at IS 'updated_at of the secret that api_key_last4 belongs to: another application may replace it in the vault';
+
+-- COMMENT ai_avatar.COLUMN integration_details.sealing_key_id
+COMMENT ON COLUMN ai_avatar.integration_details.sealing_key_id IS 'The entry of SECRETS_KEYS that sealed the stored key; NULL unless a back end stored it';
 
 -- COMMENT ai_avatar.COLUMN integration_details.avatar
 COMMENT ON COLUMN ai_avatar.integration_details.avatar IS 'Id, name and preview of an avatar that was chosen; outdated when its id is no longer avatar_id';
@@ -1163,8 +1205,13 @@ begin
     perform vault.update_secret(p_secret_id, p_new_sealed_key);
     -- It is still the same API key, whose last characters are known.
     update ai_avatar.integration_details as d
-    set secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = p_secret_id)
-    where d.integration_id = v_integration_id and d.secret_updated_at = v_updated_at;
+    set sealing_key_id = ai_avatar.sealing_key_id(p_new_sealed_key),
+        secret_updated_at = case
+            when d.secret_updated_at = v_updated_at
+                then (select s.updated_at from vault.secrets as s where s.id = p_secret_id)
+            else d.secret_updated_at
+        end
+    where d.integration_id = v_integration_id;
     return true;
 end;
 $$;
@@ -1392,6 +1439,31 @@ $$;
 -- COMMENT ai_avatar.FUNCTION roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean)
 COMMENT ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) IS 'n8n did not accept the job: an unclaimed dispatching generation fails and its content item is restored';
 
+-- FUNCTION ai_avatar.sample_sealed_keys(text, integer)
+CREATE FUNCTION ai_avatar.sample_sealed_keys(p_sealing_key_id text, p_samples integer) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'sealing_key_id', p_sealing_key_id, 'business_id', ai.business_id, 'provider', ai.provider,
+            'sealed_key', s.decrypted_secret
+        )), '[]')
+        from (
+            select d.integration_id from ai_avatar.integration_details as d
+            where d.sealing_key_id = p_sealing_key_id
+            order by d.secret_updated_at desc
+            limit p_samples
+        ) as latest
+        join public.ai_avatar_integrations as ai on ai.id = latest.integration_id
+        join vault.decrypted_secrets as s on s.id = ai.secret_id
+        -- The vault's own functions may have replaced it.
+        where starts_with(s.decrypted_secret, format('sealed:v1:%s:', p_sealing_key_id))
+    );
+end;
+$$;
+
 -- FUNCTION ai_avatar.schema_revision()
 CREATE FUNCTION ai_avatar.schema_revision() RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1399,6 +1471,19 @@ CREATE FUNCTION ai_avatar.schema_revision() RETURNS text
     AS $$
 begin
     return (select max(v.version_num) from ai_avatar.alembic_version as v);
+end;
+$$;
+
+-- FUNCTION ai_avatar.sealing_key_id(text)
+CREATE FUNCTION ai_avatar.sealing_key_id(p_sealed_key text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if ai_avatar.is_back_end() then
+        return substring(p_sealed_key from '^sealed:v1:([A-Za-z0-9_.-]{1,64}):');
+    end if;
+    return null;
 end;
 $$;
 
@@ -1520,6 +1605,7 @@ begin
     update ai_avatar.integration_details as d
     set api_key_last4 = p_api_key_last4,
         secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = v_secret_id),
+        sealing_key_id = ai_avatar.sealing_key_id(p_sealed_key),
         next_key_check_at = null,
         key_rejected_at = null
     where d.integration_id = p_integration_id;
@@ -2076,6 +2162,9 @@ CREATE UNIQUE INDEX generations_live ON ai_avatar.generations USING btree (conte
 -- INDEX ai_avatar.integration_details_next_key_check_at
 CREATE INDEX integration_details_next_key_check_at ON ai_avatar.integration_details USING btree (next_key_check_at);
 
+-- INDEX ai_avatar.integration_details_sealing_key_id
+CREATE INDEX integration_details_sealing_key_id ON ai_avatar.integration_details USING btree (sealing_key_id, secret_updated_at DESC) WHERE (sealing_key_id IS NOT NULL);
+
 -- INDEX ai_avatar.secret_reads_business_id
 CREATE INDEX secret_reads_business_id ON ai_avatar.secret_reads USING btree (business_id, read_at);
 
@@ -2263,6 +2352,14 @@ GRANT ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) TO ai_avatar_
 GRANT ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.get_memberships(p_user_ids uuid[]) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION get_readiness(p_samples integer)
+GRANT ALL ON FUNCTION ai_avatar.get_readiness(p_samples integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.get_readiness(p_samples integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.get_readiness(p_samples integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION is_back_end()
+REVOKE ALL ON FUNCTION ai_avatar.is_back_end() FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION keep_integration_details()
 REVOKE ALL ON FUNCTION ai_avatar.keep_integration_details() FROM PUBLIC;
 
@@ -2429,10 +2526,16 @@ GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error
 GRANT ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION sample_sealed_keys(p_sealing_key_id text, p_samples integer)
+REVOKE ALL ON FUNCTION ai_avatar.sample_sealed_keys(p_sealing_key_id text, p_samples integer) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION schema_revision()
 GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.schema_revision() TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.schema_revision() FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION sealing_key_id(p_sealed_key text)
+REVOKE ALL ON FUNCTION ai_avatar.sealing_key_id(p_sealed_key text) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO ai_avatar_service;

@@ -53,14 +53,14 @@ async def _rotate_one(
             result.plain += 1
             return
         api_key = stored.sealed_key
-    elif sealing_key_id(stored.sealed_key) == ring.newest:
-        result.current += 1
-        return
     else:
         try:
             api_key = ring.open(stored.sealed_key, stored.business_id, stored.provider)
         except SealError as error:
             result.left.append(f"business {stored.business_id}, {stored.provider}: {error}")
+            return
+        if sealing_key_id(stored.sealed_key) == ring.newest:
+            result.current += 1
             return
     sealed_key = ring.seal(api_key, stored.business_id, stored.provider)
     if await repository.replace_secret(row.secret_id, stored.sealed_key, sealed_key):

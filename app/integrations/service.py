@@ -14,8 +14,8 @@ from app.errors import (
     ApiKeyRejected,
     AppError,
     IntegrationNotActive,
-    InternalError,
     InvalidRequest,
+    KeyNotAvailable,
     RateLimited,
 )
 from app.integrations.names import Chosen, Details, Kind, SeenItems, look_up
@@ -58,7 +58,7 @@ class KeyCipher:
         return self._ring.seal(api_key, business_id, provider) if self._ring else api_key
 
     def open(self, stored: StoredKey) -> str:
-        """Return the plain key. Raises InternalError and logs the reason if it cannot be opened."""
+        """Return the plain key. Raises KeyNotAvailable and logs the reason if it cannot be opened."""
         if not is_sealed(stored.sealed_key):
             _plain_reads.inc()
             return stored.sealed_key
@@ -73,7 +73,7 @@ class KeyCipher:
                 provider=stored.provider,
                 reason=str(error),
             )
-            raise InternalError from None
+            raise KeyNotAvailable from None
 
 
 class KeyCheckLimit:
@@ -171,7 +171,7 @@ class IntegrationService:
         if len(found) == len(chosen):
             return Details.of(found)
         if api_key is None and caller is not None:
-            with suppress(InvalidRequest, InternalError):  # there is no key, or it cannot be opened
+            with suppress(InvalidRequest, KeyNotAvailable):  # there is no key, or it cannot be opened
                 api_key = self.keys.open(await self.read_key(caller, business_id, provider, "look_up_names"))
         if api_key is None:
             return Details.of(found)
@@ -224,7 +224,7 @@ class IntegrationService:
         return stored
 
     async def is_accepted(self, stored: StoredKey) -> bool:
-        """Ask the provider whether it accepts a stored key; record nothing. Raises InternalError or ProviderError."""
+        """Ask the provider whether it accepts a stored key; record nothing. Raises KeyNotAvailable or ProviderError."""
         try:
             await self._providers[stored.provider].verify_key(self.keys.open(stored))
         except ApiKeyRejected:
@@ -232,7 +232,7 @@ class IntegrationService:
         return True
 
     async def use_key(self, stored: StoredKey, call: Callable[[Provider, str], Awaitable[T]]) -> T:
-        """Open a stored key and call its provider with it. Raises InternalError or ProviderError.
+        """Open a stored key and call its provider with it. Raises KeyNotAvailable or ProviderError.
 
         If the provider rejects the key, the integration gets the status `error`.
         """

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -31,11 +32,14 @@ def heygen(controlled_server: ControlledHeyGen) -> ControlledHeyGen:
 @pytest.fixture(scope="module")
 async def controlled_service(
     database_url: str,
+    admin_connection: asyncpg.Connection,
     controlled_server: ControlledHeyGen,
     webhook_server: WebhookReceiver,
     anyio_backend: str,
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """The service on this module's database, with the HeyGen that the test controls."""
+    # Other tests have stored keys that no service can start with.
+    await admin_connection.execute("delete from public.ai_avatar_integrations")
     providers = {"heygen": {"api_url": controlled_server.url, "webhook_url": webhook_server.url}}
     async with running(settings(database_url, providers=providers)) as started:
         yield started

@@ -525,6 +525,8 @@ async def test_video_url_older_than_6_days_is_refreshed(
         fresh = {"id": "v1", "status": "completed", "video_url": "https://example.com/fresh.mp4"}
         return JSONResponse({"data": fresh})
 
+    # Other tests have stored keys that no service can start with.
+    await admin_connection.execute("delete from public.ai_avatar_integrations")
     tenant = await make_tenant(admin_connection)
     content_id = await make_content(admin_connection, tenant.business_id, uuid4())
     with serve_app(Starlette(routes=[Route("/v3/{rest:path}", answer)])) as url:

@@ -175,6 +175,29 @@ async def test_keys_that_do_not_open_are_listed_and_left(
     assert stored[str(second.tenant.business_id)].startswith("sealed:v1:newest:")
 
 
+async def test_damaged_key_is_listed_even_if_the_newest_key_sealed_it(
+    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
+) -> None:
+    first, _ = await connect_many(client, admin_connection, 2)
+    await admin_connection.execute(
+        "update vault.secrets set secret = 'sealed:v1:test:AAAA' where id = "
+        "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
+        first.tenant.business_id,
+    )
+    result = await rotate(repository, KeyRing.parse(SECRETS_KEYS), from_vault=False, progress=nothing)
+    assert (result.current, len(result.left)) == (1, 1)
+    assert str(first.tenant.business_id) in result.left[0]
+
+
+async def test_rotated_keys_count_for_the_newest_key(
+    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
+) -> None:
+    await connect_many(client, admin_connection, 2)
+    await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=nothing)
+    kept = await admin_connection.fetch("select sealing_key_id from ai_avatar.integration_details")
+    assert [row["sealing_key_id"] for row in kept] == ["newest", "newest"]
+
+
 async def test_plain_keys_of_a_real_vault_are_counted_and_sealed_when_asked(
     unconnected_api: Api,
     repository: IntegrationRepository,
@@ -232,6 +255,10 @@ async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
         "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
         first.tenant.business_id,
     )
+    wrong = await run(f"newest:{base64.b64encode(b'w' * 32).decode()},{SECRETS_KEYS}")
+    assert wrong.returncode == 1
+    assert "The key 'newest' in SECRETS_KEYS is not the one that sealed" in wrong.stderr
+    assert wrong.stdout == "", "nothing was rotated"
     left = await run(BOTH)
     assert left.returncode == 1
     assert (

@@ -24,6 +24,10 @@ from support.service import running, settings
 from support.tenants import make_tenant
 from support.webhook_receiver import WebhookReceiver
 
+from app.dependencies import services_of
+from app.integrations.service import KeyCipher
+from app.sealing import KeyRing
+
 pytestmark = pytest.mark.anyio
 
 
@@ -161,8 +165,9 @@ async def test_key_that_does_not_open_is_no_reason_not_to_ask_later(
     async with running(settings(database_url, providers=providers)) as (_, client):
         generation_id = await begin(api := Api(client, tenant))
     other_key = "other:" + "B" * 43 + "="
-    async with running(settings(database_url, providers=providers, secrets_keys=other_key)) as (_, client):
-        assert_problem(await api.through(client).create_video(generation_id), 500, "internal_error")
+    async with running(settings(database_url, providers=providers)) as (app, client):
+        services_of(app)[KeyCipher]._ring = KeyRing.parse(other_key)
+        assert_problem(await api.through(client).create_video(generation_id), 503, "key_not_available")
     assert heygen.creates == 0
     async with running(settings(database_url, providers=providers)) as (_, client):
         answer = await api.through(client).create_video(generation_id)

@@ -150,7 +150,7 @@ async def test_without_an_active_integration_404_and_nothing_is_claimed(
     assert await snapshot(admin_connection) == before
 
 
-async def test_key_that_does_not_open_is_500_and_says_nothing_of_it(
+async def test_key_that_does_not_open_is_503_and_says_nothing_of_it(
     api: Api, other_tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
     """The sealed key was copied from another business's row."""
@@ -163,6 +163,6 @@ async def test_key_that_does_not_open_is_500_and_says_nothing_of_it(
         other_tenant.business_id,
     )
     response = await api.issue_credentials()
-    assert_problem(response, 500, "internal_error")
+    assert_problem(response, 503, "key_not_available")
     assert "sealed" not in response.text
     assert "canary" not in response.text

@@ -66,6 +66,7 @@ backend service | execute | ai_avatar.replace_secret
 backend service | execute | ai_avatar.get_membership
 backend service | execute | ai_avatar.get_memberships
 backend service | execute | ai_avatar.schema_revision
+backend service | execute | ai_avatar.get_readiness
 backend service | execute | ai_avatar.migration_warnings
 backend service | execute | ai_avatar.get_generation
 backend service | execute | ai_avatar.start_generation
@@ -374,7 +375,7 @@ async def test_matrix_notices_what_is_granted_beside_the_table(
     await admin.execute(
         "grant select (secret_id) on public.ai_avatar_integrations to authenticated;"
         "grant truncate on ai_avatar.generations to ai_avatar_service;"
-        "grant execute on function ai_avatar.check_caller to ai_avatar_service"
+        "grant execute on function ai_avatar.is_back_end to ai_avatar_service"
     )
     try:
         for caller, word, extra in [
@@ -382,7 +383,7 @@ async def test_matrix_notices_what_is_granted_beside_the_table(
             (
                 SERVICE,
                 "service",
-                {("truncate", "ai_avatar.generations", ""), ("execute", "ai_avatar.check_caller", "")},
+                {("truncate", "ai_avatar.generations", ""), ("execute", "ai_avatar.is_back_end", "")},
             ),
         ]:
             async with acting_as(project.superuser_url, caller) as connection:

@@ -12,15 +12,22 @@ exception when invalid_text_representation then
 end;
 $$;
 
-create or replace function ai_avatar.check_caller(p_business_id uuid, p_back_end_only boolean default false)
-returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function ai_avatar.is_back_end()
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     -- `role` is what PostgREST switched to, also inside a definer function; on a direct login it is 'none'. Claims do
     -- not count: anyone who can run SQL can set them.
-    if has_schema_privilege(
+    return has_schema_privilege(
         case current_setting('role') when 'none' then session_user else current_setting('role')::name end,
         'ai_avatar', 'usage'
-    ) then
+    );
+end;
+$$;
+
+create or replace function ai_avatar.check_caller(p_business_id uuid, p_back_end_only boolean default false)
+returns void language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if ai_avatar.is_back_end() then
         return;
     end if;
     if p_back_end_only or (p_business_id = ai_avatar.own_business_id()) is not true then
@@ -49,6 +56,7 @@ $$;
 
 revoke all on function
 ai_avatar.own_business_id,
+ai_avatar.is_back_end,
 ai_avatar.check_caller,
 ai_avatar.get_membership,
 ai_avatar.get_memberships
@@ -63,6 +71,7 @@ to service_role, ai_avatar_service;
 
 comment on function ai_avatar.own_business_id is
 'The business of the signed-in caller (profiles.business_id of auth.uid()), or NULL';
+comment on function ai_avatar.is_back_end is 'Whether the caller is a back end: it may use the schema ai_avatar';
 comment on function ai_avatar.check_caller is
 'Raises 42501 unless the caller is a back end (it may use the schema ai_avatar) or, where users are allowed, a
 signed-in user of that business';

@@ -7,6 +7,49 @@ begin
 end;
 $$;
 
+-- The revision and, of each sealing key, the latest p_samples keys that a back end stored with it: in one call.
+create or replace function ai_avatar.get_readiness(p_samples integer)
+returns table (revision text, samples jsonb)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    v_samples jsonb := '[]';
+    v_key_id text;
+begin
+    if p_samples > 0 then
+        -- One step through the index for each id, of which there are few.
+        select min(d.sealing_key_id) into v_key_id from ai_avatar.integration_details as d;
+        while v_key_id is not null loop
+            v_samples := v_samples || ai_avatar.sample_sealed_keys(v_key_id, p_samples);
+            select min(d.sealing_key_id) into v_key_id from ai_avatar.integration_details as d
+            where d.sealing_key_id > v_key_id;
+        end loop;
+    end if;
+    return query select ai_avatar.schema_revision(), v_samples;
+end;
+$$;
+
+create or replace function ai_avatar.sample_sealed_keys(p_sealing_key_id text, p_samples integer)
+returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'sealing_key_id', p_sealing_key_id, 'business_id', ai.business_id, 'provider', ai.provider,
+            'sealed_key', s.decrypted_secret
+        )), '[]')
+        from (
+            select d.integration_id from ai_avatar.integration_details as d
+            where d.sealing_key_id = p_sealing_key_id
+            order by d.secret_updated_at desc
+            limit p_samples
+        ) as latest
+        join public.ai_avatar_integrations as ai on ai.id = latest.integration_id
+        join vault.decrypted_secrets as s on s.id = ai.secret_id
+        -- The vault's own functions may have replaced it.
+        where starts_with(s.decrypted_secret, format('sealed:v1:%s:', p_sealing_key_id))
+    );
+end;
+$$;
+
 create or replace function ai_avatar.migration_warnings()
 returns setof text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -85,13 +128,18 @@ $$;
 
 revoke all on function
 ai_avatar.schema_revision,
+ai_avatar.get_readiness,
+ai_avatar.sample_sealed_keys,
 ai_avatar.migration_warnings,
 ai_avatar.list_grantees
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.schema_revision,
+ai_avatar.get_readiness,
 ai_avatar.migration_warnings
 to service_role, ai_avatar_service;
 
+comment on function ai_avatar.get_readiness is
+'The revision, and the latest p_samples stored keys of each sealing key: [] for 0';
 comment on function ai_avatar.migration_warnings is
 'Settings of this database that let a user reach another business, one sentence each';

@@ -5,6 +5,17 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
     select exists (select from pg_catalog.pg_extension as e where e.extname = 'supabase_vault')
 $$;
 
+-- A user's text may only look sealed, so its key id is not kept: nothing may depend on whether it opens.
+create or replace function ai_avatar.sealing_key_id(p_sealed_key text)
+returns text language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if ai_avatar.is_back_end() then
+        return substring(p_sealed_key from '^sealed:v1:([A-Za-z0-9_.-]{1,64}):');
+    end if;
+    return null;
+end;
+$$;
+
 create or replace function ai_avatar.store_secret(p_integration_id uuid, p_sealed_key text, p_api_key_last4 text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -29,6 +40,7 @@ begin
     update ai_avatar.integration_details as d
     set api_key_last4 = p_api_key_last4,
         secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = v_secret_id),
+        sealing_key_id = ai_avatar.sealing_key_id(p_sealed_key),
         next_key_check_at = null,
         key_rejected_at = null
     where d.integration_id = p_integration_id;
@@ -94,8 +106,13 @@ begin
     perform vault.update_secret(p_secret_id, p_new_sealed_key);
     -- It is still the same API key, whose last characters are known.
     update ai_avatar.integration_details as d
-    set secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = p_secret_id)
-    where d.integration_id = v_integration_id and d.secret_updated_at = v_updated_at;
+    set sealing_key_id = ai_avatar.sealing_key_id(p_new_sealed_key),
+        secret_updated_at = case
+            when d.secret_updated_at = v_updated_at
+                then (select s.updated_at from vault.secrets as s where s.id = p_secret_id)
+            else d.secret_updated_at
+        end
+    where d.integration_id = v_integration_id;
     return true;
 end;
 $$;
@@ -111,6 +128,7 @@ $$;
 
 revoke all on function
 ai_avatar.vault_encrypts,
+ai_avatar.sealing_key_id,
 ai_avatar.store_secret,
 ai_avatar.purge_secret_reads,
 ai_avatar.list_secrets,

@@ -208,6 +208,10 @@ export const strings = {
 			what: "There is no such integration",
 			todo: "It was removed, or belongs to another business. Reload the page.",
 		},
+		key_not_available: (p) => ({
+			what: `Your ${p} API key cannot be used at the moment`,
+			todo: "Nothing was changed. Save the API key again, or contact your administrator.",
+		}),
 		provider_rate_limited: (p) => ({ what: `${p} is receiving too many requests`, todo: soon }),
 		provider_rejected: (p, detail) => ({ what: `${p} refused this`, todo: `${detail} Check your ${p} account.`.trim() }),
 		script_missing: { what: "There is no script", todo: scriptFirst },
