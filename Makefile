@@ -9,7 +9,7 @@ WORKERS ?= auto
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check check-js format test-pg15 test-n8n bench lock schema revision freeze clean
+.PHONY: help run test test-fast check check-js format test-pg15 test-n8n bench bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -61,6 +61,9 @@ test-n8n: .venv/ready ## Test the workflows with n8n 1 and 2, or N8N_VERSION=2 o
 
 bench: .venv/ready ## Measure CPU time per request, as ratios within one run
 	PYTHONPATH=tests $(BIN)/python bench/run.py
+
+bench-sql: .venv/ready ## Measure every SQL function (BENCH_ROWS=1000,100000,1000000: the tables' sizes)
+	PYTHONPATH=tests $(BIN)/python bench/sql.py
 
 schema: .venv/ready ## Write alembic/sql/schema.sql, the result of all migrations
 	PYTHONPATH=tests $(BIN)/python -m support.schema

@@ -5,13 +5,13 @@ SECURITY DEFINER function, it would run with the rights of the owner, who reads 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from support.functions import Function, list_functions
 from support.roles import SERVICE, SERVICE_ROLE, Caller, acting_as, signed_in
 from support.supabase import Project
 from support.tenants import Tenant, make_tenant
@@ -110,17 +110,6 @@ end;
 $plant$;
 """
 
-MAY_EXECUTE = """
-select p.oid::regprocedure::text as signature, p.pronamespace::regnamespace || '.' || p.proname as name,
-    coalesce((p.proargnames)[1:p.pronargs - p.pronargdefaults], '{}') as names,
-    (p.proargtypes::oid[]::regtype[]::text[])[0:p.pronargs - p.pronargdefaults - 1] as types
-from pg_catalog.pg_proc as p
-where p.pronamespace::regnamespace::text in ('ai_avatar', 'public') and p.prorettype <> 'trigger'::regtype
-    and has_function_privilege(p.oid, 'execute')
-    and has_schema_privilege(p.pronamespace, 'usage')
-order by 1
-"""
-
 # What the others need comes first, and what takes it away last.
 FIRST = ["set_ai_avatar_integration", "start_generation", "claim_credentials"]
 LAST = ["report_generation", "cancel_generation", "delete_ai_avatar_integration"]
@@ -131,49 +120,17 @@ TRIGGERS = [
     "delete from public.ai_avatar_integrations where business_id = $1",
 ]
 
-GENERATION_ID = uuid4()
-BY_TYPE: dict[str, Any] = {
-    "uuid": uuid4(),
-    "uuid[]": [uuid4()],
-    "text": "a text",
-    "integer": 10,
-    "boolean": True,
-    "interval": timedelta(minutes=1),
-    "jsonb": "{}",
-    "bytea": b"hash",
-    "timestamp with time zone": datetime(2026, 1, 1, tzinfo=UTC),
-}
 
-
-def _argument(name: str, type_: str, tenant: Tenant) -> Any:
-    by_name: dict[str, Any] = {
-        "p_business_id": tenant.business_id,
-        "p_user_id": tenant.user_id,
-        "p_content_id": tenant.content_id,
-        "p_content_ids": [tenant.content_id],
-        "p_generation_id": GENERATION_ID,
-        "p_id": GENERATION_ID,
-        "p_provider": "heygen",
-        "p_api_key": "sealed:v1:test:key",
-        "p_sealed_key": "sealed:v1:test:key",
-        "p_avatar_id": "an-avatar",
-        "p_status": "processing",
-        "p_script": None,
-        "p_after": None,
-    }
-    return by_name[name] if name in by_name else BY_TYPE[type_]
-
-
-def _in_order(functions: Sequence[asyncpg.Record]) -> list[asyncpg.Record]:
-    def place(function: asyncpg.Record) -> int:
-        short = function["name"].partition(".")[2]
+def _in_order(functions: Sequence[Function]) -> list[Function]:
+    def place(function: Function) -> int:
+        short = function.name.partition(".")[2]
         return FIRST.index(short) - 100 if short in FIRST else LAST.index(short) + 1 if short in LAST else 0
 
     return sorted(functions, key=place)
 
 
 async def _call_everything(
-    connection: asyncpg.Connection, functions: Sequence[asyncpg.Record], tenant: Tenant
+    connection: asyncpg.Connection, functions: Sequence[Function], tenant: Tenant
 ) -> dict[str, str]:
     """Call each function, then write to the table with triggers; return what came of it."""
     outcomes: dict[str, str] = {}
@@ -186,15 +143,9 @@ async def _call_everything(
             outcomes[name] = str(error.sqlstate)
 
     for function in _in_order(functions):
-        call = ", ".join(f"{name} => ${n}" for n, name in enumerate(function["names"], start=1))
-        values = [_argument(*pair, tenant) for pair in zip(function["names"], function["types"], strict=True)]
-        if function["name"] == "public.set_ai_avatar_integration":
-            call, values = f"{call}, p_avatar_id => ${len(values) + 1}", [*values, "an-avatar"]
-        await run(function["signature"], f"select from {function['name']}({call})", *values)
-    for function in functions:
-        if function["name"] == "public.set_ai_avatar_integration":
-            sql = f"select from {function['name']}($1, 'heygen', 'sealed:v1:test:key')"
-            await run("set again", sql, tenant.business_id)
+        await run(function.signature, f"select from {function.call}", *function.arguments(tenant))
+    save = "select from public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:test:key', 'an-avatar')"
+    await run("save once more", save, tenant.business_id)
     for statement in TRIGGERS:
         await run(statement, statement, tenant.business_id)
     return outcomes
@@ -210,7 +161,7 @@ async def test_planted_code_runs_in_none_of_our_functions(project: Project, name
     tenant = await make_tenant(admin)
     await admin.close()
     async with acting_as(project.superuser_url, _caller(name, tenant)) as connection:
-        functions = await connection.fetch(MAY_EXECUTE)
+        functions = await list_functions(connection)
         expected = await _call_everything(connection, functions, tenant)
 
     async with acting_as(project.superuser_url, _caller(name, tenant)) as connection:
