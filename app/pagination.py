@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Protocol, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 from uuid import UUID
 
 from fastapi import Query
@@ -59,17 +59,15 @@ class Cursor(OpaqueCursor):
         return value
 
 
-class _Row(Protocol):
-    @property
-    def created_at(self) -> datetime: ...
+R = TypeVar("R")
 
 
-R = TypeVar("R", bound=_Row)
-
-
-def cut_page(rows: Sequence[R], limit: int, row_id: Callable[[R], UUID]) -> tuple[list[R], str | None]:
-    """Return the first `limit` rows, and the next page's cursor if there are more rows."""
+def cut_page(
+    rows: Sequence[R], limit: int, position: Callable[[R], tuple[datetime, UUID]]
+) -> tuple[list[R], str | None]:
+    """Return the first `limit` rows, and the next page's cursor if there are more; `position`: what sorts a row."""
     page = list(rows[:limit])
     if len(rows) <= limit:
         return page, None
-    return page, Cursor(created_at=page[-1].created_at, id=row_id(page[-1])).encode()
+    created_at, id_ = position(page[-1])
+    return page, Cursor(created_at=created_at, id=id_).encode()

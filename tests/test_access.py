@@ -92,6 +92,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("get", f"{ROOT}/videos/{{content_id}}"): Operation(
         "business", of_content(), not_found="generation_not_found"
     ),
+    ("get", f"{ROOT}/videos/{{content_id}}/generations"): Operation(
+        "business", of_content("/generations"), not_found="content_not_found"
+    ),
     ("post", f"{ROOT}/videos/{{content_id}}/cancel"): Operation(
         "business", of_content("/cancel"), not_found="generation_not_found"
     ),

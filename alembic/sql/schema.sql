@@ -524,6 +524,30 @@ begin
 end;
 $$;
 
+-- FUNCTION ai_avatar.list_generations(uuid, uuid, timestamp with time zone, uuid, integer)
+CREATE FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (
+        select from public.content as c
+        where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
+    ) then
+        raise exception 'No such content' using errcode = 'AV002';
+    end if;
+    return query
+    select s.* from ai_avatar.generation_states as s
+    where s.content_id = p_content_id and s.business_id = s.content_business_id
+        and (p_before_id is null or (s.requested_at, s.id) < (p_before_requested_at, p_before_id))
+    order by s.requested_at desc, s.id desc
+    limit p_limit;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
+COMMENT ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the generations of a content item, newest first; AV002 when the business has no such item';
+
 -- FUNCTION ai_avatar.list_grantees(text, text)
 CREATE FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) RETURNS SETOF text
     LANGUAGE plpgsql STABLE
@@ -736,8 +760,8 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.list_videos(uuid, text, timestamp with time zone, uuid, integer)
-CREATE FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
+-- FUNCTION ai_avatar.list_videos(uuid, text, text, uuid[], timestamp with time zone, uuid, integer)
+CREATE FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -763,6 +787,8 @@ begin
         from public.content as c
         where c.business_id = p_business_id
             and (p_heygen_status is null or c.heygen_status = p_heygen_status)
+            and (p_title_part is null or strpos(lower(c.content_title::text), lower(p_title_part)) > 0)
+            and (p_content_ids is null or c.id = any(p_content_ids))
             and (
                 p_before_id is null
                 or (coalesce(c.created_at, to_timestamp(0)), c.id)
@@ -781,8 +807,8 @@ begin
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
-COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the content items of a business, newest first, each with its latest generation or NULL';
+-- COMMENT ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
+COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the content items of a business, newest first, each with its latest generation or NULL';
 
 -- FUNCTION ai_avatar.migration_warnings()
 CREATE FUNCTION ai_avatar.migration_warnings() RETURNS SETOF text
@@ -2371,6 +2397,11 @@ REVOKE ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease int
 -- ACL ai_avatar.FUNCTION limit_lock_wait()
 REVOKE ALL ON FUNCTION ai_avatar.limit_lock_wait() FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION list_grantees(p_schema text, p_privilege text)
 REVOKE ALL ON FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) FROM PUBLIC;
 
@@ -2428,10 +2459,10 @@ GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO a
 GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
-GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION migration_warnings()
 GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO ai_avatar_service;

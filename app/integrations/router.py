@@ -104,7 +104,7 @@ async def list_integrations(
         Cursor.decode(cursor),
         limit + 1,
     )
-    items, next_cursor = cut_page(rows, limit, lambda row: row.id)
+    items, next_cursor = cut_page(rows, limit, lambda row: (row.created_at, row.id))
     return IntegrationPage(items=items, next_cursor=next_cursor)
 
 

@@ -113,11 +113,24 @@ GET_LATEST_GENERATION: Final = SqlFunction(
 GET_LATEST_GENERATIONS: Final = SqlFunction(
     "ai_avatar.get_latest_generations", {"p_content_ids": UUIDS}, tuple(Generation.model_fields)
 )
+LIST_GENERATIONS: Final = SqlFunction(
+    "ai_avatar.list_generations",
+    {
+        "p_business_id": UUID_,
+        "p_content_id": UUID_,
+        "p_before_requested_at": TIMESTAMPTZ,
+        "p_before_id": UUID_,
+        "p_limit": INTEGER,
+    },
+    tuple(Generation.model_fields),
+)
 LIST_VIDEOS: Final = SqlFunction(
     "ai_avatar.list_videos",
     {
         "p_business_id": UUID_,
         "p_heygen_status": TEXT,
+        "p_title_part": TEXT,
+        "p_content_ids": UUIDS,
         "p_before_created_at": TIMESTAMPTZ,
         "p_before_id": UUID_,
         "p_limit": INTEGER,
@@ -303,14 +316,39 @@ class GenerationRepository:
         rows = await self._db.call(GET_LATEST_GENERATIONS, p_content_ids=content_ids)
         return [Generation.model_validate(dict(row)) for row in rows]
 
+    async def list_generations(
+        self, business_id: UUID | None, content_id: UUID, before: Cursor | None, limit: int
+    ) -> list[Generation]:
+        """Return a page of the generations of a content item, newest first. Raises ContentNotFound."""
+        rows = await self._db.call(
+            LIST_GENERATIONS,
+            p_business_id=business_id,
+            p_content_id=content_id,
+            p_before_requested_at=before.created_at if before else None,
+            p_before_id=before.id if before else None,
+            p_limit=limit,
+        )
+        return [Generation.model_validate(dict(row)) for row in rows]
+
     async def list_videos(
-        self, business_id: UUID, heygen_status: str | None, before: Cursor | None, limit: int
+        self,
+        business_id: UUID,
+        heygen_status: str | None,
+        title_part: str | None,
+        content_ids: Sequence[UUID] | None,
+        before: Cursor | None,
+        limit: int,
     ) -> list[Video]:
-        """The contents of a business, newest first, each with its latest generation."""
+        """Return a page of a business's content items, newest first, each with its latest generation.
+
+        None selects all; `title_part` ignores case.
+        """
         rows = await self._db.call(
             LIST_VIDEOS,
             p_business_id=business_id,
             p_heygen_status=heygen_status,
+            p_title_part=title_part,
+            p_content_ids=content_ids,
             p_before_created_at=before.created_at if before else None,
             p_before_id=before.id if before else None,
             p_limit=limit,

@@ -13,7 +13,7 @@ from app.routing import JsonRoute
 from app.security import CurrentCaller, VisibleBusiness, business_in_body, business_in_query
 from app.videos.events import EventHub, EventStreamResponse
 from app.videos.repository import GenerationRepository
-from app.videos.schemas import GenerateVideo, Generation, Video, VideoPage
+from app.videos.schemas import GenerateVideo, Generation, GenerationPage, Video, VideoPage
 from app.videos.service import VideoService
 
 router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=JsonRoute)
@@ -65,17 +65,26 @@ async def list_videos(
     business_id: OwnBusinessInQuery,
     generations: GenerationRepositoryDep,
     heygen_status: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$")] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=200, pattern=r"^[^\x00]*$", description="A part of the title; case is ignored"),
+    ] = None,
+    content_id: Annotated[
+        list[UUID] | None, Query(max_length=100, description="Only these items; may be repeated")
+    ] = None,
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> VideoPage:
-    """The business's contents, newest first, each with its latest generation or null."""
+    """Return the business's content items, newest first, each with its latest generation or null."""
     rows = await generations.list_videos(
         business_id,
         heygen_status,
+        q or None,
+        content_id,
         Cursor.decode(cursor),
         limit + 1,
     )
-    items, next_cursor = cut_page(rows, limit, lambda row: row.content_id)
+    items, next_cursor = cut_page(rows, limit, lambda row: (row.created_at, row.content_id))
     return VideoPage(items=items, next_cursor=next_cursor)
 
 
@@ -85,6 +94,20 @@ async def get_video(
 ) -> Generation:
     """The latest generation of a content, with a link to the video that still works."""
     return await videos.get_latest(caller, business_id, content_id)
+
+
+@router.get("/videos/{content_id}/generations", responses=responses(404))
+async def list_generations(
+    content_id: UUID,
+    business_id: VisibleBusiness,
+    generations: GenerationRepositoryDep,
+    limit: Limit = 20,
+    cursor: CursorText = None,
+) -> GenerationPage:
+    """Return all generations of a content item, newest first. Their links may have expired."""
+    rows = await generations.list_generations(business_id, content_id, Cursor.decode(cursor), limit + 1)
+    items, next_cursor = cut_page(rows, limit, lambda row: (row.requested_at, row.id))
+    return GenerationPage(items=items, next_cursor=next_cursor)
 
 
 @router.post("/videos/{content_id}/cancel", response_model=Generation, responses=responses(404, 409))

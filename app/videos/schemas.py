@@ -95,6 +95,17 @@ class Generation(BaseModel):
         return self.status in ("dispatching", "processing")
 
 
+class GenerationPage(BaseModel):
+    """A page of the generations of a content item, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_GENERATION_EXAMPLE], "next_cursor": None}]}
+    )
+
+    items: list[Generation]
+    next_cursor: str | None
+
+
 class Video(BaseModel):
     """A content item with its latest generation."""
 

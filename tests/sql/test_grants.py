@@ -83,6 +83,7 @@ backend service | execute | ai_avatar.list_overdue_generations
 backend service | execute | ai_avatar.refresh_video_url
 backend service | execute | ai_avatar.get_latest_generation
 backend service | execute | ai_avatar.get_latest_generations
+backend service | execute | ai_avatar.list_generations
 backend service | execute | ai_avatar.list_videos
 """
 

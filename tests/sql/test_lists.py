@@ -16,7 +16,7 @@ ITEMS = 20_000
 # A page of 20 with its generations takes about 150 buffers; one lookup per item would take 60,000.
 CHEAP = 600
 
-LIST_VIDEOS = "ai_avatar.list_videos('{business}', {status}, {before}, {before_id}, 20)"
+LIST_VIDEOS = "ai_avatar.list_videos('{business}', {status}, null, null, {before}, {before_id}, 20)"
 LIST_INTEGRATIONS = "ai_avatar.list_integrations({business}, null, {status}, null, null, 20)"
 
 

@@ -112,6 +112,9 @@ class Api:
     async def reset(self, content_id: UUID | None = None, **options: Any) -> httpx.Response:
         return await self.request("POST", f"{self._video(content_id)}/reset", **options)
 
+    async def list_generations(self, content_id: UUID | None = None, **params: Any) -> httpx.Response:
+        return await self._get(f"{self._video(content_id)}/generations", params)
+
     async def list_videos(self, **params: Any) -> httpx.Response:
         return await self._get(f"{ROOT}/videos", {**self._business, **params})
 

@@ -29,8 +29,30 @@ begin
 end;
 $$;
 
+create or replace function ai_avatar.list_generations(
+    p_business_id uuid, p_content_id uuid, p_before_requested_at timestamptz, p_before_id uuid, p_limit integer
+)
+returns setof ai_avatar.generation_states
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if not exists (
+        select from public.content as c
+        where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
+    ) then
+        raise exception 'No such content' using errcode = 'AV002';
+    end if;
+    return query
+    select s.* from ai_avatar.generation_states as s
+    where s.content_id = p_content_id and s.business_id = s.content_business_id
+        and (p_before_id is null or (s.requested_at, s.id) < (p_before_requested_at, p_before_id))
+    order by s.requested_at desc, s.id desc
+    limit p_limit;
+end;
+$$;
+
 create or replace function ai_avatar.list_videos(
-    p_business_id uuid, p_heygen_status text, p_before_created_at timestamptz, p_before_id uuid, p_limit integer
+    p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[],
+    p_before_created_at timestamptz, p_before_id uuid, p_limit integer
 )
 returns table (
     content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text,
@@ -60,6 +82,8 @@ begin
         from public.content as c
         where c.business_id = p_business_id
             and (p_heygen_status is null or c.heygen_status = p_heygen_status)
+            and (p_title_part is null or strpos(lower(c.content_title::text), lower(p_title_part)) > 0)
+            and (p_content_ids is null or c.id = any(p_content_ids))
             and (
                 p_before_id is null
                 or (coalesce(c.created_at, to_timestamp(0)), c.id)
@@ -147,6 +171,7 @@ $$;
 revoke all on function
 ai_avatar.get_latest_generation,
 ai_avatar.get_latest_generations,
+ai_avatar.list_generations,
 ai_avatar.list_videos,
 ai_avatar.reset_content,
 ai_avatar.refresh_video_url
@@ -154,6 +179,7 @@ from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.get_latest_generation,
 ai_avatar.get_latest_generations,
+ai_avatar.list_generations,
 ai_avatar.list_videos,
 ai_avatar.reset_content,
 ai_avatar.refresh_video_url
@@ -161,6 +187,8 @@ to service_role, ai_avatar_service;
 
 comment on function ai_avatar.get_latest_generations is
 'The latest generation of each content item: one call serves all event streams of a process';
+comment on function ai_avatar.list_generations is
+'A page of the generations of a content item, newest first; AV002 when the business has no such item';
 comment on function ai_avatar.list_videos is
 'A page of the content items of a business, newest first, each with its latest generation or NULL';
 comment on function ai_avatar.reset_content is
