@@ -189,9 +189,8 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
     try:
         ring = settings.key_ring
         wrong = await Readiness(db, ring).find_wrong_keys()
-        if (
-            ring.newest in wrong
-        ):  # keys sealed with it would be lost; other ids are left to `rotate`, key by key
+        # Keys that are sealed with a wrong newest key would be lost. `rotate` lists those that other ids do not open.
+        if ring.newest in wrong:
             raise NotReady(f"{wrong[ring.newest]} Nothing was changed.")
         repository = IntegrationRepository(db)
         total = await repository.count_secrets()
