@@ -7,8 +7,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -17,6 +18,7 @@ import asyncpg
 import typer
 import uvicorn
 from alembic.util import CommandError
+from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
@@ -31,11 +33,13 @@ from app.config import (
     load,
     load_settings,
 )
-from app.db import Database
-from app.errors import AppError, NotReady
+from app.config_warnings import log_warnings
+from app.db import Database, SqlFunction, connect
+from app.errors import AppError, DatabaseUnavailable, NotReady
 from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import RotationResult, rotate
 from app.lifespan import check_vault
+from app.logs import configure_logging
 from app.main import create_app
 from app.readiness import Readiness
 from app.sealing import generate_key
@@ -47,15 +51,35 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they print the values of variables, which may be keys
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ai-avatar {version('ai-avatar')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """The AI-avatar integration service."""
+
+
 secrets_cli = typer.Typer(help="Manage the keys that seal provider keys.", no_args_is_help=True)
 cli.add_typer(secrets_cli, name="secrets")
+
+SCHEMA_REVISION = SqlFunction("ai_avatar.schema_revision", {})
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @cli.command()
 def dev(
-    port: Annotated[int, typer.Option(help="Port of the service on 127.0.0.1")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the service on 127.0.0.1")] = 8000,
     data_dir: Annotated[
         Path, typer.Option(help="Folder for the database, development keys and dev.json")
     ] = Path(".data"),
@@ -70,11 +94,13 @@ def dev(
 @cli.command()
 def serve(
     host: str = "127.0.0.1",
-    port: int = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Number of processes")] = 1,
 ) -> None:
     """Run the service in production. Run `ai-avatar migrate` first, as the owner: `serve` never migrates."""
     settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    log_warnings(settings)
     asyncio.run(check_vault(settings))
     with _metrics_folder(workers):
         uvicorn.run(
@@ -110,8 +136,14 @@ def migrate(
     out: Annotated[
         Path | None, typer.Option(help="With --sql: write one file per revision into this folder")
     ] = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show the database's revision and change nothing")
+    ] = False,
 ) -> None:
     """Upgrade or downgrade the database of MIGRATE_DATABASE_URL (the owner's) or else DATABASE_URL."""
+    if status:
+        _print_status(load(MigrationSettings).owner_url)
+        return
     if out is not None:
         if not sql:
             raise typer.BadParameter("Use --out with --sql.")
@@ -128,13 +160,36 @@ def migrate(
     typer.echo(f"The database is at revision {migrations.current_revision(url) or 'base'}.")
 
 
+def _print_status(url: SecretStr) -> None:
+    revision = asyncio.run(_read_revision(url))
+    pending = migrations.pending(revision)
+    typer.echo(f"The database is at revision {revision or 'base'}. This build has {migrations.head()}.")
+    for name, title in pending:
+        needed = "" if name <= migrations.REQUIRED_REVISION else " (may wait)"
+        typer.echo(f"  to run: {name} {title}{needed}")
+    if not pending:
+        typer.echo("There is nothing to run.")
+
+
+async def _read_revision(url: SecretStr) -> str | None:
+    """Return the revision as readiness reads it, which neither locks nor writes; None before the first."""
+    connection = await connect(url)
+    try:
+        with suppress(asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
+            revision: str | None = await connection.fetchval(SCHEMA_REVISION.sql)
+            return revision
+    finally:
+        await connection.close()
+    return None
+
+
 @cli.command()
 def token(
     user: Annotated[UUID | None, typer.Option(help="Token for this user (profiles.id)")] = None,
     service: Annotated[
         bool, typer.Option("--service", help="Token for a back end (role=service_role)")
     ] = False,
-    ttl: Annotated[int, typer.Option(min=1, help="Seconds until the token expires")] = 3600,
+    ttl: Annotated[int, typer.Option(min=1, max=315_360_000, help="Seconds until the token expires")] = 3600,
 ) -> None:
     """Print an access token signed with SUPABASE_JWT_SECRET, for development."""
     if (user is None) == (not service):
@@ -197,6 +252,8 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
         with Progress(console=_errors) as bar:
             task = bar.add_task("Sealing", total=total)
             return await rotate(repository, ring, from_vault=from_vault, progress=lambda: bar.advance(task))
+    except DatabaseUnavailable as error:
+        raise db.explain(error) from error
     finally:
         await db.close()
 
@@ -213,7 +270,8 @@ def main() -> None:
             _errors.print(f"  {line}", markup=False)
         sys.exit(2)
     except AppError as error:
-        _errors.print(f"[red]Failed:[/] {error.detail}")
+        _errors.print("[red]Failed:[/]", end=" ")
+        _errors.print(error.detail, markup=False)
         sys.exit(1)
     except CommandError as error:
         _errors.print("[red]Migration failed:[/]", end=" ")

@@ -42,6 +42,14 @@ def _check_http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def is_plain_http(url: str | None) -> bool:
+    """Return whether this address is reached over plain http, on another machine."""
+    parts = urlsplit(url or "")
+    host = parts.hostname or ""
+    is_loopback = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host)
+    return parts.scheme == "http" and not is_loopback
+
+
 _DATABASE_FORM = "postgresql://user:password@host:5432/database?sslmode=require"
 _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
@@ -53,6 +61,9 @@ def _check_database_url(value: SecretStr) -> SecretStr:
         port = parts.port  # raises ValueError, whose message quotes part of an unescaped password
     except ValueError:
         raise ValueError(form) from None
+    ports = parse_qs(parts.query).get("port", [])
+    if any(not given.isdecimal() or not 0 < int(given) < 65536 for given in ports):
+        raise ValueError(form)
     if parts.scheme not in ("postgres", "postgresql") or parts.fragment or port == 0:
         raise ValueError(form)
     if not set(parse_qs(parts.query).get("sslmode", [])) <= _SSL_MODES:
@@ -92,6 +103,17 @@ def _check_key_ring(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+_MIN_DIFFERENT_CHARACTERS = 5
+
+
+def _check_not_weak(secret: str | bytes) -> None:
+    """Reject `aaaa…` and the like. Lengths are checked where they are known."""
+    if len(set(secret)) < _MIN_DIFFERENT_CHARACTERS:
+        raise ValueError(
+            "is too weak: it repeats a few characters. Use a random one: `openssl rand -base64 32`"
+        )
+
+
 _MIN_KEY_CHARACTERS = 16
 _MIN_JWT_SECRET_BYTES = 32
 # HTTP headers cannot carry other characters.
@@ -114,11 +136,14 @@ def _check_api_key(key: str) -> None:
             f"should be {_LONG_TEXT}, of {_MIN_KEY_CHARACTERS} characters or more; "
             "during a rotation, several of them, comma-separated"
         )
+    _check_not_weak(key)
 
 
 def _check_jwt_secret(value: SecretStr | None) -> SecretStr | None:
     if value is not None and len(value.get_secret_value().encode()) < _MIN_JWT_SECRET_BYTES:
         raise ValueError(f"should have at least {_MIN_JWT_SECRET_BYTES} bytes, as Supabase's JWT secrets do")
+    if value is not None:
+        _check_not_weak(value.get_secret_value())
     return value
 
 
@@ -131,10 +156,16 @@ class ConfigError(Exception):
     """The settings are unusable. The message names each variable and contains no values."""
 
 
+def _check_api_url(value: str) -> str:
+    if is_plain_http(value):
+        raise ValueError("should be an https:// address: API keys would cross the network unencrypted")
+    return value
+
+
 class ProviderSettings(BaseModel):
     """`<PROVIDER>_API_URL` and `N8N_<PROVIDER>_WEBHOOK_URL` of a registered provider."""
 
-    api_url: Url
+    api_url: Annotated[Url, AfterValidator(_check_api_url)]
     webhook_url: Url | None = None
 
 
@@ -244,6 +275,7 @@ class Settings(BaseSettings):
                     "should be whsec_ and the base64 of 24 to 64 bytes; during a rotation, two secrets, "
                     "comma-separated"
                 )
+            _check_not_weak(base64.b64decode(secret[6:]))
         return value
 
     @field_validator("n8n_api_key", "service_api_key")
@@ -258,6 +290,8 @@ class Settings(BaseSettings):
     def _check_webhook_token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _HEADER_TEXT.fullmatch(value.get_secret_value()):
             raise ValueError(f"should be {_LONG_TEXT}")
+        if value is not None:
+            _check_not_weak(value.get_secret_value())
         return value
 
     _check_jwt_secret = field_validator("supabase_jwt_secret")(_check_jwt_secret)
@@ -311,6 +345,20 @@ class Settings(BaseSettings):
     def dispatch_timeout(self) -> timedelta:
         """How long a generation may be dispatching: the webhook's budget plus 30 seconds."""
         return timedelta(seconds=self.webhook_timeout_seconds + 30)
+
+
+def variable_names() -> set[str]:
+    """Return the names of this service's variables."""
+    names = {name.upper() for name in Settings.model_fields} - {"PROVIDERS"}
+    for name in PROVIDERS:
+        names |= {f"{name.upper()}_API_URL", f"N8N_{name.upper()}_WEBHOOK_URL"}
+    return names
+
+
+def given_names() -> set[str]:
+    """Return the names of all variables that are set, in the environment and in `.env`."""
+    sources = (EnvSettingsSource(Settings), DotEnvSettingsSource(Settings))
+    return {name.upper() for source in sources for name, value in source.env_vars.items() if value}
 
 
 def _is_webhook_secret(secret: str) -> bool:

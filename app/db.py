@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
-import structlog
 from pydantic import SecretStr
 from sqlalchemy import (
     ARRAY,
@@ -33,8 +32,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.types import TypeEngine
 
 from app import errors
-
-log = structlog.get_logger(__name__)
+from app.outages import Outages, address_of, describe_failure
 
 TEXT: Final = Text()
 UUID_: Final = Uuid()
@@ -98,6 +96,7 @@ class Database:
         dsn = driver_dsn(url)
         if pooler is None and urlsplit(dsn).port == 6543:
             pooler = "transaction"
+        self.outages = Outages(dsn)
         self._pool = asyncpg.create_pool(
             dsn,
             min_size=0,
@@ -130,9 +129,9 @@ class Database:
         """
         values = [arguments.pop(name) for name in function.arguments]
         assert not arguments, f"{function.name} has no {', '.join(arguments)}"
+        connection = await self._acquire()
         try:
-            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-                return await _fetch(connection, function.sql, values, seconds)
+            rows: list[asyncpg.Record] = await connection.fetch(function.sql, *values, timeout=seconds)
         except asyncpg.DataError as error:
             if error.severity is not None:
                 raise _translate(error) from None  # the server's
@@ -140,17 +139,46 @@ class Database:
             # key.
             raise TypeError(f"{function.name} was called with an argument of the wrong type") from None
         except asyncpg.PostgresError as error:
+            self._note_failure(error)
             translated = _translate(error)
             if translated is error:
                 raise
             raise translated from error
         except TimeoutError as error:
-            if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
-                raise errors.Overloaded from error
-            raise errors.DatabaseUnavailable from error
+            reason = f"{function.name} did not finish within {seconds or _COMMAND_SECONDS:g} s"
+            raise errors.DatabaseTimeout(reason=reason) from error
         # InternalClientError: the server has ended the connection, and the driver is just finding out.
         except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            self.outages.note_unreachable(error)
             raise errors.DatabaseUnavailable from error
+        finally:
+            await self._pool.release(connection)
+        if self.outages.cause:
+            self.outages.note_success()
+        return rows
+
+    async def _acquire(self) -> Any:
+        """Take a connection of the pool, or make one. Raises Overloaded or DatabaseUnavailable."""
+        try:
+            return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        except TimeoutError as error:
+            if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
+                raise errors.Overloaded from error
+            self.outages.note_unreachable(error)
+            raise errors.DatabaseUnavailable from error
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            self.outages.note_unreachable(error)
+            raise errors.DatabaseUnavailable from error
+
+    def explain(self, error: errors.DatabaseUnavailable) -> errors.DatabaseUnavailable:
+        """Return the error with its cause, for operators: `detail` of requests does not name the server."""
+        return errors.DatabaseUnavailable(self.outages.cause or error.reason)
+
+    def _note_failure(self, error: asyncpg.PostgresError) -> None:
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self.outages.note_read_only()
+        elif (error.sqlstate or "").startswith(_CONNECTION_LOST):
+            self.outages.note_unreachable(error)
 
     async def call_one(
         self, function: SqlFunction, seconds: float | None = None, /, **arguments: Argument
@@ -165,22 +193,13 @@ class Database:
         return rows[0][0] if rows else None
 
 
-async def _fetch(
-    connection: Any, sql: str, values: Sequence[Argument], seconds: float | None
-) -> list[asyncpg.Record]:
-    try:
-        rows: list[asyncpg.Record] = await connection.fetch(sql, *values, timeout=seconds)
-    except TimeoutError as error:
-        raise errors.DatabaseTimeout from error
-    return rows
-
-
 async def connect(url: SecretStr) -> asyncpg.Connection:
     """One connection outside the pool, for migrations and scripts. Raises DatabaseUnavailable, with the reason."""
+    dsn = driver_dsn(url)
     try:
-        return await asyncpg.connect(driver_dsn(url), timeout=_CONNECT_SECONDS)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise errors.DatabaseUnavailable(f"The database lets nobody in: {error or 'no answer'}") from error
+        return await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise errors.DatabaseUnavailable(describe_failure(error, address_of(dsn))) from error
 
 
 def driver_dsn(url: SecretStr) -> str:
@@ -214,8 +233,20 @@ _NAMED_ERRORS: Mapping[str, type[errors.AppError]] = {
 
 # Not migrated, or by somebody who did not grant this login what it needs (docs/deploy-supabase.md).
 _NOT_MIGRATED = ("42883", "42P01", "3F000", "42703", "42501")
-# The server is going, gone, full, a standby, or would not let us in; or two transactions were in each other's way.
+# The server ended the connection.
+_CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
+# Shutdown, lost connection, too many connections, read-only standby, failed authentication, deadlock.
 _UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55000", "55P03", "25006")
+
+# What happened to one call, for the log; Outages names what concerns them all.
+_REASONS: Mapping[str, str] = {
+    "40001": "serialization failure",
+    "40P01": "deadlock",
+    "53100": "the database's disk is full",
+    "53200": "the database is out of memory",
+    "55P03": "a lock was not free in time (lock_timeout)",
+    "57014": "the statement took too long (statement_timeout), or was cancelled",
+}
 
 
 def _translate(error: asyncpg.PostgresError) -> Exception:
@@ -238,13 +269,14 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
                 f"body.{error.column_name}", "should have 1 to 255 characters and no control characters"
             )
         case "57014":
-            return errors.DatabaseTimeout()
+            return errors.DatabaseTimeout(reason=_REASONS[state])
         case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved
             return errors.InvalidRequest.of("body.business_id", "there is no such business")
     if state.startswith(_NOT_MIGRATED):
         return errors.NotReady(
-            "The database lacks what this build needs: see /health/ready and `ai-avatar migrate`."
+            "The database lacks what this build needs: see /health/ready and `ai-avatar migrate`.",
+            reason=str(error.args[0]),
         )
     if state.startswith(_UNAVAILABLE):
-        return errors.DatabaseUnavailable()
+        return errors.DatabaseUnavailable(reason=_REASONS.get(state, ""))
     return error

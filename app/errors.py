@@ -58,11 +58,17 @@ class AppError(Exception):
     default_retry_after: ClassVar[float | None] = None
     """Seconds; what `Retry-After` says where `retry_after` is not known."""
 
-    def __init__(self, detail: str = "", *, retry_after: float | None = None, **extra: Any) -> None:
-        """`retry_after` is in seconds; `extra` are further members of the problem."""
+    def __init__(
+        self, detail: str = "", *, retry_after: float | None = None, reason: str = "", **extra: Any
+    ) -> None:
+        """`retry_after` is in seconds; `extra` are further members of the problem.
+
+        `reason` is for the log, where it may say more than `detail` tells the caller.
+        """
         super().__init__(detail or self.default_detail)
         self.detail = detail or self.default_detail
         self.retry_after = retry_after
+        self.reason = reason
         self.extra = extra
 
 
@@ -78,9 +84,8 @@ class Unauthenticated(AppError):
     )
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        """`reason` is for the log, where it may say more than `detail` tells the caller."""
-        super().__init__(detail)
-        self.reason = reason
+        """`reason` is a word for the log, by which refusals can be counted."""
+        super().__init__(detail, reason=reason)
 
 
 class Forbidden(AppError):

@@ -51,6 +51,16 @@ def request_was_not_sent(error: Exception) -> bool:
     return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
 
 
+def response_timed_out(error: Exception) -> bool:
+    """Return whether the response did not arrive in time, rather than that the connection broke.
+
+    The transport's `httpx.ConnectTimeout` says neither: see `request_was_not_sent`.
+    """
+    if isinstance(error.__cause__, aiohttp.ClientError):
+        return isinstance(error.__cause__, TimeoutError)
+    return isinstance(error, (httpx.TimeoutException, TimeoutError))
+
+
 def retry_after_seconds(value: str | None) -> float | None:
     """Return the seconds that a `Retry-After` header asks for (RFC 9110 10.2.3); None if absent or malformed."""
     if value is None:

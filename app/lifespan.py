@@ -17,7 +17,7 @@ from app.background import ShieldedTasks
 from app.config import ConfigError, Settings
 from app.db import Database
 from app.dependencies import Services, install_services
-from app.errors import AppError
+from app.errors import AppError, DatabaseUnavailable
 from app.http import create_client
 from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
@@ -154,12 +154,11 @@ async def check_vault(settings: Settings) -> None:
         wrong = await Readiness(db, settings.key_ring).find_wrong_keys()
         encrypts = has_keys or await IntegrationRepository(db).vault_encrypts()
     except AppError as error:
+        cause = db.explain(error) if isinstance(error, DatabaseUnavailable) else error
         if has_keys:
-            log.warning("sealing_keys_not_checked", code=error.code, detail=error.detail)
+            log.warning("sealing_keys_not_checked", code=error.code, detail=cause.detail)
             return
-        raise ConfigError(
-            f"{missing}; whether this database has it cannot be asked ({error.detail})"
-        ) from error
+        raise ConfigError(f"{missing}. Whether this database has it is not known: {cause.detail}") from error
     finally:
         await db.close()
     if wrong:

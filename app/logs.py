@@ -2,14 +2,52 @@
 
 import logging
 import sys
-from typing import Final
+import traceback
+from collections.abc import Iterator
+from typing import Final, TextIO
 
 import structlog
-from structlog.typing import Processor
+from fastapi.exceptions import ValidationException
+from pydantic import ValidationError
+from structlog.typing import ExcInfo, Processor
 
-# Plain tracebacks: structlog's default and rich print the values of variables, and a variable may be a key.
+
+def _format_exception(exc_info: ExcInfo) -> str:
+    """Return a traceback without the values of variables, which may be keys, and without invalid input.
+
+    pydantic's and FastAPI's validation errors quote the input; their lines name the fields only.
+    """
+    return "".join(_exception_lines(exc_info[1])).rstrip("\n")
+
+
+def _exception_lines(error: BaseException) -> Iterator[str]:
+    if error.__cause__ is not None:
+        yield from _exception_lines(error.__cause__)
+        yield "\nThe above exception was the direct cause of the following exception:\n\n"
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from _exception_lines(error.__context__)
+        yield "\nDuring handling of the above exception, another exception occurred:\n\n"
+    if isinstance(error, (ValidationError, ValidationException)):
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.format_tb(error.__traceback__)
+        fields = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['type']}" for problem in error.errors()
+        )
+        yield f"{type(error).__name__}: {fields}\n"
+    elif isinstance(error, BaseExceptionGroup):
+        yield f"{type(error).__name__}: {error.message}\n"
+        for member in error.exceptions:
+            yield from _exception_lines(member)
+    else:
+        yield from traceback.format_exception(error, chain=False)
+
+
+def _write_exception(stream: TextIO, exc_info: ExcInfo) -> None:
+    stream.write("\n" + _format_exception(exc_info))
+
+
 _CONSOLE: Final = structlog.dev.ConsoleRenderer(
-    colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    colors=sys.stderr.isatty(), exception_formatter=_write_exception
 )
 
 # In effect until configure_logging is called, and in commands that never call it.
@@ -32,7 +70,7 @@ def configure_logging(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
     ]
     renderer: list[Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(_format_exception), structlog.processors.JSONRenderer()]
         if form == "json"
         else [_CONSOLE]
     )

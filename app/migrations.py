@@ -61,6 +61,12 @@ def is_known(revision: str) -> bool:
     return any(script.revision == revision for script in scripts)
 
 
+def pending(revision: str | None) -> list[tuple[str, str]]:
+    """Return the revisions that come after `revision`, oldest first, each with its title."""
+    scripts = ScriptDirectory.from_config(config()).walk_revisions()
+    return sorted((script.revision, script.doc) for script in scripts if script.revision > (revision or ""))
+
+
 def migrate(url: SecretStr, to: str = "head", directory: Path | None = None) -> None:
     """Migrate up or down to a revision, each revision in a transaction of its own.
 

@@ -92,9 +92,9 @@ async def _handle_app_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
     if isinstance(error, Unauthenticated):
         log.info("not_authenticated", reason=error.reason)
-    if error.status >= 500:
-        # Only the log gets the cause; app.db has removed PostgreSQL's DETAIL from it.
-        log.warning("request_failed", code=error.code, detail=error.detail, exc_info=error.__cause__)
+    if error.status >= 500:  # expected: one line that names what happened, without a traceback
+        reason = {"reason": error.reason} if error.reason else {}
+        log.warning("request_failed", code=error.code, detail=error.detail, **reason)
     return problem_response(request, error)
 
 

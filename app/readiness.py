@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.db import INTEGER, Database, SqlFunction
-from app.errors import NotReady
+from app.errors import DatabaseUnavailable, NotReady
 from app.migrations import REQUIRED_REVISION
 from app.sealing import KeyRing, SealError
 
@@ -42,6 +42,10 @@ class Readiness:
             revision = await self._ask(samples=0 if is_cached else _SAMPLES)
         except NotReady:
             revision = None
+        except DatabaseUnavailable as error:
+            raise self._db.explain(error) from None
+        if self._db.outages.read_only:
+            raise DatabaseUnavailable(self._db.outages.read_only)
         if revision is None or revision < REQUIRED_REVISION:
             raise NotReady(
                 f"The database has revision {revision or 'none'}; this build needs {REQUIRED_REVISION}: "

@@ -50,6 +50,8 @@ class KeyRing:
                 raise ValueError(form) from None
             if len(key) != 32 or not _KEY_ID.fullmatch(key_id):
                 raise ValueError(form)
+            if not any(key):
+                raise ValueError("has a key of zeros; `ai-avatar secrets generate-key` prints a random one")
             if key_id in keys:
                 raise ValueError(f"has two keys with the same id; {form}")
             keys[key_id] = key

@@ -8,17 +8,20 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import jwt
 import pytest
+from support.logs import restored_logging
 from support.postgres import ROOT, Server
 from support.servers import free_port
 from support.tenants import JWT_SECRET, SECRETS_KEYS
 
 from app.cli import main
+from app.migrations import REQUIRED_REVISION
 
 CANARY = "canary-9f2c"
 AI_AVATAR = [str(Path(sys.executable).parent / "ai-avatar")]
@@ -55,7 +58,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Runs the console script in this process: the imports of a process of its own cost two seconds each."""
 
     def run_here(*arguments: str, **environment: str) -> Done:
-        with monkeypatch.context() as patch:
+        with restored_logging(), monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["ai-avatar", *arguments])
             patch.setattr(os, "environ", {"PATH": os.environ["PATH"], "COLUMNS": "80"} | environment)
             capsys.readouterr()
@@ -197,7 +200,7 @@ def test_generated_key_is_an_entry_for_secrets_keys(run: Run) -> None:
     key = run("secrets", "generate-key").stdout.strip()
     done = run("secrets", "rotate", SECRETS_KEYS=key, DATABASE_URL=DATABASE_URL)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert "The database does not answer" in done.stderr
+    assert "Cannot connect to PostgreSQL at 127.0.0.1:1: connection refused." in done.stderr
 
 
 def test_migrate_prints_sql_without_a_database(run: Run) -> None:
@@ -285,8 +288,73 @@ def test_migrate_prefers_the_owner_s_database_and_tells_the_revision(run: Run, s
 def test_migrate_tells_a_database_that_is_away_in_a_sentence(run: Run) -> None:
     done = run("migrate", DATABASE_URL=f"postgresql://nobody:{CANARY}@127.0.0.1:1/none")
     assert done.returncode == 1
+    assert "Failed: Cannot connect to PostgreSQL at 127.0.0.1:1: connection refused." in done.stderr
     assert "Traceback" not in done.stderr
     assert CANARY not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["serve", "--port", "99999"], "--port"),
+        (["serve", "--port", "0"], "--port"),
+        (["dev", "--port", "65536"], "--port"),
+        (["serve", "--workers", "100000"], "--workers"),
+        (["token", "--service", "--ttl", "99999999999999"], "--ttl"),
+    ],
+)
+def test_argument_out_of_range_is_refused(run: Run, arguments: list[str], named: str) -> None:
+    """Port 99999 was taken for 34463."""
+    done = run(*arguments, **COMPLETE)
+    assert done.returncode == 2
+    assert f"Invalid value for '{named}'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_version_is_the_package_s(run: Run) -> None:
+    assert run("--version").stdout == f"ai-avatar {version('ai-avatar')}\n"
+
+
+def test_migrate_status_lists_what_is_to_run_and_changes_nothing(run: Run, server: Server) -> None:
+    with server.database() as name:
+        url = server.url(name)
+        before = run("migrate", "--status", DATABASE_URL=url)
+        assert (before.returncode, before.stderr) == (0, "")
+        assert before.stdout.startswith("The database is at revision base. This build has 20")
+        assert before.stdout.count("  to run: 20") > 3
+        assert f"{REQUIRED_REVISION} " in before.stdout
+        assert run("migrate", "--status", DATABASE_URL=url).stdout == before.stdout
+        run("migrate", DATABASE_URL=url)
+        after = run("migrate", "--status", DATABASE_URL=url)
+        assert "  to run: " not in after.stdout
+        assert after.stdout.endswith("There is nothing to run.\n")
+
+
+def test_serve_warns_of_doubtful_settings_in_its_log(migrated_url: str, tmp_path: Path) -> None:
+    environment = COMPLETE | {
+        "DATABASE_URL": migrated_url,
+        "N8N_WEBHOOK_URL": f"https://{CANARY}.example.com",
+        "N8N_HEYGEN_WEBHOOK_URL": f"http://{CANARY}.example.com",
+        "PATH": os.environ["PATH"],
+    }
+    command = [*AI_AVATAR, "serve", "--workers", "2", "--port", str(free_port())]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        for _ in range(300):
+            text = (tmp_path / "log").read_text()
+            if text.count('"started"') == 2:
+                break
+            time.sleep(0.1)
+    finally:
+        process.terminate()
+        process.wait(30)
+    lines = [json.loads(line) for line in text.splitlines()]
+    warned = [line["detail"] for line in lines if line["level"] == "warning"]
+    assert len(warned) == 2, "once, whatever the number of workers"
+    assert "Did you mean N8N_HEYGEN_WEBHOOK_URL?" in warned[0]
+    assert "plain http://" in warned[1]
+    assert CANARY not in text
 
 
 def test_help_lists_every_command(run: Run) -> None:

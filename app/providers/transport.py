@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 
 from app.errors import ProviderError, ProviderRateLimited, ProviderUnavailable, ProviderUnexpectedAnswer
-from app.http import Backoff, Retry, request_was_not_sent, retry_within
+from app.http import Backoff, Retry, request_was_not_sent, response_timed_out, retry_within
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class ProviderTransport:
         if request_was_not_sent(error):
             message = f"{self.title} could not be reached."
             return ProviderUnavailable(self.name, message, may_have_happened=False)
-        if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+        if response_timed_out(error):
             return ProviderUnavailable(self.name, f"{self.title} did not answer in time.")
         return ProviderUnavailable(self.name, f"The connection to {self.title} broke.")
 

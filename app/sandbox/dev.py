@@ -23,6 +23,7 @@ from rich.console import Console
 
 from app import migrations
 from app.config import ConfigError, load_settings
+from app.config_warnings import log_warnings
 from app.db import connect
 from app.logs import configure_logging
 from app.main import create_app
@@ -90,6 +91,7 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
         raise ConfigError("SUPABASE_JWT_SECRET: is required, to sign the demo user's token")
     jwt_secret = settings.supabase_jwt_secret.get_secret_value()
     configure_logging(settings.log_level, settings.log_format)
+    log_warnings(settings)
     config = uvicorn.Config(
         create_app(settings),
         host="127.0.0.1",

@@ -88,10 +88,9 @@ class WebhookClient:
             await response.aclose()  # only the status counts; a body may come late, or break off
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             # The libraries' messages stay out: they contain the address, and may quote the request.
+            # One warning per failed request is enough; app.problems writes it.
             _calls.labels("unreachable").inc()
-            log.warning(
-                "webhook_unreachable", generation_id=str(job.generation_id), error=type(error).__name__
-            )
+            log.info("webhook_unreachable", generation_id=str(job.generation_id), error=type(error).__name__)
             if request_was_not_sent(error):
                 return Retry(WebhookError("n8n could not be reached"))
             raise WebhookError("the connection to n8n broke") from None
@@ -99,7 +98,7 @@ class WebhookClient:
         _calls.labels(f"{status // 100}xx").inc()
         if response.is_success:
             return None
-        log.warning("webhook_refused", generation_id=str(job.generation_id), status=status)
+        log.info("webhook_refused", generation_id=str(job.generation_id), status=status)
         refusal = WebhookError(f"n8n answered {status} {response.reason_phrase}".rstrip() + _hint(status))
         if status in (429, 503):
             return Retry(refusal, retry_after_seconds(response.headers.get("retry-after")))

@@ -147,6 +147,7 @@ async def test_a_create_whose_connection_breaks_after_it_was_read_is_sent_once(
 
     assert isinstance(error, ProviderUnavailable)
     assert error.may_have_happened
+    assert error.detail == "The connection to HeyGen broke."
     assert len(raw_server.requests) == 1
 
 

@@ -13,7 +13,7 @@ N8N_API_KEY = "n8n-key-of-the-tests"
 SERVICE_API_KEY = "service-key-of-the-tests"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WEBHOOK_TOKEN = "webhook-token-of-the-tests"
-SECRETS_KEYS = "test:" + "A" * 43 + "="
+SECRETS_KEYS = "test:" + "dGhlLXNlYWxpbmcta2V5LW9mLXRoZS10ZXN0cy0zMmI="
 
 SERVICE_HEADERS = {"X-API-Key": SERVICE_API_KEY}
 N8N_HEADERS = {"X-API-Key": N8N_API_KEY}

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 from support.api import Api
 from support.problems import assert_problem
 from support.rows import ContentRow
@@ -74,7 +75,11 @@ async def test_content_is_what_it_was_when_n8n(
         async with running(settings(database_url, providers=providers)) as (_, client):
             api = Api(client, tenant)
             await api.connect("sandbox-faults", avatar_id="sandbox-ada", expect=201)
-            response = await api.generate(content_id)
+            with capture_logs() as logs:
+                response = await api.generate(content_id)
+    warnings = [line for line in logs if line["log_level"] in ("warning", "error")]
+    assert [(line["event"], line["code"]) for line in warnings] == [("request_failed", code)]
+    assert "exc_info" not in warnings[0]
     problem = assert_problem(response, status, code)
     if kind == "not configured":
         assert problem["detail"] == "Webhook URL is not configured."
