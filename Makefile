@@ -14,11 +14,19 @@ N8N_VERSION ?= 1 2
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.venv/ready: pyproject.toml requirements-dev.lock
+# What `make run` needs.
+.venv/run: pyproject.toml requirements-run.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is required. Choose one with: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv --clear .venv || { echo "Python's venv module is required. On Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Setting up .venv. The first time takes about a minute."
+	@$(PYTHON) -m venv --clear .venv || { echo "Python's venv module is required. On Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-run.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What tests and checks need as well.
+.venv/ready: .venv/run requirements-dev.lock
+	@echo "Installing what tests and checks need. The first time takes about a minute."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # TypeScript for `make check`, axe-core for the browser tests. `make run` and `make test` do without.
@@ -27,8 +35,8 @@ $(NODE_MODULES)/ready: tests/settings_page/package.json tests/settings_page/pack
 	cd tests/settings_page && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-run: .venv/ready ## Run everything: database, demo data, sandbox, service on http://127.0.0.1:8000 (PORT=… for another port)
-	$(BIN)/ai-avatar dev $(if $(PORT),--port $(PORT))
+run: .venv/run ## Run everything: database, demo data, sandbox, service on http://127.0.0.1:8000 (PORT=… for another port)
+	@$(BIN)/ai-avatar dev $(if $(PORT),--port $(PORT))
 
 test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
@@ -79,6 +87,7 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv
 	.data/lock/bin/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group build -c requirements-dev.lock -o requirements-run.lock pyproject.toml
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 

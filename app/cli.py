@@ -38,7 +38,7 @@ from app.db import Database, SqlFunction, connect
 from app.errors import AppError, DatabaseUnavailable, NotReady
 from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import RotationResult, rotate
-from app.lifespan import check_vault
+from app.lifespan import check_vault, drain_seconds
 from app.logs import configure_logging
 from app.main import create_app
 from app.readiness import Readiness
@@ -112,7 +112,8 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=math.ceil(settings.webhook_timeout_seconds) + 5,
+            # Longer than any call: uvicorn cancels what is still running then.
+            timeout_graceful_shutdown=math.ceil(drain_seconds(settings)) + 5,
         )
 
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -60,8 +63,9 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             for background in (services[Maintenance].run(), services[KeyHealth].run()):
                 stack.push_async_callback(_cancel, asyncio.create_task(background))
             # Webhook calls and creates in flight finish here; maintenance repairs those that do not.
-            stack.push_async_callback(services[ShieldedTasks].drain, _drain_seconds(settings))
+            stack.push_async_callback(services[ShieldedTasks].drain, drain_seconds(settings))
             _close_on_signal(services[EventHub])
+            _end_with_parent()
             # docs/decisions/0007-database-driver-http-transport-and-gc.md
             gc.collect()
             gc.freeze()
@@ -74,7 +78,7 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
     return lifespan
 
 
-def _drain_seconds(settings: Settings) -> float:
+def drain_seconds(settings: Settings) -> float:
     """Return how long shutdown waits: for a webhook's budget, or a provider's create and a database restart."""
     return max(settings.dispatch_timeout.total_seconds(), 60.0)
 
@@ -187,3 +191,19 @@ def _close_on_signal(events: EventHub) -> None:
 
         with suppress(ValueError):  # not the main thread: a test's server, which gets no signals
             signal.signal(number, handle)
+
+
+def _end_with_parent() -> None:
+    """In a worker of `serve --workers`, shut down when the parent process is gone, even after SIGKILL.
+
+    uvicorn's workers would go on serving, and nothing would restart or stop them.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()

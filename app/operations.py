@@ -1,6 +1,7 @@
 """Health and metrics routes, for operators and orchestrators."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Response
@@ -32,6 +33,19 @@ async def metrics() -> Response:
     """Metrics in Prometheus's text format, added up over all workers."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        _forget_dead_workers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Remove the live gauges of workers that were killed: each leaves its last values behind."""
+    for path in folder.glob("gauge_live*_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            pass  # it lives

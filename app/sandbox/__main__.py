@@ -8,7 +8,9 @@ N8N_API_KEY (the first of several), and optionally N8N_WEBHOOK_SECRET (comma-sep
 import argparse
 import logging
 import os
+import signal
 import sys
+import threading
 
 import uvicorn
 
@@ -27,6 +29,7 @@ def main() -> None:
         "--direct", action="store_true", help="direct mode: n8n fetches the key and calls HeyGen itself"
     )
     parser.add_argument("--video-seconds", type=float, default=4.5, help="time until a video is completed")
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     options = parser.parse_args()
     n8n_api_key = os.environ.get("N8N_API_KEY", "").split(",")[0].strip()
     if not n8n_api_key:
@@ -46,7 +49,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="sandbox: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     app = create_sandbox_app(media, heygen, n8n)
+    if options.until_eof:
+        threading.Thread(target=_end_at_eof, daemon=True).start()
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)
+
+
+def _end_at_eof() -> None:
+    """Shut down when the process that holds the other end of standard input is gone, even after SIGKILL."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

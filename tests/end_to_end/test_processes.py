@@ -1,24 +1,31 @@
 """Hang-ups, signals and a database that goes away, with real processes and sockets."""
 
 import asyncio
+import contextlib
 import json
+import os
+import re
 import shutil
 import signal
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
+import httpx
 import pytest
 from pydantic import SecretStr
 from support.api import ROOT, Api, api_at
 from support.postgres import DATA, Server, lock
 from support.problems import assert_problem
 from support.processes import ServiceProcess, environment, service_processes
+from support.servers import serve_raw
 from support.service import running, settings
 from support.tenants import Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver
@@ -143,10 +150,10 @@ async def test_sigterm_ends_event_streams_at_once(
         assert await anext(lines) == "event: generation"
         started = time.monotonic()
         pair[0].send(signal.SIGTERM)
-        async for _ in lines:
-            pass
+        rest = [line async for line in lines]
         await asyncio.to_thread(pair[0].wait)
-    # uvicorn would have waited 45 s for the stream.
+    assert [line for line in rest if line.startswith("retry: ")], "a hint to reconnect"
+    # uvicorn would have waited for the stream.
     assert time.monotonic() - started < 20
     await start_again(pair[0])
 
@@ -260,3 +267,86 @@ async def test_what_n8n_answers_counts_although_the_database_is_away(
         assert (state["status"], state["heygen_status"], state["dispatched_at"] is not None) == (
             ("processing", "processing", True) if answer == 200 else ("failed", None, False)
         )
+
+
+async def test_sigterm_lets_calls_finish_that_take_longer_than_a_webhook(
+    database_url: str, webhook: WebhookReceiver, tenant: Tenant
+) -> None:
+    """A provider that takes 9 s; the budget of a webhook is 1 s. The answer was a plain-text 500."""
+    asked = threading.Event()
+
+    async def answer_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await asyncio.sleep(9)
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+
+    with serve_raw(answer_late) as heygen:
+        env = environment(database_url, webhook.url, HEYGEN_API_URL=heygen, WEBHOOK_TIMEOUT_SECONDS="1")
+        with service_processes(env) as [service]:
+            async with api_at(service.url, tenant) as api:
+                waiting = asyncio.create_task(api.connect())
+                await asyncio.to_thread(asked.wait, 10)
+                service.send(signal.SIGTERM)
+                response = await waiting
+            await asyncio.to_thread(service.wait)
+    assert_problem(response, 422, "api_key_rejected")
+    assert "Traceback" not in service.log
+
+
+def children_of(pid: int) -> list[int]:
+    """The workers of a `serve` process."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [
+        int(child) for child in text.split() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def test_workers_end_with_their_parent(env: dict[str, str]) -> None:
+    with service_processes(env, 1, "--workers", "2") as [service]:
+        assert service.process
+        workers = children_of(service.process.pid)
+        assert len(workers) == 2
+        service.kill()
+        for _ in range(200):
+            if not any(map(is_running, workers)):
+                break
+            await asyncio.sleep(0.1)
+        else:
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+            pytest.fail("the workers go on without their parent")
+
+
+async def test_gauges_of_a_killed_worker_go(
+    env: dict[str, str], webhook: WebhookReceiver, tenant: Tenant
+) -> None:
+    def open_streams(text: str) -> float:
+        [value] = re.findall(r"^ai_avatar_event_streams (\S+)$", text, re.MULTILINE)
+        return float(value)
+
+    with service_processes(env, 1, "--workers", "2") as [service]:
+        assert service.process
+        async with api_at(service.url, tenant) as api:
+            await api.connect(avatar_id="sandbox-ada", expect=201)
+            await api.generate(expect=202)
+            path = f"{ROOT}/videos/{tenant.content_id}/events"
+            with contextlib.suppress(httpx.HTTPError):
+                async with api.client.stream("GET", path, headers=tenant.headers) as stream:
+                    assert await anext(stream.aiter_lines()) == "event: generation"
+                    assert open_streams((await api.client.get("/metrics")).text) == 1
+                    for worker in children_of(service.process.pid):
+                        os.kill(worker, signal.SIGKILL)
+        await asyncio.to_thread(service.wait_until_ready)
+        async with httpx.AsyncClient(base_url=service.url) as client:
+            assert open_streams((await client.get("/metrics")).text) == 0
+        service.send(signal.SIGTERM)
+        await asyncio.to_thread(service.wait)

@@ -50,6 +50,7 @@ class ServiceProcess:
 
     env: Mapping[str, str]
     folder: Path
+    arguments: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -67,6 +68,7 @@ class ServiceProcess:
     def start(self) -> None:
         """Start it; `wait_until_ready` returns once it answers."""
         command = [str(Path(sys.executable).parent / "ai-avatar"), "serve", "--port", str(self.port)]
+        command += self.arguments
         with (self.folder / f"{self.port}.log").open("ab") as log:
             # A folder of its own: a developer's .env is none of the tests' business.
             self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log, cwd=self.folder)
@@ -101,12 +103,14 @@ class ServiceProcess:
 
 
 @contextlib.contextmanager
-def service_processes(env: Mapping[str, str], count: int = 1) -> Iterator[list[ServiceProcess]]:
-    """Run `count` processes, ready; none is left running afterwards."""
+def service_processes(
+    env: Mapping[str, str], count: int = 1, *arguments: str
+) -> Iterator[list[ServiceProcess]]:
+    """Run `count` processes, ready; none is left running afterwards. `arguments`: further ones of `serve`."""
     base = ROOT / ".data"
     base.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=base, prefix="serve-") as folder:
-        services = [ServiceProcess(env, Path(folder)) for _ in range(count)]
+        services = [ServiceProcess(env, Path(folder), arguments) for _ in range(count)]
         try:
             for service in services:
                 service.start()
