@@ -43,6 +43,7 @@ from app.logs import configure_logging
 from app.main import create_app
 from app.readiness import Readiness
 from app.sealing import generate_key
+from app.server import server_options
 from app.tokens import mint_token
 
 cli = typer.Typer(
@@ -109,9 +110,7 @@ def serve(
             host=host,
             port=port,
             workers=workers,
-            log_config=None,
-            access_log=False,
-            server_header=False,
+            **server_options(),
             # Longer than any call: uvicorn cancels what is still running then.
             timeout_graceful_shutdown=math.ceil(drain_seconds(settings)) + 5,
         )

@@ -157,10 +157,15 @@ _N8nKey = Annotated[str | None, Depends(_n8n_key)]
 async def _authenticate(
     request: Request, token: HTTPAuthorizationCredentials | None, api_key: str | None
 ) -> Caller:
+    # Once per request: credentials are checked before the body is read, and the operation's dependencies ask again.
+    if (known := request.scope.get("caller")) is not None:
+        return cast(Caller, known)
     authenticator = services_of(request.app)[
         Authenticator
     ]  # not a dependency: each costs time, here in every request
-    return await authenticator.authenticate(request, token.credentials if token else None, api_key)
+    caller = await authenticator.authenticate(request, token.credentials if token else None, api_key)
+    request.scope["caller"] = caller
+    return caller
 
 
 async def _current_caller(request: Request, token: _AccessToken, api_key: _ServiceKey) -> Caller:

@@ -30,6 +30,7 @@ from app.logs import configure_logging
 from app.main import create_app
 from app.sandbox.embedded import PostgresServer, database_url, start_postgres
 from app.sealing import generate_key
+from app.server import server_options
 from app.tokens import mint_token
 
 BUSINESS_ID: Final = "b0000000-0000-4000-8000-000000000001"
@@ -133,9 +134,7 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
         create_app(settings),
         host="127.0.0.1",
         port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
+        **server_options(),
         timeout_graceful_shutdown=20,
     )
     server = _Server(config)

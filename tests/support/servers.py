@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,12 +20,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve_app(app: ASGIApp) -> Iterator[str]:
-    """Serve an application in a thread; yields its URL."""
+def serve_app(app: ASGIApp, **options: Any) -> Iterator[str]:
+    """Serve an application in a thread; yields its URL. `options`: uvicorn's."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app, **{"log_config": None, "access_log": False, "timeout_graceful_shutdown": 1} | options
+        )
     )
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

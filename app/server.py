@@ -1,0 +1,319 @@
+"""What a connection may cost before its caller is known: uvicorn's httptools protocol, with limits.
+
+uvicorn limits how long a connection may be idle between requests (`timeout_keep_alive`, 5 s), but not headers, slow
+requests or the number of connections. Every limit here is per process. Written for uvicorn 0.54 and httptools 0.9.
+"""
+
+import asyncio
+import os
+import resource
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, cast
+from uuid import uuid4
+
+import structlog
+from prometheus_client import Counter
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = structlog.get_logger(__name__)
+
+# All bytes of a message but its body's: request line, headers, trailers, chunk sizes. The parser joins what belongs to
+# one of them piece by piece, which is quadratic.
+MAX_OVERHEAD_BYTES: Final = 32 * 1024
+MAX_HEADERS: Final = 100
+HEAD_SECONDS: Final = 10.0
+BODY_SECONDS: Final = 30.0
+MAX_CONNECTIONS: Final = 12_000
+# After a response that did not wait for the body: a client that is still sending gets to read it.
+LINGER_SECONDS: Final = 5.0
+LINGER_BYTES: Final = 4 * 1024 * 1024
+# At shutdown, for a request whose head is on its way.
+STOPPING_SECONDS: Final = 2.0
+
+# File descriptors for the database, providers, the webhook, logs and the event loop itself.
+_RESERVED_DESCRIPTORS: Final = 400
+_SWEEP_SECONDS: Final = 1.0
+_REPEAT_LOG_SECONDS: Final = 10.0
+
+_refused = Counter(
+    "ai_avatar_connections_refused_total", "Requests refused before they were read", ["status"]
+)
+
+_REASONS: Final = {
+    400: ("malformed_request", "This is not a valid HTTP request."),
+    408: ("request_timeout", "The request did not arrive in time."),
+    431: (
+        "headers_too_large",
+        f"A request may have at most {MAX_HEADERS} headers, of {MAX_OVERHEAD_BYTES // 1024} KiB together.",
+    ),
+    503: ("overloaded", "The service has too many open connections. Try again."),
+}
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of file descriptors to what the connections need; return how many may be open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + _RESERVED_DESCRIPTORS
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return connection_limit(soft)
+
+
+def connection_limit(descriptors: int) -> int:
+    """Return how many connections there may be with so many file descriptors: half of them where they are few."""
+    return min(MAX_CONNECTIONS, max(descriptors - _RESERVED_DESCRIPTORS, descriptors // 2))
+
+
+def server_options() -> dict[str, Any]:
+    """Return the options of uvicorn that every server of this service has."""
+    return {
+        "http": LimitedProtocol,
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+    }
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection: limits on headers, time and number, and responses that a sending client can read."""
+
+    deadline: float | None = None
+    """When the rest of what is being received must have arrived, by the loop's clock; the watch looks at it."""
+    _overhead = 0
+    _refusal = 400
+    _is_receiving = False
+    _is_stopping = False
+    _is_refused = False
+    _linger_bytes: int | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.app = cast(Any, _without_cancellation(cast(ASGIApp, self.app)))
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        watch = _Watch.of(self.server_state, self.loop)
+        if len(self.connections) > watch.max_connections:
+            watch.note_exhaustion(len(self.connections))
+            self._refuse(503)
+        else:
+            self.deadline = self.loop.time() + HEAD_SECONDS
+
+    def data_received(self, data: bytes) -> None:
+        if self._linger_bytes is not None:
+            self._linger_bytes -= len(data)
+            if self._linger_bytes < 0:
+                self.transport.close()
+            if self._linger_bytes < 0 or self._is_refused:
+                return
+        if self.deadline is None and not self._is_receiving:  # the first byte on an idle connection
+            self.deadline = self.loop.time() + HEAD_SECONDS
+        self._overhead += len(data)
+        super().data_received(data)
+        if self._overhead > MAX_OVERHEAD_BYTES and not self._is_refused and not self.transport.is_closing():
+            self._refuse(431)
+
+    # Callbacks of the parser
+
+    def on_message_begin(self) -> None:
+        self._is_receiving = True
+        if self.deadline is None:  # a further request in the same read
+            self.deadline = self.loop.time() + HEAD_SECONDS
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        if len(self.headers) > MAX_HEADERS:
+            self._refusal = 431
+            raise ValueError  # stops the parser, which calls send_400_response
+
+    def on_headers_complete(self) -> None:
+        self.deadline = self.loop.time() + BODY_SECONDS
+        super().on_headers_complete()
+        if self.cycle is None or self.cycle.scope is not self.scope:
+            return
+        if self._is_stopping:
+            self.cycle.keep_alive = False
+        if any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers):
+            self.cycle.transport = cast(
+                asyncio.Transport, _LingeringTransport(self.transport, self.close_politely)
+            )
+
+    def on_body(self, body: bytes) -> None:
+        self._overhead -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._overhead = 0
+        self._is_receiving = False
+        self.deadline = None
+        super().on_message_complete()
+        if self._linger_bytes is not None:
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        if self._linger_bytes is not None:  # the response said `Connection: close`
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+        if self._is_answered_early():
+            self._linger()
+        elif self._is_receiving:  # the next request has its own deadline
+            self._unset_keepalive_if_required()
+
+    # Ends
+
+    def close_politely(self) -> None:
+        """Close; after a response to a request that is still arriving, only once that has arrived."""
+        if self._is_answered_early():
+            self._linger()
+        else:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """As uvicorn's, which closes at once what is in no request: a head that is on its way may arrive."""
+        if self._overhead and not self._is_refused and (self.cycle is None or self.cycle.response_complete):
+            self._is_stopping = True
+            self.deadline = self.loop.time() + STOPPING_SECONDS
+        else:
+            super().shutdown()
+
+    def expire(self) -> None:
+        """End a connection whose deadline has passed."""
+        if self._is_receiving and self._linger_bytes is None:
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - of uvicorn
+        self._refuse(self._refusal)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a request to upgrade is answered as any other."""
+
+    def _is_answered_early(self) -> bool:
+        # Of the newest message: with pipelining not always the one that was answered.
+        cycle = self.cycle
+        return bool(cycle and cycle.response_complete and cycle.more_body and not self.transport.is_closing())
+
+    def _linger(self) -> None:
+        """Discard what still arrives, within limits: closing with unread data would reset the connection."""
+        self._linger_bytes = LINGER_BYTES
+        self.deadline = self.loop.time() + LINGER_SECONDS
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+
+    def _refuse(self, status: int) -> None:
+        """Answer with a problem, and close once the client has read it."""
+        _refused.labels(str(status)).inc()
+        log.info("connection_refused", status=status, client=self.client[0] if self.client else None)
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or self.pipeline:
+                self.transport.close()  # a response is being written
+                return
+            cycle.disconnected = True  # for the application, which waits for the rest of a body
+            cycle.message_event.set()
+        self._is_refused = True
+        self.transport.write(_refusal_response(status))
+        self._linger()
+
+
+def _without_cancellation(app: ASGIApp) -> ASGIApp:
+    """Return the application without the CancelledError of a shutdown that has waited long enough.
+
+    The application has responded to it (app/middleware.py); uvicorn would log it with a traceback.
+    """
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            log.warning("request_cancelled", path=scope.get("path"))
+
+    return run
+
+
+class _LingeringTransport:
+    """The transport of a request with a body, as far as uvicorn's response uses it: closing may wait."""
+
+    __slots__ = ("_transport", "close")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self.close = close
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
+class _Watch:
+    """Looks at every connection of a server once a second: no timer per request, which would cost every request."""
+
+    def __init__(self, state: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self.max_connections = raise_descriptor_limit()
+        self._state = state
+        self._loop = loop
+        self._quiet_until = self._next_listing = 0.0
+        loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    @classmethod
+    def of(cls, state: Any, loop: asyncio.AbstractEventLoop) -> "_Watch":
+        """Return the server's watch; `state` is what its connections share."""
+        if not hasattr(state, "watch"):
+            state.watch = cls(state, loop)
+        watch: _Watch = state.watch
+        return watch
+
+    def note_exhaustion(self, connections: int) -> None:
+        """Log that there are too many connections, once in a while."""
+        if self._loop.time() >= self._quiet_until:
+            self._quiet_until = self._loop.time() + _REPEAT_LOG_SECONDS
+            log.warning("connections_exhausted", connections=connections, limit=self.max_connections)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for connection in list(self._state.connections):
+            deadline = getattr(connection, "deadline", None)
+            if deadline is not None and deadline < now:
+                connection.expire()
+        if now >= self._quiet_until:
+            self._check_descriptors(now)
+        self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _check_descriptors(self, now: float) -> None:
+        """Log when file descriptors run out: uvloop then closes new connections without a word."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Connections are the most of them: do not list thousands of files every second while there are few.
+        if len(self._state.connections) < limit // 4 and now < self._next_listing:
+            return
+        self._next_listing = now + _REPEAT_LOG_SECONDS
+        try:
+            used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the names are enough
+        except OSError:  # not Linux, or none is left for this
+            used = limit
+        if used > limit * 0.9:
+            self._quiet_until = now + _REPEAT_LOG_SECONDS
+            log.warning("file_descriptors_exhausted", used=used, limit=limit)
+
+
+def _refusal_response(status: int) -> bytes:
+    code, detail = _REASONS[status]
+    title = HTTPStatus(status).phrase
+    body = (
+        f'{{"type":"urn:ai-avatar:problem:{code}","title":"{title}","status":{status},'
+        f'"detail":"{detail}","instance":"","code":"{code}"}}'
+    ).encode()
+    retry = "Retry-After: 5\r\n" if status == 503 else ""
+    head = (
+        f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+        f"X-Request-ID: {uuid4().hex}\r\nCache-Control: no-store\r\n{retry}Connection: close\r\n\r\n"
+    )
+    return head.encode() + body
