@@ -10,7 +10,7 @@ from app.config import Settings, load_settings
 from app.integrations import router as integrations_router
 from app.lifespan import create_lifespan
 from app.logs import configure_logging
-from app.middleware import RequestContext, UnexpectedErrors
+from app.middleware import HeadAsGet, RequestContext, UnexpectedErrors
 from app.n8n import router as n8n_router
 from app.openapi import install_openapi
 from app.problems import install_error_handlers
@@ -53,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
             max_age=600,
         )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext)
     settings_router = create_settings_router(
         frame_ancestors=settings.frame_ancestors,

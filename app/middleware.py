@@ -1,5 +1,6 @@
 """Middleware: request ids, the request log, request metrics, and responses to unexpected errors."""
 
+import asyncio
 import re
 import time
 from typing import Final
@@ -11,12 +12,15 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import InternalError
+from app.errors import InternalError, NotReady
 from app.problems import problem_response
 
 log = structlog.get_logger(__name__)
 
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_STOPPING: Final = (
+    "The service is shutting down. It may have done what was asked for: look before you repeat it."
+)
 _QUIET_ROUTES: Final = ("/health/", "/metrics")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -47,7 +51,10 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                # Tenants' data belongs in no cache; static files say what they allow.
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -55,6 +62,30 @@ class RequestContext:
                 await self._app(scope, receive, send_with_id)
             finally:
                 _record(scope, status, time.perf_counter() - started)
+
+
+class HeadAsGet:
+    """Serves HEAD where GET is served: the same headers, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                # This ends the response, also of an event stream, which is told that its reader is gone.
+                await send({"type": "http.response.body", "body": b""})
+
+        inner = {**scope, "method": "GET"}
+        try:
+            await self._app(inner, receive, send_head)
+        finally:
+            scope["route"] = inner.get("route")  # for the metrics
 
 
 class UnexpectedErrors:
@@ -76,6 +107,11 @@ class UnexpectedErrors:
 
         try:
             await self._app(scope, receive, note_start)
+        except asyncio.CancelledError:
+            # Shutdown has waited long enough. uvicorn would respond in plain text.
+            if not started and scope["type"] == "http":
+                await problem_response(Request(scope), NotReady(_STOPPING))(scope, receive, send)
+            raise
         except Exception:
             log.exception("unexpected_error")
             if started or scope["type"] != "http":

@@ -108,14 +108,15 @@ async def _handle_http_exception(request: Request, error: Exception) -> JSONResp
 
 def _allowed_methods(request: Request) -> list[str]:
     """Return the methods of all of the path's operations; the framework names only those of the first."""
-    return [
+    methods = [
         method
-        for method in ("GET", "HEAD", "POST", "PATCH", "DELETE")
+        for method in ("GET", "POST", "PATCH", "DELETE")
         if any(
             route.matches({**request.scope, "method": method})[0] is Match.FULL
             for route in request.app.routes
         )
     ]
+    return ["GET", "HEAD", *methods[1:]] if "GET" in methods else methods
 
 
 async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:

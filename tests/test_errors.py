@@ -390,14 +390,14 @@ async def test_unauthenticated_caller_learns_nothing_but_401(
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", ROOT, "GET, POST"),
-        ("HEAD", ROOT, "GET, POST"),
-        ("OPTIONS", ROOT, "GET, POST"),
-        ("PUT", f"{ROOT}/{ID}", "GET, PATCH, DELETE"),
+        ("PUT", ROOT, "GET, HEAD, POST"),
+        ("HEAD", CREDENTIALS, "POST"),
+        ("OPTIONS", ROOT, "GET, HEAD, POST"),
+        ("PUT", f"{ROOT}/{ID}", "GET, HEAD, PATCH, DELETE"),
         ("GET", f"{ROOT}/{ID}/validate", "POST"),
         ("GET", CREDENTIALS, "POST"),
         ("DELETE", f"/api{CREDENTIALS}", "POST"),
-        ("TRACE", "/health/live", "GET"),
+        ("TRACE", "/health/live", "GET, HEAD"),
         ("POST", "/settings/integrations", "GET, HEAD"),
     ],
 )
