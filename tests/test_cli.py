@@ -15,7 +15,6 @@ from uuid import uuid4
 import httpx
 import jwt
 import pytest
-from support.logs import restored_logging
 from support.postgres import ROOT, Server
 from support.servers import free_port
 from support.tenants import JWT_SECRET, SECRETS_KEYS
@@ -58,7 +57,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Runs the console script in this process: the imports of a process of its own cost two seconds each."""
 
     def run_here(*arguments: str, **environment: str) -> Done:
-        with restored_logging(), monkeypatch.context() as patch:
+        with monkeypatch.context() as patch:
+            # It would outlive the test: loggers are cached.
+            patch.setattr("app.cli.configure_logging", lambda *_: None)
             patch.setattr(sys, "argv", ["ai-avatar", *arguments])
             patch.setattr(os, "environ", {"PATH": os.environ["PATH"], "COLUMNS": "80"} | environment)
             capsys.readouterr()

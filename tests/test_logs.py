@@ -8,7 +8,6 @@ import pytest
 import structlog
 from fastapi.exceptions import ResponseValidationError
 from pydantic import BaseModel, ValidationError
-from support.logs import restored_logging
 
 from app.logs import configure_logging
 
@@ -18,8 +17,12 @@ CANARY = "canary-input-66aa"
 @pytest.fixture(autouse=True)
 def previous_logging() -> Iterator[None]:
     """Logging as it was, after each test."""
-    with restored_logging():
-        yield
+    root = logging.getLogger()
+    handlers, level, configured = root.handlers, root.level, structlog.get_config()
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.configure(**configured)
 
 
 class Model(BaseModel):
