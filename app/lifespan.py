@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
 from typing import Any
@@ -42,6 +43,15 @@ from app.videos.webhook import WebhookClient
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The HTTP clients, one for each kind of server, so that a slow one does not keep the others waiting."""
+
+    jwks: httpx.AsyncClient
+    providers: httpx.AsyncClient
+    webhook: httpx.AsyncClient
+
+
 def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an application with these settings. Starting it raises ConfigError."""
 
@@ -54,10 +64,13 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             )
             await db.open()
             stack.push_async_callback(db.close)
-            client = await stack.enter_async_context(create_client(keep_alive=True))
-            # docs/decisions/0004-webhook-connections-are-not-reused.md
-            webhook_client = await stack.enter_async_context(create_client(keep_alive=False))
-            services = _wire(settings, db, client, webhook_client)
+            # docs/decisions/0004-connections-are-not-reused.md
+            clients = Clients(
+                jwks=await stack.enter_async_context(create_client(keep_alive=True)),
+                providers=await stack.enter_async_context(create_client(keep_alive=False)),
+                webhook=await stack.enter_async_context(create_client(keep_alive=False)),
+            )
+            services = _wire(settings, db, clients)
             install_services(app, services)
 
             for background in (services[Maintenance].run(), services[KeyHealth].run()):
@@ -83,17 +96,16 @@ def drain_seconds(settings: Settings) -> float:
     return max(settings.dispatch_timeout.total_seconds(), 60.0)
 
 
-def _wire(
-    settings: Settings, db: Database, client: httpx.AsyncClient, webhook_client: httpx.AsyncClient
-) -> Services:
+def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
     keys = KeyCipher(settings.key_ring)
     tasks = ShieldedTasks()
     providers = {
-        name: spec.create(client, settings.providers[name].api_url) for name, spec in PROVIDERS.items()
+        name: spec.create(clients.providers, settings.providers[name].api_url)
+        for name, spec in PROVIDERS.items()
     }
     token = settings.n8n_webhook_token
     webhook = WebhookClient(
-        webhook_client,
+        clients.webhook,
         secrets=settings.webhook_secrets,
         token=token.get_secret_value() if token else None,
         budget=settings.webhook_timeout_seconds,
@@ -122,7 +134,7 @@ def _wire(
         integrations,
         memberships,
         Readiness(db, settings.key_ring),
-        Authenticator(settings, memberships, client),
+        Authenticator(settings, memberships, clients.jwks),
         Broker(claims, generations, integrations, tasks),
         Accounts(integrations),
         Catalogue(integrations),

@@ -1,9 +1,12 @@
 """Broker mode when something fails during a create: a video that was paid for is never lost."""
 
 import asyncio
+import json
+import re
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,7 +22,7 @@ from support.api import Api, api_at
 from support.problems import assert_problem
 from support.processes import environment, service_processes
 from support.rows import expire_generation
-from support.servers import serve_app
+from support.servers import serve_app, serve_raw
 from support.service import running, settings
 from support.tenants import make_tenant
 from support.webhook_receiver import WebhookReceiver
@@ -154,6 +157,40 @@ async def test_failed_report_in_mid_create_keeps_what_the_video_is_found_by(
     assert (answer.status_code, answer.json()["status"]) == (200, "failed"), answer.text
     assert answer.json()["video_id"] == "paid-for"
     assert await video_id(admin_connection, generation_id) == "paid-for"
+
+
+async def test_answer_that_comes_twice_is_not_taken_for_the_answer_to_another_business(
+    database_url: str, webhook: WebhookReceiver, admin_connection: asyncpg.Connection
+) -> None:
+    created: dict[str, str] = {}
+
+    async def answer_twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"content-length: (\d+)", head.lower())
+                await reader.readexactly(int(length[1]) if length else 0)
+                key = re.search(rb"idempotency-key: (\S+)", head.lower())
+                video_id = created.setdefault(key[1].decode(), f"v-{len(created)}") if key else "none"
+                data = {"username": "u", "video_id": video_id}
+                body = json.dumps({"data": data}).encode()
+                answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+                writer.write(answer)
+                await asyncio.sleep(0.02)
+                writer.write(answer)
+        writer.close()
+
+    with serve_raw(answer_twice) as url:
+        providers = {"heygen": {"api_url": url, "webhook_url": webhook.url}}
+        async with running(settings(database_url, providers=providers)) as (_, client):
+            apis = [Api(client, await make_tenant(admin_connection)) for _ in range(2)]
+            generation_ids = [await begin(api) for api in apis]
+            found = {}
+            for api, generation_id in zip(apis, generation_ids, strict=True):
+                response = await api.create_video(generation_id, expect=200)
+                found[generation_id] = response.json()["video_id"]
+                await asyncio.sleep(0.1)
+    assert found == created
 
 
 async def test_key_that_does_not_open_is_no_reason_not_to_ask_later(
