@@ -46,6 +46,7 @@ Answer = tuple[Any, ...]
 class Start:
     content: int
     key: str | None
+    business: int
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,27 @@ class Move:
     status: str | None
 
 
-Operation = Start | WebhookYes | WebhookNo | Crash | Claim | Tell | Cancel | Expire | Move
+@dataclass(frozen=True)
+class Transfer:
+    """Another application gives the content item to a business."""
+
+    content: int
+    business: int
+
+
+@dataclass(frozen=True)
+class Reset:
+    content: int
+
+
+Operation = Start | WebhookYes | WebhookNo | Crash | Claim | Tell | Cancel | Expire | Move | Transfer | Reset
 
 # Mostly one content and its newest generation: what happens to different ones seldom meets.
 contents = st.sampled_from([0, 0, 0, 1])
 which = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3])
 executions = st.sampled_from(["a", "b", None])
-starts = st.builds(Start, contents, st.sampled_from([None, None, "k", "l"]))
+businesses = st.sampled_from([0, 0, 0, 1])
+starts = st.builds(Start, contents, st.sampled_from([None, None, "k", "l"]), businesses)
 claims = st.builds(Claim, which, executions)
 reports = st.builds(
     Tell,
@@ -130,6 +145,8 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     st.builds(Cancel, contents),
     st.builds(Expire, which),
     st.builds(Move, contents, st.sampled_from([None, "completed", "draft", "processing"])),
+    st.builds(Transfer, contents, st.sampled_from([0, 1])),
+    st.builds(Reset, contents),
 )
 
 
@@ -139,12 +156,14 @@ class ModelContent:
     video_id: str | None = None
     url: str | None = None
     message: str | None = None
+    business: int = 0
 
 
 @dataclass
 class ModelGeneration:
     id: UUID
     content: int
+    business: int
     before: str | None
     video_before: str | None
     key: str | None
@@ -181,13 +200,18 @@ class Model:
     def apply(self, step: Step, actual: Answer) -> Answer:
         """What `step` should answer. `actual` gives the id of a new generation, and whether expiry skipped it."""
         match step.operation:
-            case Start(content, key):
-                return self.start(content, key, actual[1] if actual[0] == "started" else uuid4())
+            case Start():
+                return self.start(step.operation, actual[1] if actual[0] == "started" else uuid4())
             case Cancel(content):
                 return self.cancel(content)
             case Move(content, status):
                 self.contents[content].status = status
                 return ("moved",)
+            case Transfer(content, business):
+                self.contents[content].business = business
+                return ("transferred",)
+            case Reset(content):
+                return self.reset(content)
             case Tell(by_content=True):
                 assert step.report
                 return self.report(self.meant(step.content, step.report.execution_id), step.report)
@@ -210,26 +234,46 @@ class Model:
     def live(self, content: int) -> ModelGeneration | None:
         return next((g for g in self.generations if g.content == content and g.is_live), None)
 
+    def owns(self, generation: ModelGeneration) -> bool:
+        """Whether the content item still belongs to the generation's business."""
+        return self.contents[generation.content].business == generation.business
+
     def restore(self, generation: ModelGeneration, message: str | None = None) -> None:
         content = self.contents[generation.content]
         if content.status == "processing":
             content.status, content.video_id = generation.before, generation.video_before
-            content.message = message or content.message
+            if message and self.owns(generation):
+                content.message = message
 
-    def start(self, content: int, key: str | None, new_id: UUID) -> Answer:
-        if key and (earlier := next((g for g in self.generations if g.key == key), None)):
+    def supersede(self, generation: ModelGeneration) -> None:
+        if generation.status == "dispatching":
+            generation.key = None  # not accepted yet: its key is free for a retry
+        generation.status, generation.ended_by = "expired", "superseded"
+
+    def start(self, asked: Start, new_id: UUID) -> Answer:
+        content, key, business = asked.content, asked.key, asked.business
+        mine = (g for g in self.generations if g.key == key and g.business == business)
+        if key and (earlier := next(mine, None)):
             return ("replayed", earlier.id) if earlier.content == content else ("idempotency_key_reused",)
         row = self.contents[content]
+        if row.business != business:
+            return ("content_not_found",)
         if live := self.live(content):
-            if row.status == "processing":
+            if self.owns(live) and row.status == "processing":
                 return ("generation_in_progress",)
-            if live.status == "dispatching":
-                live.key = None  # not accepted yet: its key is free for a retry
-            live.status, live.ended_by = "expired", "superseded"
+            self.supersede(live)
         before = None if row.status == "processing" else row.status
-        self.generations.append(ModelGeneration(new_id, content, before, row.video_id, key))
+        self.generations.append(ModelGeneration(new_id, content, business, before, row.video_id, key))
         row.status = "processing"
         return ("started", new_id)
+
+    def reset(self, content: int) -> Answer:
+        if live := self.live(content):
+            if self.owns(live):
+                return ("generation_in_progress",)
+            self.supersede(live)
+        self.contents[content] = ModelContent(business=self.contents[content].business)
+        return ("reset", [g.id for g in self.generations if g.content == content and self.owns(g)][-1:])
 
     def roll_back(self, generation: ModelGeneration) -> Answer:
         if generation.status == "dispatching" and not generation.is_claimed:
@@ -271,7 +315,7 @@ class Model:
             pass  # it never changes
         elif report.status == "completed":
             newest = [g for g in self.generations if g.content == generation.content][-1]
-            self.complete(generation, report, follows=newest is generation)
+            self.complete(generation, report, follows=newest is generation and self.owns(generation))
         else:
             generation.video_id = generation.video_id or report.video_id
         return ("reported", generation.status, generation.url)
@@ -280,12 +324,15 @@ class Model:
         if not generation.is_claimed:
             generation.is_claimed, generation.claimant = True, report.execution_id
         if report.status == "completed":
-            self.complete(generation, report, follows=True)
-            return
-        generation.status, generation.video_id = report.status, report.video_id or generation.video_id
-        generation.ended_by = "report" if report.status == "failed" else None
+            self.complete(generation, report, follows=self.owns(generation))
+        else:
+            generation.status, generation.video_id = report.status, report.video_id or generation.video_id
+            generation.ended_by = "report" if report.status == "failed" else None
         content = self.contents[generation.content]
-        if content.status == "processing":
+        if not self.owns(generation):
+            if not generation.is_live:
+                self.restore(generation)
+        elif content.status == "processing":
             content.status, content.video_id = report.status, report.video_id or content.video_id
             content.message = report.error or content.message
 
@@ -294,13 +341,13 @@ class Model:
         generation.video_id, generation.url = report.video_id or generation.video_id, report.video_url
         if follows:
             self.contents[generation.content] = ModelContent(
-                "completed", generation.video_id, report.video_url, None
+                "completed", generation.video_id, report.video_url, None, generation.business
             )
 
     def cancel(self, content: int) -> Answer:
         live = self.live(content)
-        if live is None:
-            ended = any(generation.content == content for generation in self.generations)
+        if live is None or not self.owns(live):
+            ended = any(g.content == content and self.owns(g) for g in self.generations)
             return ("generation_not_live" if ended else "generation_not_found",)
         live.status, live.ended_by = "failed", "cancel"
         self.restore(live)
@@ -350,19 +397,21 @@ class GenerationMachine(RuleBasedStateMachine):
         self.claims = ClaimRepository(self.db, generation_timeout=timedelta(minutes=5))
         async with self.admin_pool.acquire() as acquired:
             admin_connection = cast("asyncpg.Connection", acquired)
-            tenant = await make_tenant(admin_connection)
-            self.business_id = tenant.business_id
-            self.content_ids = [tenant.content_id, await make_content(admin_connection, tenant.business_id)]
-        key = NewKey(KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", self.business_id, "heygen"), None)
-        await IntegrationRepository(self.db).set_ai_avatar_integration(
-            self.business_id,
-            "heygen",
-            key,
-            avatar_id="a",
-            voice_id=None,
-            provider_config=None,
-            details=Details(),
-        )
+            tenants = [await make_tenant(admin_connection) for _ in range(2)]
+            self.business_ids = [tenant.business_id for tenant in tenants]
+            content_id = await make_content(admin_connection, self.business_ids[0])
+            self.content_ids = [tenants[0].content_id, content_id]
+        for business_id in self.business_ids:
+            key = NewKey(KeyRing.parse(SECRETS_KEYS).seal("sandbox-key", business_id, "heygen"), None)
+            await IntegrationRepository(self.db).set_ai_avatar_integration(
+                business_id,
+                "heygen",
+                key,
+                avatar_id="a",
+                voice_id=None,
+                provider_config=None,
+                details=Details(),
+            )
 
     @rule(operation=operations)
     def one(self, operation: Operation) -> None:
@@ -403,7 +452,7 @@ class GenerationMachine(RuleBasedStateMachine):
     def step(self, operation: Operation, *, alone: bool = True) -> Step | None:
         """None: there is nothing to do it to."""
         match operation:
-            case Start(content) | Cancel(content) | Move(content):
+            case Start(content) | Cancel(content) | Move(content) | Transfer(content) | Reset(content):
                 return Step(operation, content=content, alone=alone)
         if not self.model.generations:
             return None
@@ -430,11 +479,11 @@ class GenerationMachine(RuleBasedStateMachine):
         if gated:
             async with self.admin_pool.acquire() as gate, gate.transaction():
                 await gate.execute(
-                    "select from public.content where business_id = $1 for no key update", self.business_id
+                    "select from public.content where id = any($1) for no key update", self.content_ids
                 )
                 await gate.execute(
-                    "select from ai_avatar.generations where business_id = $1 for no key update",
-                    self.business_id,
+                    "select from ai_avatar.generations where content_id = any($1) for no key update",
+                    self.content_ids,
                 )
                 tasks = [asyncio.create_task(self.perform(step)) for step in steps]
                 await self.wait_until_blocked(tasks, gate)
@@ -444,8 +493,8 @@ class GenerationMachine(RuleBasedStateMachine):
         # Who was skipped must not be found by a later expiry.
         await self.admin_pool.execute(
             "update ai_avatar.generations set deadline = now() + interval '5 minutes' "
-            "where business_id = $1 and deadline < now()",
-            self.business_id,
+            "where content_id = any($1) and deadline < now()",
+            self.content_ids,
         )
         return answers
 
@@ -468,9 +517,14 @@ class GenerationMachine(RuleBasedStateMachine):
     async def _perform(self, step: Step) -> Answer:
         rows = self.generations
         match step.operation:
-            case Start(content, key):
+            case Start(content, key, business):
                 state, replayed = await rows.start_generation(
-                    self.business_id, self.content_ids[content], "heygen", None, key, b"%d" % content
+                    self.business_ids[business],
+                    self.content_ids[content],
+                    "heygen",
+                    None,
+                    key,
+                    b"%d" % content,
                 )
                 return ("replayed" if replayed else "started", state.id)
             case Cancel(content):
@@ -482,6 +536,16 @@ class GenerationMachine(RuleBasedStateMachine):
                     status,
                 )
                 return ("moved",)
+            case Transfer(content, business):
+                await self.admin_pool.execute(
+                    "update public.content set business_id = $2 where id = $1",
+                    self.content_ids[content],
+                    self.business_ids[business],
+                )
+                return ("transferred",)
+            case Reset(content):
+                video = await rows.reset_content(None, self.content_ids[content])
+                return ("reset", [video.generation.id] if video.generation else [])
             case Expire():
                 await self.admin_pool.execute(
                     "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
@@ -520,6 +584,8 @@ class GenerationMachine(RuleBasedStateMachine):
             case Start(content), ("started", new_id):
                 self.undecided.add(new_id)
                 self.moved[content] = False
+            case Reset(content), ("reset", _):
+                self.moved[content] = False
             case Move(content), _:
                 self.moved[content] = True
             case ((WebhookYes() | WebhookNo()), _):
@@ -532,25 +598,28 @@ class GenerationMachine(RuleBasedStateMachine):
                 if holder not in self.holders[step.generation]:
                     self.holders[step.generation].append(holder)
             case Tell(status="completed"), ("reported", *told):
-                assert step.report
-                self.check_completion_is_kept(step.report, told)
+                self.check_completion_is_kept(step, told)
 
-    def check_completion_is_kept(self, report: Report, told: list[Any]) -> None:
+    def check_completion_is_kept(self, step: Step, told: list[Any]) -> None:
+        assert step.report
         assert told[0] == "completed"
         rows = self.run(
             self.admin_pool.fetch(
-                "select g.id, g.video_url, c.heygen_url, exists (select from ai_avatar.generations as newer "
+                "select g.id, g.video_url, c.heygen_url, c.business_id = g.business_id as is_own, "
+                "exists (select from ai_avatar.generations as newer "
                 "where newer.content_id = g.content_id and newer.requested_at > g.requested_at) as has_newer "
                 "from ai_avatar.generations g join public.content c on c.id = g.content_id "
-                "where g.business_id = $1 and g.video_url = $2",
-                self.business_id,
+                "where g.content_id = any($1) and g.video_url = $2",
+                self.content_ids,
                 told[1],
             )
         )
         [row] = rows
-        assert row["has_newer"] or row["heygen_url"] == told[1]
+        # Later, or at the same time, the item may have been reset, or transferred and back.
+        if row["is_own"] and step.alone and row["id"] not in self.urls:
+            assert row["has_newer"] or row["heygen_url"] == told[1]
         # The first completion is the one that counts.
-        assert told[1] == self.urls.setdefault(row["id"], report.video_url)
+        assert told[1] == self.urls.setdefault(row["id"], step.report.video_url)
 
     def compare(self) -> None:
         assert self.run(self.read()) == self.expected()
@@ -573,8 +642,8 @@ class GenerationMachine(RuleBasedStateMachine):
             row["id"]: tuple(row)[1:]
             for row in await self.admin_pool.fetch(
                 "select id, heygen_status, heygen_video_id, heygen_url, case when error_message like $2 || '%' "
-                "then $2 else error_message end from public.content where business_id = $1",
-                self.business_id,
+                "then $2 else error_message end from public.content where id = any($1)",
+                self.content_ids,
                 SILENCE,
             )
         }
@@ -582,8 +651,8 @@ class GenerationMachine(RuleBasedStateMachine):
             "select id, status, ended_by, claimed_at is not null, claimed_by, video_id, video_url, "
             "idempotency_key, previous_heygen_status, previous_heygen_video_id, "
             "row_number() over (partition by content_id order by requested_at, id) - 1 "
-            "from ai_avatar.generations where business_id = $1",
-            self.business_id,
+            "from ai_avatar.generations where content_id = any($1)",
+            self.content_ids,
         )
         return (
             [contents[content_id] for content_id in self.content_ids],
@@ -593,7 +662,7 @@ class GenerationMachine(RuleBasedStateMachine):
     @invariant()
     def holds(self) -> None:
         """The contract's invariants, from the database alone."""
-        if not hasattr(self, "business_id"):
+        if not hasattr(self, "content_ids"):
             return
         contents, generations = self.run(self.read())
         for number, (status, *_) in enumerate(contents):
