@@ -1,7 +1,6 @@
 """Connecting a provider, reading, changing, checking and removing it, over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from support.api import ROOT, Api
+from support.controlled_heygen import ControlledHeyGen
 from support.problems import assert_problem, snapshot
 from support.rows import ContentRow, list_secret_reads
 from support.servers import free_port, serve_app
@@ -366,53 +366,20 @@ async def test_post_and_delete_leave_the_same_rows_as_the_rpc(
 # Checking ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def revocable() -> Iterator[tuple[str, set[str]]]:
-    """A HeyGen whose keys are revoked by adding them to the set."""
-    revoked: set[str] = set()
-
-    async def answer(request: Request) -> Response:
-        if request.headers["x-api-key"] in revoked:
-            return JSONResponse({"error": {"code": "unauthorized", "message": "no"}}, 401)
-        if request.path_params["rest"] == "users/me":
-            return JSONResponse({"data": {"username": "u"}})
-        return JSONResponse({"data": [], "has_more": False})
-
-    with serve_app(Starlette(routes=[Route("/v3/{rest:path}", answer)])) as url:
-        yield url, revoked
-
-
-@pytest.fixture(scope="module")
-async def revocable_client(
-    database_url: str, revocable: tuple[str, set[str]], anyio_backend: str
-) -> AsyncIterator[httpx.AsyncClient]:
-    providers = {"heygen": {"api_url": revocable[0]}}
-    async with running(settings(database_url, providers=providers)) as (_, client):
-        yield client
-
-
-@pytest.fixture
-async def revocable_key(
-    revocable_client: httpx.AsyncClient, revocable: tuple[str, set[str]], tenant: Tenant
-) -> tuple[Api, str, set[str]]:
-    """A business that has connected that HeyGen, its key, and the set of revoked keys."""
-    api, key = Api(revocable_client, tenant), f"key-{tenant.business_id}"
-    await api.connect(key, expect=201)
-    return api, key, revocable[1]
-
-
-async def test_validate_moves_between_active_and_error(revocable_key: tuple[Api, str, set[str]]) -> None:
-    api, key, revoked = revocable_key
+async def test_validate_moves_between_active_and_error(
+    controlled_api: Api, heygen: ControlledHeyGen, api_key: str
+) -> None:
+    api = controlled_api
     first = (await api.get_integration()).json()
 
-    revoked.add(key)
+    heygen.revoked.add(api_key)
     rejected = await api.validate()
     assert (rejected.status_code, rejected.json()["status"]) == (200, "error")
     assert rejected.json()["validated_at"] == first["validated_at"], "when the key was last accepted"
 
     assert_problem(await api.update(status="active"), 422, "api_key_rejected")
 
-    revoked.remove(key)
+    heygen.revoked.remove(api_key)
     good = await api.validate()
     assert (good.status_code, good.json()["status"]) == (200, "active")
     assert good.json()["validated_at"] > first["validated_at"]
@@ -420,24 +387,23 @@ async def test_validate_moves_between_active_and_error(revocable_key: tuple[Api,
 
 @pytest.mark.parametrize("good", [True, False])
 async def test_validate_leaves_inactive_as_it_is(
-    revocable_key: tuple[Api, str, set[str]], good: bool
+    controlled_api: Api, heygen: ControlledHeyGen, api_key: str, good: bool
 ) -> None:
-    api, key, revoked = revocable_key
-    await api.update(status="inactive")
+    await controlled_api.update(status="inactive")
     if not good:
-        revoked.add(key)
-    response = await api.validate()
+        heygen.revoked.add(api_key)
+    response = await controlled_api.validate()
     assert (response.status_code, response.json()["status"]) == (200, "inactive")
 
 
 async def test_401_at_any_later_moment_sets_error_and_a_new_key_repairs_it(
-    revocable_key: tuple[Api, str, set[str]],
+    controlled_api: Api, heygen: ControlledHeyGen, api_key: str
 ) -> None:
-    api, key, revoked = revocable_key
-    revoked.add(key)
+    api = controlled_api
+    heygen.revoked.add(api_key)
     assert_problem(await api.list_avatars(), 422, "api_key_rejected")
     assert (await api.get_integration()).json()["status"] == "error"
-    repaired = await api.update(api_key=key + "-new")
+    repaired = await api.update(api_key=api_key + "-new")
     assert repaired.json()["status"] == "active"
 
 
