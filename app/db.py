@@ -16,6 +16,7 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     DateTime,
+    Double,
     Integer,
     Interval,
     LargeBinary,
@@ -38,6 +39,7 @@ TEXT: Final = Text()
 UUID_: Final = Uuid()
 UUIDS: Final = ARRAY(Uuid())
 INTEGER: Final = Integer()
+DOUBLE: Final[Double[float]] = Double()
 BOOLEAN: Final = Boolean()
 TIMESTAMPTZ: Final = DateTime(timezone=True)
 INTERVAL: Final = Interval()

@@ -36,3 +36,4 @@ drop function ai_avatar.limit_lock_wait;
 drop function ai_avatar.get_generation;
 drop view ai_avatar.generation_states;
 drop table ai_avatar.generations;
+drop function ai_avatar.set_ended_at;

@@ -28,7 +28,12 @@ create table ai_avatar.generations (
     video_id text,
     video_url text,
     video_url_at timestamptz,
+    thumbnail_url text,
+    duration_seconds double precision check (duration_seconds >= 0),
+    captioned_video_url text,
+    subtitle_url text,
     error text,
+    error_code text,
     content_error text,
     content_error_at timestamptz,
     idempotency_key text,
@@ -36,6 +41,7 @@ create table ai_avatar.generations (
     requested_at timestamptz not null default clock_timestamp(),
     dispatched_at timestamptz,
     completed_at timestamptz,
+    ended_at timestamptz,
     deadline timestamptz not null
 );
 comment on table ai_avatar.generations is
@@ -55,6 +61,9 @@ comment on column ai_avatar.generations.create_unknown_since is
 'When the first request was made of which it is not known whether it created a video';
 comment on column ai_avatar.generations.create_key_hash is
 'SHA-256 of the stored, sealed key that the video was last requested with';
+comment on column ai_avatar.generations.error_code is
+'The provider''s own code of its last refusal or failure; generation_states shows what ended the generation';
+comment on column ai_avatar.generations.ended_at is 'Set by the trigger; a late completion ends it once more';
 comment on column ai_avatar.generations.content_error is
 'Why the database refused to change the content item, without values; NULL since a change that it accepted';
 comment on column ai_avatar.generations.requested_at is
@@ -79,13 +88,24 @@ select
     case when c.business_id = g.business_id then c.heygen_status end as heygen_status,
     g.video_id,
     g.video_url,
+    g.thumbnail_url,
+    g.duration_seconds,
+    g.captioned_video_url,
+    g.subtitle_url,
     g.error,
+    case
+        when g.ended_by = 'cancel' then 'cancelled'
+        when g.ended_by = 'webhook' then 'webhook_failed'
+        when g.status = 'expired' then 'expired'
+        when g.status = 'failed' then g.error_code
+    end as error_code,
+    g.script,
     g.requested_at,
     g.dispatched_at,
     g.completed_at,
+    g.ended_at,
     g.ended_by,
     g.webhook_timed_out,
-    g.script,
     g.video_url_at,
     -- Only in the call that met it: it is logged and counted once.
     case when g.content_error_at = now() then g.content_error end as new_content_error,
@@ -102,6 +122,9 @@ grant select on table ai_avatar.generations to service_role;
 --! include functions/generations.sql
 --! include functions/workflows.sql
 --! include functions/videos.sql
+
+create trigger generations_ended_at before insert or update of status on ai_avatar.generations
+for each row execute function ai_avatar.set_ended_at();
 
 -- The strong lock last.
 select pg_temp.lock_tables('share row exclusive', 'public.content');

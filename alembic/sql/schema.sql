@@ -31,7 +31,12 @@ CREATE TABLE ai_avatar.generations (
     video_id text,
     video_url text,
     video_url_at timestamp with time zone,
+    thumbnail_url text,
+    duration_seconds double precision,
+    captioned_video_url text,
+    subtitle_url text,
     error text,
+    error_code text,
     content_error text,
     content_error_at timestamp with time zone,
     idempotency_key text,
@@ -39,7 +44,9 @@ CREATE TABLE ai_avatar.generations (
     requested_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     dispatched_at timestamp with time zone,
     completed_at timestamp with time zone,
+    ended_at timestamp with time zone,
     deadline timestamp with time zone NOT NULL,
+    CONSTRAINT generations_duration_seconds_check CHECK ((duration_seconds >= (0)::double precision)),
     CONSTRAINT generations_ended_by_check CHECK ((ended_by = ANY (ARRAY['webhook'::text, 'report'::text, 'cancel'::text, 'deadline'::text, 'superseded'::text]))),
     CONSTRAINT generations_status_check CHECK ((status = ANY (ARRAY['dispatching'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'expired'::text])))
 );
@@ -71,11 +78,17 @@ COMMENT ON COLUMN ai_avatar.generations.create_unknown_since IS 'When the first 
 -- COMMENT ai_avatar.COLUMN generations.create_key_hash
 COMMENT ON COLUMN ai_avatar.generations.create_key_hash IS 'SHA-256 of the stored, sealed key that the video was last requested with';
 
+-- COMMENT ai_avatar.COLUMN generations.error_code
+COMMENT ON COLUMN ai_avatar.generations.error_code IS 'The provider''s own code of its last refusal or failure; generation_states shows what ended the generation';
+
 -- COMMENT ai_avatar.COLUMN generations.content_error
 COMMENT ON COLUMN ai_avatar.generations.content_error IS 'Why the database refused to change the content item, without values; NULL since a change that it accepted';
 
 -- COMMENT ai_avatar.COLUMN generations.requested_at
 COMMENT ON COLUMN ai_avatar.generations.requested_at IS 'Set while the content item is locked, so that the latest generation is the one that was started last';
+
+-- COMMENT ai_avatar.COLUMN generations.ended_at
+COMMENT ON COLUMN ai_avatar.generations.ended_at IS 'Set by the trigger; a late completion ends it once more';
 
 -- COMMENT ai_avatar.COLUMN generations.deadline
 COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When it expires without news, if it is still live';
@@ -108,13 +121,25 @@ CREATE VIEW ai_avatar.generation_states AS
         END AS heygen_status,
     g.video_id,
     g.video_url,
+    g.thumbnail_url,
+    g.duration_seconds,
+    g.captioned_video_url,
+    g.subtitle_url,
     g.error,
+        CASE
+            WHEN (g.ended_by = 'cancel'::text) THEN 'cancelled'::text
+            WHEN (g.ended_by = 'webhook'::text) THEN 'webhook_failed'::text
+            WHEN (g.status = 'expired'::text) THEN 'expired'::text
+            WHEN (g.status = 'failed'::text) THEN g.error_code
+            ELSE NULL::text
+        END AS error_code,
+    g.script,
     g.requested_at,
     g.dispatched_at,
     g.completed_at,
+    g.ended_at,
     g.ended_by,
     g.webhook_timed_out,
-    g.script,
     g.video_url_at,
         CASE
             WHEN (g.content_error_at = now()) THEN g.content_error
@@ -872,21 +897,30 @@ $_$;
 -- COMMENT ai_avatar.FUNCTION migration_warnings()
 COMMENT ON FUNCTION ai_avatar.migration_warnings() IS 'Settings of this database that let a user reach another business, one sentence each';
 
--- FUNCTION ai_avatar.move_late_generation(ai_avatar.generations, text, text, text, boolean)
-CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean) RETURNS void
+-- FUNCTION ai_avatar.move_late_generation(ai_avatar.generations, ai_avatar.generations, boolean)
+CREATE FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_report ai_avatar.generations, p_touch_content boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_status <> 'completed' then
+    if p_report.status <> 'completed' then
         -- The generation stays ended, but keeps the provider's id of the video: a paid video is found by it.
-        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id)
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_report.video_id)
         where g.id = p_generation.id;
         return;
     end if;
     update ai_avatar.generations as g
-    set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
-        video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
+    set status = 'completed',
+        ended_by = 'report',
+        video_id = coalesce(p_report.video_id, g.video_id),
+        video_url = p_report.video_url,
+        video_url_at = p_report.video_url_at,
+        thumbnail_url = p_report.thumbnail_url,
+        duration_seconds = p_report.duration_seconds,
+        captioned_video_url = p_report.captioned_video_url,
+        subtitle_url = p_report.subtitle_url,
+        error = null,
+        completed_at = p_report.completed_at
     where g.id = p_generation.id;
     if ai_avatar.owns_content(p_generation) and not exists (
         select from ai_avatar.generations as newer
@@ -894,50 +928,64 @@ begin
             and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
     ) then
         perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
-            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
-            'heygen_url', p_video_url, 'error_message', null
+            'heygen_status', 'completed',
+            'heygen_video_id', coalesce(p_report.video_id, p_generation.video_id),
+            'heygen_url', p_report.video_url, 'error_message', null
         ));
     end if;
 end;
 $$;
 
--- FUNCTION ai_avatar.move_live_generation(ai_avatar.generations, text, text, text, text, text, interval, boolean)
-CREATE FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_touch_content boolean) RETURNS void
+-- FUNCTION ai_avatar.move_live_generation(ai_avatar.generations, ai_avatar.generations, text, interval, boolean)
+CREATE FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_report ai_avatar.generations, p_execution_id text, p_timeout interval, p_touch_content boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
     -- A report is a claim too: it shows that this execution runs the job.
     update ai_avatar.generations as g
-    set status = p_status,
-        ended_by = case when p_status <> 'processing' then 'report' end,
+    set status = p_report.status,
+        ended_by = case when p_report.status <> 'processing' then 'report' end,
         claimed_at = coalesce(g.claimed_at, now()),
         claimed_by = case when g.claimed_at is null then p_execution_id else g.claimed_by end,
-        video_id = coalesce(p_video_id, g.video_id),
-        video_url = case when p_status = 'completed' then p_video_url end,
-        video_url_at = case when p_status = 'completed' then now() end,
-        error = case when p_status = 'failed' then p_error end,
-        completed_at = case when p_status = 'completed' then now() end,
+        video_id = coalesce(p_report.video_id, g.video_id),
+        video_url = p_report.video_url,
+        video_url_at = p_report.video_url_at,
+        thumbnail_url = p_report.thumbnail_url,
+        duration_seconds = p_report.duration_seconds,
+        captioned_video_url = p_report.captioned_video_url,
+        subtitle_url = p_report.subtitle_url,
+        error = p_report.error,
+        -- A refused create may have left the provider's code, which the workflow does not report.
+        error_code = case when p_report.status = 'failed' then coalesce(p_report.error_code, g.error_code) end,
+        completed_at = p_report.completed_at,
         deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
     where g.id = p_generation.id;
     if not ai_avatar.owns_content(p_generation) then
-        if p_status <> 'processing' then
+        if p_report.status <> 'processing' then
             perform ai_avatar.restore_content(p_generation, null, p_touch_content);
         end if;
-    elsif p_status = 'completed' then
+    elsif p_report.status = 'completed' then
         -- Even if another application has changed the content item: a paid video must appear where users look for it.
         perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
-            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
-            'heygen_url', p_video_url, 'error_message', null
+            'heygen_status', 'completed',
+            'heygen_video_id', coalesce(p_report.video_id, p_generation.video_id),
+            'heygen_url', p_report.video_url, 'error_message', null
         ));
     elsif exists (
         select from public.content as c where c.id = p_generation.content_id and c.heygen_status = 'processing'
     ) then
         perform ai_avatar.update_content(
             p_generation, p_touch_content,
-            jsonb_build_object('heygen_status', p_status)
-            || case when p_video_id is null then '{}' else jsonb_build_object('heygen_video_id', p_video_id) end
-            || case when p_status = 'failed' then jsonb_build_object('error_message', p_error) else '{}' end
+            jsonb_build_object('heygen_status', p_report.status)
+            || case
+                when p_report.video_id is null then '{}'
+                else jsonb_build_object('heygen_video_id', p_report.video_id)
+            end
+            || case
+                when p_report.status = 'failed' then jsonb_build_object('error_message', p_report.error)
+                else '{}'
+            end
         );
     end if;
 end;
@@ -1162,8 +1210,8 @@ $$;
 -- COMMENT ai_avatar.FUNCTION record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb)
 COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) IS 'Records that the provider''s catalogue was read with the stored key, and what it says of the chosen avatar and voice';
 
--- FUNCTION ai_avatar.refresh_video_url(uuid, text, text)
-CREATE FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.refresh_video_url(uuid, text, text, text, text, text)
+CREATE FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1173,7 +1221,12 @@ begin
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
-    update ai_avatar.generations as g set video_url = p_video_url, video_url_at = now()
+    update ai_avatar.generations as g
+    set video_url = p_video_url,
+        video_url_at = now(),
+        thumbnail_url = coalesce(p_thumbnail_url, g.thumbnail_url),
+        captioned_video_url = coalesce(p_captioned_video_url, g.captioned_video_url),
+        subtitle_url = coalesce(p_subtitle_url, g.subtitle_url)
     where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
     returning g.* into v_generation;
     if found and exists (
@@ -1187,11 +1240,11 @@ begin
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
-COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) IS 'Stores a new link to the same video in the generation and the content item, because providers'' links expire';
+-- COMMENT ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text)
+COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text) IS 'Stores new links to the same video in the generation and the content item, because providers'' links expire';
 
--- FUNCTION ai_avatar.release_create(uuid, uuid, boolean)
-CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) RETURNS void
+-- FUNCTION ai_avatar.release_create(uuid, uuid, boolean, text)
+CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1202,13 +1255,14 @@ begin
         create_unknown_since = case
             when p_is_refused then g.create_unknown_since
             else coalesce(g.create_unknown_since, g.create_leased_at)
-        end
+        end,
+        error_code = p_error_code
     where g.id = p_generation_id and g.create_token = p_token and g.create_leased_at is not null;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean)
-COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) IS 'Ends the reservation of p_token, and no other. p_is_refused: the provider certainly created no video';
+-- COMMENT ai_avatar.FUNCTION release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text)
+COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text) IS 'Ends the reservation of p_token, and no other. p_is_refused: the provider certainly created no video';
 
 -- FUNCTION ai_avatar.replace_secret(uuid, text, text)
 CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) RETURNS boolean
@@ -1261,15 +1315,30 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, interval, boolean, boolean)
-CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, double precision, text, text, text, text, interval, boolean, boolean)
+CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_generation ai_avatar.generations;
+    v_report ai_avatar.generations; -- only the columns that a report sets
     v_id uuid := p_generation_id;
 begin
+    v_report.status := p_status;
+    v_report.video_id := p_video_id;
+    if p_status = 'completed' then
+        v_report.video_url := p_video_url;
+        v_report.video_url_at := now();
+        v_report.thumbnail_url := p_thumbnail_url;
+        v_report.duration_seconds := p_duration_seconds;
+        v_report.captioned_video_url := p_captioned_video_url;
+        v_report.subtitle_url := p_subtitle_url;
+        v_report.completed_at := now();
+    elsif p_status = 'failed' then
+        v_report.error := p_error;
+        v_report.error_code := p_error_code;
+    end if;
     perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = coalesce(
@@ -1300,21 +1369,20 @@ begin
     end if;
     if v_generation.status in ('dispatching', 'processing') then
         perform ai_avatar.move_live_generation(
-            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout,
-            p_touch_content
+            v_generation, v_report, p_execution_id, p_timeout, p_touch_content
         );
     elsif v_generation.status = 'failed' and v_generation.ended_by in ('cancel', 'report') then
         -- It stays failed, and the caller says so. An exception would lose the id that a paid video is found by.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
     elsif v_generation.status <> 'completed' then
-        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url, p_touch_content);
+        perform ai_avatar.move_late_generation(v_generation, v_report, p_touch_content);
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
-COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) IS 'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
+-- COMMENT ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
+COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) IS 'Applies a report to a generation and its content item; a repeated or outdated report changes nothing';
 
 -- FUNCTION ai_avatar.reserve_create(uuid, uuid, bytea, interval, interval)
 CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) RETURNS text
@@ -1510,6 +1578,21 @@ begin
         return substring(p_sealed_key from '^sealed:v1:([A-Za-z0-9_.-]{1,64}):');
     end if;
     return null;
+end;
+$$;
+
+-- FUNCTION ai_avatar.set_ended_at()
+CREATE FUNCTION ai_avatar.set_ended_at() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if new.status in ('dispatching', 'processing') then
+        new.ended_at := null;
+    elsif tg_op = 'INSERT' or new.status <> old.status then
+        new.ended_at := now();
+    end if;
+    return new;
 end;
 $$;
 
@@ -2224,6 +2307,9 @@ CREATE INDEX idx_profiles_business_id ON public.profiles USING btree (business_i
 -- INDEX vault.secrets_name_idx
 CREATE UNIQUE INDEX secrets_name_idx ON vault.secrets USING btree (name) WHERE (name IS NOT NULL);
 
+-- TRIGGER ai_avatar.generations generations_ended_at
+CREATE TRIGGER generations_ended_at BEFORE INSERT OR UPDATE OF status ON ai_avatar.generations FOR EACH ROW EXECUTE FUNCTION ai_avatar.set_ended_at();
+
 -- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_details
 CREATE TRIGGER ai_avatar_integrations_details AFTER INSERT OR DELETE ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION ai_avatar.keep_integration_details();
 
@@ -2469,11 +2555,11 @@ GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.migration_warnings() FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean)
-REVOKE ALL ON FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION move_late_generation(p_generation ai_avatar.generations, p_report ai_avatar.generations, p_touch_content boolean)
+REVOKE ALL ON FUNCTION ai_avatar.move_late_generation(p_generation ai_avatar.generations, p_report ai_avatar.generations, p_touch_content boolean) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_touch_content boolean)
-REVOKE ALL ON FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_touch_content boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION move_live_generation(p_generation ai_avatar.generations, p_report ai_avatar.generations, p_execution_id text, p_timeout interval, p_touch_content boolean)
+REVOKE ALL ON FUNCTION ai_avatar.move_live_generation(p_generation ai_avatar.generations, p_report ai_avatar.generations, p_execution_id text, p_timeout interval, p_touch_content boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION next_deadline(p_requested_at timestamp with time zone, p_timeout interval)
 REVOKE ALL ON FUNCTION ai_avatar.next_deadline(p_requested_at timestamp with time zone, p_timeout interval) FROM PUBLIC;
@@ -2516,15 +2602,15 @@ GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text,
 GRANT ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
-GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text)
+GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean)
-GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text)
+GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
 GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) TO ai_avatar_service;
@@ -2534,10 +2620,10 @@ REVOKE ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_k
 -- ACL ai_avatar.FUNCTION replay_generation(p_generation_id uuid, p_request_hash bytea)
 REVOKE ALL ON FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
-GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval)
 GRANT ALL ON FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) TO ai_avatar_service;
@@ -2567,6 +2653,9 @@ REVOKE ALL ON FUNCTION ai_avatar.schema_revision() FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION sealing_key_id(p_sealed_key text)
 REVOKE ALL ON FUNCTION ai_avatar.sealing_key_id(p_sealed_key text) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION set_ended_at()
+REVOKE ALL ON FUNCTION ai_avatar.set_ended_at() FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea)
 GRANT ALL ON FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) TO ai_avatar_service;

@@ -13,6 +13,7 @@ from app.errors import (
     AvatarNotConfigured,
     GenerationNotFound,
     ProviderError,
+    ProviderRejected,
     ProviderUnavailable,
     ProviderUnexpectedAnswer,
 )
@@ -117,7 +118,11 @@ class Broker:
             video = await self._request_video(client, api_key, body, claimed)
         except ProviderError as error:
             await retrying_outages(_RETRY_SECONDS)(
-                self._claims.release_create, body.generation_id, token, is_refused=not error.may_have_happened
+                self._claims.release_create,
+                body.generation_id,
+                token,
+                is_refused=not error.may_have_happened,
+                error_code=error.provider_code if isinstance(error, ProviderRejected) else None,
             )
             if guarantee is None or not error.may_have_happened:
                 raise
@@ -166,21 +171,10 @@ class Broker:
         if generation.status == "completed":
             if video.video_url is None:
                 return generation
-            return await self._generations.refresh_video_url(generation_id, video_id, video.video_url)
+            return await self._generations.refresh_video_url(generation_id, video)
         return await self._generations.report_generation(
-            provider, _report(video), generation_id=generation_id
+            provider, Report.of(video), generation_id=generation_id
         )
-
-
-def _report(video: Video) -> Report:
-    match video.status:
-        case "completed" if video.video_url:
-            return Report("completed", video.video_id, video.video_url, from_provider=True)
-        case "failed":
-            error = video.error or "The provider failed and gave no reason."
-            return Report("failed", video.video_id, error=error, from_provider=True)
-        case _:
-            return Report("processing", video.video_id, from_provider=True)
 
 
 def _may_move(generation: GenerationState) -> bool:

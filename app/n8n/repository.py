@@ -48,7 +48,8 @@ RESERVE_CREATE: Final = SqlFunction(
     },
 )
 RELEASE_CREATE: Final = SqlFunction(
-    "ai_avatar.release_create", {"p_generation_id": UUID_, "p_token": UUID_, "p_is_refused": BOOLEAN}
+    "ai_avatar.release_create",
+    {"p_generation_id": UUID_, "p_token": UUID_, "p_is_refused": BOOLEAN, "p_error_code": TEXT},
 )
 
 
@@ -134,8 +135,17 @@ class ClaimRepository:
         )
         return reservation
 
-    async def release_create(self, generation_id: UUID, token: UUID, *, is_refused: bool) -> None:
-        """End this call's reservation; harmless if it has ended. `is_refused`: certainly no video was created."""
+    async def release_create(
+        self, generation_id: UUID, token: UUID, *, is_refused: bool, error_code: str | None = None
+    ) -> None:
+        """End this call's reservation; harmless if it has ended. `is_refused`: certainly no video was created.
+
+        `error_code`: the provider's. The generation shows it if the workflow then reports the failure.
+        """
         await self._db.call(
-            RELEASE_CREATE, p_generation_id=generation_id, p_token=token, p_is_refused=is_refused
+            RELEASE_CREATE,
+            p_generation_id=generation_id,
+            p_token=token,
+            p_is_refused=is_refused,
+            p_error_code=error_code,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, Self
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from app.db import (
     BOOLEAN,
     BYTEA,
+    DOUBLE,
     INTEGER,
     INTERVAL,
     TEXT,
@@ -25,6 +26,7 @@ from app.db import (
 )
 from app.errors import DatabaseTimeout, GenerationClosed, GenerationNotFound
 from app.pagination import Cursor
+from app.providers.base import Video as ProviderVideo
 from app.videos.schemas import Generation, Video
 
 log = structlog.get_logger(__name__)
@@ -45,7 +47,6 @@ class GenerationState(Generation):
 
     ended_by: EndedBy | None
     webhook_timed_out: bool
-    script: str
     video_url_at: datetime | None
     new_content_error: str | None
     """Why the database refused to change the content item, in the call that met it first."""
@@ -85,7 +86,12 @@ REPORT_GENERATION: Final = SqlFunction(
         "p_status": TEXT,
         "p_video_id": TEXT,
         "p_video_url": TEXT,
+        "p_thumbnail_url": TEXT,
+        "p_duration_seconds": DOUBLE,
+        "p_captioned_video_url": TEXT,
+        "p_subtitle_url": TEXT,
         "p_error": TEXT,
+        "p_error_code": TEXT,
         "p_timeout": INTERVAL,
         "p_from_provider": BOOLEAN,
         "p_touch_content": BOOLEAN,
@@ -104,7 +110,16 @@ EXPIRE_GENERATIONS: Final = SqlFunction(
     _STATE,
 )
 REFRESH_VIDEO_URL: Final = SqlFunction(
-    "ai_avatar.refresh_video_url", {"p_generation_id": UUID_, "p_video_id": TEXT, "p_video_url": TEXT}, _STATE
+    "ai_avatar.refresh_video_url",
+    {
+        "p_generation_id": UUID_,
+        "p_video_id": TEXT,
+        "p_video_url": TEXT,
+        "p_thumbnail_url": TEXT,
+        "p_captioned_video_url": TEXT,
+        "p_subtitle_url": TEXT,
+    },
+    _STATE,
 )
 GET_GENERATION: Final = SqlFunction("ai_avatar.get_generation", {"p_generation_id": UUID_}, _STATE)
 GET_LATEST_GENERATION: Final = SqlFunction(
@@ -154,6 +169,30 @@ class Report:
     execution_id: str | None = None
     from_provider: bool = False
     """The service's own report, which needs no claim."""
+    error_code: str | None = None
+    thumbnail_url: str | None = None
+    duration_seconds: float | None = None
+    captioned_video_url: str | None = None
+    subtitle_url: str | None = None
+
+    @classmethod
+    def of(cls, video: ProviderVideo) -> Self:
+        """Return what the service itself has read at the provider."""
+        error = (
+            (video.error or "The provider failed and gave no reason.") if video.status == "failed" else None
+        )
+        return cls(
+            "processing" if video.status == "pending" else video.status,
+            video.video_id,
+            video.video_url,
+            error,
+            from_provider=True,
+            error_code=video.error_code,
+            thumbnail_url=video.thumbnail_url,
+            duration_seconds=video.duration_seconds,
+            captioned_video_url=video.captioned_video_url,
+            subtitle_url=video.subtitle_url,
+        )
 
 
 def _state(row: asyncpg.Record | None) -> GenerationState:
@@ -252,7 +291,12 @@ class GenerationRepository:
             p_status=report.status,
             p_video_id=report.video_id,
             p_video_url=report.video_url,
+            p_thumbnail_url=report.thumbnail_url,
+            p_duration_seconds=report.duration_seconds,
+            p_captioned_video_url=report.captioned_video_url,
+            p_subtitle_url=report.subtitle_url,
             p_error=report.error,
+            p_error_code=report.error_code,
             p_timeout=self._generation_timeout,
             p_from_provider=report.from_provider,
         )
@@ -290,14 +334,17 @@ class GenerationRepository:
         )
         return _changed(row) if row else None
 
-    async def refresh_video_url(self, generation_id: UUID, video_id: str, video_url: str) -> GenerationState:
-        """A fresh link to the same video."""
+    async def refresh_video_url(self, generation_id: UUID, video: ProviderVideo) -> GenerationState:
+        """Store fresh links to the same video."""
         return _changed(
             await self._db.call_one(
                 REFRESH_VIDEO_URL,
                 p_generation_id=generation_id,
-                p_video_id=video_id,
-                p_video_url=video_url,
+                p_video_id=video.video_id,
+                p_video_url=video.video_url,
+                p_thumbnail_url=video.thumbnail_url,
+                p_captioned_video_url=video.captioned_video_url,
+                p_subtitle_url=video.subtitle_url,
             )
         )
 

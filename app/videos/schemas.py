@@ -19,10 +19,17 @@ _GENERATION_EXAMPLE: Final[dict[str, Any]] = {
     "heygen_status": "completed",
     "video_id": "3f2b8a9c1d",
     "video_url": "https://files.heygen.ai/video/3f2b8a9c1d.mp4?Expires=1764000000",
+    "thumbnail_url": "https://files.heygen.ai/video/3f2b8a9c1d.jpg?Expires=1764000000",
+    "duration_seconds": 42.5,
+    "captioned_video_url": None,
+    "subtitle_url": None,
     "error": None,
+    "error_code": None,
+    "script": "Hi, and welcome to Coral Coast Coffee.",
     "requested_at": "2026-11-22T10:05:00Z",
     "dispatched_at": "2026-11-22T10:05:01Z",
     "completed_at": "2026-11-22T10:12:30Z",
+    "ended_at": "2026-11-22T10:12:30Z",
 }
 _VIDEO_EXAMPLE: Final[dict[str, Any]] = {
     "content_id": "c0000000-0000-4000-8000-000000000001",
@@ -84,10 +91,19 @@ class Generation(BaseModel):
     )
     video_id: str | None
     video_url: str | None
-    error: str | None
+    thumbnail_url: str | None
+    duration_seconds: float | None
+    captioned_video_url: str | None = Field(description="The video with captions burned in, if asked for")
+    subtitle_url: str | None = Field(description="The captions as a file, if asked for")
+    error: str | None = Field(description="What happened and what to do, for users")
+    error_code: str | None = Field(
+        description="The provider's own code, or `cancelled`, `expired`, `webhook_failed`"
+    )
+    script: str
     requested_at: datetime
     dispatched_at: datetime | None
     completed_at: datetime | None
+    ended_at: datetime | None = Field(description="Set for every generation that is no longer in progress")
 
     @property
     def is_live(self) -> bool:

@@ -188,7 +188,7 @@ class VideoService:
         video = await self._integrations.use_key(stored, ask)
         if video.video_url is None:
             return generation
-        return await self.repository.refresh_video_url(generation.id, video_id, video.video_url)
+        return await self.repository.refresh_video_url(generation.id, video)
 
 
 def _webhook_failure(reason: str, *, timed_out: bool) -> AppError:

@@ -27,6 +27,7 @@ _BY_TYPE: Final[dict[str, Any]] = {
     "uuid": uuid4(),
     "uuid[]": [uuid4()],
     "text": "a text",
+    "double precision": 1.0,
     "integer": 10,
     "boolean": True,
     "interval": timedelta(minutes=1),

@@ -24,7 +24,7 @@ async def test_job_reaches_n8n_signed_and_with_four_fields_only(
     assert response.status_code == 202, response.text
     generation = response.json()
     assert generation["status"] == generation["heygen_status"] == "processing"
-    assert "script" not in generation
+    assert generation["script"] == "Hello"
     [delivery] = webhook.deliveries
     assert delivery.json == {
         "business_id": str(api.tenant.business_id),

@@ -19,6 +19,7 @@ from app.errors import AppError, DatabaseUnavailable
 from app.integrations.names import Details
 from app.integrations.repository import IntegrationRepository, NewKey
 from app.n8n.repository import ClaimRepository
+from app.providers.base import Video
 from app.sealing import KeyRing
 from app.security import Caller
 from app.videos.maintenance import Maintenance
@@ -312,6 +313,7 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
             if business_id == victim:
                 await replace_content(place, businesses[number])
 
+    fresh = Video("v", "completed", "https://v.test/2")
     operations: list[Callable[[], Awaitable[Any]]] = [
         *[start] * 8,
         *[tell] * 8,
@@ -319,8 +321,7 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
         *[lambda: ground.generations.confirm_dispatch(rng.choice(started[-6:]))] * 4,
         *[lambda: ground.generations.roll_back_dispatch(rng.choice(started[-6:]), "no", timed_out=False)] * 4,
         *[lambda: ground.generations.cancel_generation(None, rng.choice(contents)[1])] * 3,
-        *[lambda: ground.generations.refresh_video_url(rng.choice(started[-6:]), "v", "https://v.test/2")]
-        * 2,
+        *[lambda: ground.generations.refresh_video_url(rng.choice(started[-6:]), fresh)] * 2,
         *[expire] * 3,
         *[move] * 2,
         delete_content,

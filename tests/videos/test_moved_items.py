@@ -17,6 +17,7 @@ from support.webhook_receiver import WebhookReceiver
 
 from app.dependencies import services_of
 from app.memberships import Memberships
+from app.providers.base import Video
 from app.security import Caller
 from app.videos.events import EventHub, EventTiming
 from app.videos.repository import GenerationRepository
@@ -167,7 +168,7 @@ async def test_link_refreshed_for_the_old_business_is_not_written_into_the_item(
     await api.report(generation_id, "completed", video_id="v1", video_url=URL, expect=200)
     await move(admin_connection, new.tenant)
     repository = services_of(service[0])[GenerationRepository]
-    await repository.refresh_video_url(UUID(generation_id), "v1", f"{URL}?fresh")
+    await repository.refresh_video_url(UUID(generation_id), Video("v1", "completed", f"{URL}?fresh"))
     assert (await state_of(admin_connection, generation_id))[3] == f"{URL}?fresh"
     assert (await content.read())[2] == URL
 

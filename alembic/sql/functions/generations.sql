@@ -8,6 +8,19 @@ begin
 end;
 $$;
 
+-- A trigger, so that no way to end a generation can forget it.
+create or replace function ai_avatar.set_ended_at()
+returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if new.status in ('dispatching', 'processing') then
+        new.ended_at := null;
+    elsif tg_op = 'INSERT' or new.status <> old.status then
+        new.ended_at := now();
+    end if;
+    return new;
+end;
+$$;
+
 create or replace function ai_avatar.start_generation(
     p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval,
     p_idempotency_key text, p_request_hash bytea
@@ -253,6 +266,7 @@ $$;
 
 revoke all on function
 ai_avatar.get_generation,
+ai_avatar.set_ended_at,
 ai_avatar.start_generation,
 ai_avatar.supersede_generation,
 ai_avatar.replay_generation,

@@ -146,7 +146,10 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text)
+create or replace function ai_avatar.refresh_video_url(
+    p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text,
+    p_subtitle_url text
+)
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
@@ -154,7 +157,12 @@ begin
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
-    update ai_avatar.generations as g set video_url = p_video_url, video_url_at = now()
+    update ai_avatar.generations as g
+    set video_url = p_video_url,
+        video_url_at = now(),
+        thumbnail_url = coalesce(p_thumbnail_url, g.thumbnail_url),
+        captioned_video_url = coalesce(p_captioned_video_url, g.captioned_video_url),
+        subtitle_url = coalesce(p_subtitle_url, g.subtitle_url)
     where g.id = p_generation_id and g.status = 'completed' and g.video_id = p_video_id
     returning g.* into v_generation;
     if found and exists (
@@ -194,4 +202,4 @@ comment on function ai_avatar.list_videos is
 comment on function ai_avatar.reset_content is
 'Clears what the service wrote into a content item without a live generation, and returns the item as list_videos does';
 comment on function ai_avatar.refresh_video_url is
-'Stores a new link to the same video in the generation and the content item, because providers'' links expire';
+'Stores new links to the same video in the generation and the content item, because providers'' links expire';

@@ -105,7 +105,9 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean)
+create or replace function ai_avatar.release_create(
+    p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text
+)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     -- The token stays, so that a reservation that arrives late is not granted after its release.
@@ -114,20 +116,38 @@ begin
         create_unknown_since = case
             when p_is_refused then g.create_unknown_since
             else coalesce(g.create_unknown_since, g.create_leased_at)
-        end
+        end,
+        error_code = p_error_code
     where g.id = p_generation_id and g.create_token = p_token and g.create_leased_at is not null;
 end;
 $$;
 
 create or replace function ai_avatar.report_generation(
     p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text,
-    p_video_url text, p_error text, p_timeout interval, p_from_provider boolean, p_touch_content boolean
+    p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text,
+    p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean,
+    p_touch_content boolean
 )
 returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_generation ai_avatar.generations;
+    v_report ai_avatar.generations; -- only the columns that a report sets
     v_id uuid := p_generation_id;
 begin
+    v_report.status := p_status;
+    v_report.video_id := p_video_id;
+    if p_status = 'completed' then
+        v_report.video_url := p_video_url;
+        v_report.video_url_at := now();
+        v_report.thumbnail_url := p_thumbnail_url;
+        v_report.duration_seconds := p_duration_seconds;
+        v_report.captioned_video_url := p_captioned_video_url;
+        v_report.subtitle_url := p_subtitle_url;
+        v_report.completed_at := now();
+    elsif p_status = 'failed' then
+        v_report.error := p_error;
+        v_report.error_code := p_error_code;
+    end if;
     perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = coalesce(
@@ -159,14 +179,13 @@ begin
 
     if v_generation.status in ('dispatching', 'processing') then
         perform ai_avatar.move_live_generation(
-            v_generation, p_execution_id, p_status, p_video_id, p_video_url, p_error, p_timeout,
-            p_touch_content
+            v_generation, v_report, p_execution_id, p_timeout, p_touch_content
         );
     elsif v_generation.status = 'failed' and v_generation.ended_by in ('cancel', 'report') then
         -- It stays failed, and the caller says so. An exception would lose the id that a paid video is found by.
         update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id) where g.id = v_id;
     elsif v_generation.status <> 'completed' then
-        perform ai_avatar.move_late_generation(v_generation, p_status, p_video_id, p_video_url, p_touch_content);
+        perform ai_avatar.move_late_generation(v_generation, v_report, p_touch_content);
     end if;
     return query select s.* from ai_avatar.generation_states as s where s.id = v_id;
 end;
@@ -174,62 +193,84 @@ $$;
 
 -- The caller of these two holds the locks of the content item and the generation.
 create or replace function ai_avatar.move_live_generation(
-    p_generation ai_avatar.generations, p_execution_id text, p_status text, p_video_id text, p_video_url text,
-    p_error text, p_timeout interval, p_touch_content boolean
+    p_generation ai_avatar.generations, p_report ai_avatar.generations, p_execution_id text, p_timeout interval,
+    p_touch_content boolean
 )
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     -- A report is a claim too: it shows that this execution runs the job.
     update ai_avatar.generations as g
-    set status = p_status,
-        ended_by = case when p_status <> 'processing' then 'report' end,
+    set status = p_report.status,
+        ended_by = case when p_report.status <> 'processing' then 'report' end,
         claimed_at = coalesce(g.claimed_at, now()),
         claimed_by = case when g.claimed_at is null then p_execution_id else g.claimed_by end,
-        video_id = coalesce(p_video_id, g.video_id),
-        video_url = case when p_status = 'completed' then p_video_url end,
-        video_url_at = case when p_status = 'completed' then now() end,
-        error = case when p_status = 'failed' then p_error end,
-        completed_at = case when p_status = 'completed' then now() end,
+        video_id = coalesce(p_report.video_id, g.video_id),
+        video_url = p_report.video_url,
+        video_url_at = p_report.video_url_at,
+        thumbnail_url = p_report.thumbnail_url,
+        duration_seconds = p_report.duration_seconds,
+        captioned_video_url = p_report.captioned_video_url,
+        subtitle_url = p_report.subtitle_url,
+        error = p_report.error,
+        -- A refused create may have left the provider's code, which the workflow does not report.
+        error_code = case when p_report.status = 'failed' then coalesce(p_report.error_code, g.error_code) end,
+        completed_at = p_report.completed_at,
         deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
     where g.id = p_generation.id;
 
     if not ai_avatar.owns_content(p_generation) then
-        if p_status <> 'processing' then
+        if p_report.status <> 'processing' then
             perform ai_avatar.restore_content(p_generation, null, p_touch_content);
         end if;
-    elsif p_status = 'completed' then
+    elsif p_report.status = 'completed' then
         -- Even if another application has changed the content item: a paid video must appear where users look for it.
         perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
-            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
-            'heygen_url', p_video_url, 'error_message', null
+            'heygen_status', 'completed',
+            'heygen_video_id', coalesce(p_report.video_id, p_generation.video_id),
+            'heygen_url', p_report.video_url, 'error_message', null
         ));
     elsif exists (
         select from public.content as c where c.id = p_generation.content_id and c.heygen_status = 'processing'
     ) then
         perform ai_avatar.update_content(
             p_generation, p_touch_content,
-            jsonb_build_object('heygen_status', p_status)
-            || case when p_video_id is null then '{}' else jsonb_build_object('heygen_video_id', p_video_id) end
-            || case when p_status = 'failed' then jsonb_build_object('error_message', p_error) else '{}' end
+            jsonb_build_object('heygen_status', p_report.status)
+            || case
+                when p_report.video_id is null then '{}'
+                else jsonb_build_object('heygen_video_id', p_report.video_id)
+            end
+            || case
+                when p_report.status = 'failed' then jsonb_build_object('error_message', p_report.error)
+                else '{}'
+            end
         );
     end if;
 end;
 $$;
 
 create or replace function ai_avatar.move_late_generation(
-    p_generation ai_avatar.generations, p_status text, p_video_id text, p_video_url text, p_touch_content boolean
+    p_generation ai_avatar.generations, p_report ai_avatar.generations, p_touch_content boolean
 )
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if p_status <> 'completed' then
+    if p_report.status <> 'completed' then
         -- The generation stays ended, but keeps the provider's id of the video: a paid video is found by it.
-        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_video_id)
+        update ai_avatar.generations as g set video_id = coalesce(g.video_id, p_report.video_id)
         where g.id = p_generation.id;
         return;
     end if;
     update ai_avatar.generations as g
-    set status = 'completed', ended_by = 'report', video_id = coalesce(p_video_id, g.video_id),
-        video_url = p_video_url, video_url_at = now(), error = null, completed_at = now()
+    set status = 'completed',
+        ended_by = 'report',
+        video_id = coalesce(p_report.video_id, g.video_id),
+        video_url = p_report.video_url,
+        video_url_at = p_report.video_url_at,
+        thumbnail_url = p_report.thumbnail_url,
+        duration_seconds = p_report.duration_seconds,
+        captioned_video_url = p_report.captioned_video_url,
+        subtitle_url = p_report.subtitle_url,
+        error = null,
+        completed_at = p_report.completed_at
     where g.id = p_generation.id;
     if ai_avatar.owns_content(p_generation) and not exists (
         select from ai_avatar.generations as newer
@@ -237,8 +278,9 @@ begin
             and (newer.requested_at, newer.id) > (p_generation.requested_at, p_generation.id)
     ) then
         perform ai_avatar.update_content(p_generation, p_touch_content, jsonb_build_object(
-            'heygen_status', 'completed', 'heygen_video_id', coalesce(p_video_id, p_generation.video_id),
-            'heygen_url', p_video_url, 'error_message', null
+            'heygen_status', 'completed',
+            'heygen_video_id', coalesce(p_report.video_id, p_generation.video_id),
+            'heygen_url', p_report.video_url, 'error_message', null
         ));
     end if;
 end;
