@@ -10,10 +10,12 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     JsonValue,
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema
 
 from app.providers import PROVIDERS
 
@@ -81,7 +83,18 @@ def _jsonb_size(item: object) -> int:
             return len(json.dumps(item, ensure_ascii=False).encode())
 
 
-ProviderConfig = Annotated[dict[str, JsonValue], BeforeValidator(_storable)]
+class _OptionsOfAProvider:
+    """Documents a value as the options of one of the registry's providers.
+
+    It is checked later, when the provider is known, and kept as it was sent.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(spec.options.__pydantic_core_schema__) for spec in PROVIDERS.values()]}
+
+
+ProviderConfig = Annotated[dict[str, JsonValue], BeforeValidator(_storable), _OptionsOfAProvider]
 
 
 def refuse_null(data: Any, *fields: str) -> Any:

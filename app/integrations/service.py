@@ -21,7 +21,9 @@ from app.errors import (
 from app.integrations.names import Chosen, Details, Kind, SeenItems, look_up
 from app.integrations.repository import IntegrationRepository, NewKey, StoredKey
 from app.integrations.schemas import Integration, IntegrationCreate, IntegrationUpdate
+from app.providers import PROVIDERS
 from app.providers.base import Provider
+from app.providers.options import check_options
 from app.sealing import KeyRing, SealError, is_sealed
 from app.security import Caller
 
@@ -113,6 +115,7 @@ class IntegrationService:
 
         Raises ProviderError: nothing is stored then.
         """
+        check_options(PROVIDERS[body.provider].options, body.provider_config, "body.provider_config")
         api_key = body.api_key.get_secret_value()
         await self._verify_key(business_id, body.provider, api_key)
         is_new = await self.repository.set_ai_avatar_integration(
@@ -133,6 +136,7 @@ class IntegrationService:
 
         Raises IntegrationNotFound, or ProviderError: nothing is changed then.
         """
+        check_options(PROVIDERS[provider].options, body.provider_config, "body.provider_config")
         new_key, api_key = None, None
         if body.api_key is not None:
             # A missing integration is reported before the provider is asked.

@@ -23,6 +23,7 @@ from app.n8n.repository import ClaimedCredentials, ClaimRepository
 from app.n8n.schemas import BrokerRequest
 from app.providers import PROVIDERS
 from app.providers.base import Provider, Video
+from app.providers.options import check_options, flatten_options
 from app.security import Caller
 from app.videos.repository import GenerationRepository, GenerationState, Report
 
@@ -60,6 +61,7 @@ class Broker:
         another call is asking, and while the same execution can still find out whether its request was successful.
         docs/decisions/0003-a-create-is-repeated-only-with-a-guarantee.md
         """
+        check_options(PROVIDERS[provider].options, body.provider_options, "body.provider_options")
         claimed = await self._claims.claim_credentials(
             caller, "create_video", provider, generation_id=body.generation_id, execution_id=body.execution_id
         )
@@ -151,7 +153,7 @@ class Broker:
             avatar_id=claimed.avatar_id,
             voice_id=claimed.voice_id,
             title=body.title,
-            options=claimed.provider_config | (body.provider_options or {}),
+            options=flatten_options(claimed.provider_config) | flatten_options(body.provider_options),
         )
 
     async def get_video(self, caller: Caller, provider: str, generation_id: UUID) -> GenerationState:

@@ -13,6 +13,7 @@ from app.n8n.repository import ClaimRepository
 from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
 from app.openapi import responses
 from app.providers import PROVIDERS
+from app.providers.options import flatten_options
 from app.routing import JsonRoute
 from app.security import N8nCaller
 from app.videos.repository import GenerationRepository
@@ -66,7 +67,7 @@ async def issue_credentials(
         api_key=keys.open(claimed.stored),
         avatar_id=claimed.avatar_id,
         voice_id=claimed.voice_id,
-        provider_config=claimed.provider_config,
+        provider_config=flatten_options(claimed.provider_config),
     )
 
 

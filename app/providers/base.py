@@ -12,6 +12,8 @@ from typing import Generic, Literal, Protocol, TypeVar
 import httpx
 from pydantic import JsonValue
 
+from .options import ProviderOptions
+
 T = TypeVar("T")
 
 VideoStatus = Literal["pending", "processing", "completed", "failed"]
@@ -159,7 +161,8 @@ class Provider(Protocol):
     ) -> Video:
         """Start a video, which costs money: sent again only if the first request certainly did not arrive.
 
-        `options` are the provider's own; those that would change what the other arguments say are dropped.
+        `options` are the provider's own, flat and as they were stored; those that would change what the other
+        arguments say are dropped.
         """
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
@@ -173,6 +176,8 @@ class ProviderSpec:
     name: str
     title: str
     default_api_url: str
+    options: type[ProviderOptions]
+    """What `provider_config` and `provider_options` may contain."""
     create: Callable[[httpx.AsyncClient, str], Provider]
     """Takes the process's shared HTTP client and the API's base URL; does no I/O."""
     idempotent_create: timedelta | None = None

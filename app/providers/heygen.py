@@ -33,6 +33,7 @@ from .heygen_models import (
     next_token_of,
     parse,
 )
+from .heygen_options import RESERVED, HeyGenOptions
 from .text import is_header_safe
 from .transport import ProviderTransport, Response, Timeouts
 
@@ -45,13 +46,6 @@ LOOKS_PER_PAGE = 50
 VOICES_PER_PAGE = 100
 OWNERSHIPS: Final[tuple[Ownership, ...]] = ("private", "public")
 GENDERS = frozenset({"male", "female"})
-
-# What the arguments of create_video say, what would speak instead of the script, and where HeyGen
-# would report to instead of to us.
-RESERVED_OPTIONS = frozenset(
-    {"type", "avatar_id", "script", "voice_id", "title", "image", "audio_url", "audio_asset_id"}
-    | {"callback_url", "callback_id"}
-)
 
 READING = Timeouts()
 CREATING = Timeouts(read=25.0, budget=30.0)
@@ -121,7 +115,7 @@ class HeyGen:
         options: Mapping[str, JsonValue],
     ) -> Video:
         """https://developers.heygen.com/reference/create-video: a flat body with `type`; errors name a `param`."""
-        fields: dict[str, JsonValue] = {k: v for k, v in options.items() if k not in RESERVED_OPTIONS}
+        fields: dict[str, JsonValue] = {k: v for k, v in options.items() if k not in RESERVED}
         fields |= {"type": "avatar", "avatar_id": avatar_id, "script": script}
         fields |= {k: v for k, v in (("voice_id", voice_id), ("title", title)) if v is not None}
         request = self._request(
@@ -227,6 +221,7 @@ HEYGEN = ProviderSpec(
     name=NAME,
     title=TITLE,
     default_api_url="https://api.heygen.com",
+    options=HeyGenOptions,
     create=HeyGen,
     idempotent_create=timedelta(hours=24),  # https://developers.heygen.com/reference/create-video
 )

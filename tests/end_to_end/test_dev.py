@@ -244,11 +244,20 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path
             headers=dev.user | {"Content-Type": "application/json"},
         )
         assert malformed.status_code == 422
-        body = {"api_key": CANARY, "avatar_id": AVATAR, "provider_config": {"resolution": "720p"}}
+        config = {"resolution": "720p", "caption": {"style": "default"}}
+        body = {"api_key": CANARY, "avatar_id": AVATAR, "provider_config": config}
         assert dev.call("POST", ROOT, json=body, headers=dev.user).status_code == 201
+        account = dev.call("GET", f"{dev.own}/account", headers=dev.user).json()
+        assert account["remaining"] == {"amount": 100.0, "unit": "usd"}
         avatars = dev.call("GET", f"{dev.own}/avatars?limit=50", headers=dev.user).json()["items"]
         assert AVATAR in [avatar["id"] for avatar in avatars]
         assert httpx.get(avatars[0]["preview_image_url"]).status_code == 200
+        voices = dev.call("GET", f"{dev.own}/voices", headers=dev.user).json()["items"]
+        own_voice = voices[0]
+        assert (own_voice["ownership"], own_voice["usable"]) == ("private", True)
+        assert httpx.get(own_voice["preview_audio_url"]).status_code == 200
+        chosen = {"voice_id": own_voice["id"]}
+        assert dev.call("PATCH", dev.own, json=chosen, headers=dev.user).status_code == 200
 
         content_id = announced["content_ids"][1]
         asked = dev.call("POST", f"{ROOT}/generate-video", json={"content_id": content_id}, headers=dev.user)
@@ -259,6 +268,10 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path
         video = httpx.get(states[-1]["video_url"])
         assert video.status_code == 200
         assert b"ftyp" in video.content[:16]
+        assert (states[-1]["duration_seconds"], states[-1]["error_code"]) == (4.0, None)
+        assert states[-1]["ended_at"] == states[-1]["completed_at"]
+        for link in ("thumbnail_url", "captioned_video_url", "subtitle_url"):
+            assert httpx.get(states[-1][link]).status_code == 200, link
         shown = dev.call("GET", f"{ROOT}/videos", headers=dev.user).json()["items"]
         [content] = [item for item in shown if item["content_id"] == content_id]
         assert (content["heygen_status"], content["heygen_url"]) == ("completed", states[-1]["video_url"])
@@ -268,6 +281,7 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path
             "POST", "/n8n/heygen-credentials", json=credentials, headers=dev.n8n_headers, secret=True
         )
         assert handed.json()["api_key"] == CANARY
+        assert handed.json()["voice_id"] == own_voice["id"]
         assert "ai_avatar_dispatches_total" in dev.call("GET", "/metrics").text
         dump = _dump(announced["database_url"])
         assert "sealed:v1:" in dump

@@ -256,7 +256,9 @@ async def test_list_is_filtered_by_status_and_provider(api: Api) -> None:
 async def test_patch_changes_what_is_sent_and_null_clears(
     unconnected_api: Api, tenant: Tenant, admin_connection: asyncpg.Connection
 ) -> None:
-    await unconnected_api.connect(avatar_id="a", voice_id="v", provider_config={"a": 1, "b": 2})
+    await unconnected_api.connect(
+        avatar_id="a", voice_id="v", provider_config={"resolution": "720p", "fit": "cover"}
+    )
     secret = await stored_secret(admin_connection, tenant)
 
     async def patch(**body: Any) -> dict[str, Any]:
@@ -266,8 +268,11 @@ async def test_patch_changes_what_is_sent_and_null_clears(
     unchanged = await patch()
     assert (unchanged["avatar_id"], unchanged["voice_id"]) == ("a", "v")
     assert (await patch(voice_id=None))["voice_id"] is None
-    changed = await patch(avatar_id="b", provider_config={"c": 3})
-    assert (changed["avatar_id"], changed["provider_config"]) == ("b", {"c": 3}), "replaced whole"
+    changed = await patch(avatar_id="b", provider_config={"caption": {"style": "default"}})
+    assert (changed["avatar_id"], changed["provider_config"]) == (
+        "b",
+        {"caption": {"style": "default"}},
+    ), "replaced whole"
     assert (await patch(provider_config=None))["provider_config"] == {}
     assert (await patch(avatar_id=None))["avatar_id"] is None
     assert await stored_secret(admin_connection, tenant) == secret, "the key is unchanged"
@@ -351,8 +356,10 @@ async def test_post_and_delete_leave_the_same_rows_as_the_rpc(
             other_tenant.business_id,
         )
 
-    await unconnected_api.connect("sandbox-first", avatar_id="a", provider_config={"speed": 1}, expect=201)
-    await rpc("""'a', p_config => '{"speed": 1}'""")
+    await unconnected_api.connect(
+        "sandbox-first", avatar_id="a", provider_config={"fit": "cover"}, expect=201
+    )
+    await rpc("""'a', p_config => '{"fit": "cover"}'""")
     await assert_same()
     await unconnected_api.connect("sandbox-second", voice_id="v", expect=200)
     await rpc("p_voice_id => 'v'")
@@ -445,6 +452,46 @@ async def test_key_checks_are_limited_for_each_business(api: Api, other_tenant: 
     assert_problem(response, 429, "rate_limited")
     assert 1 <= int(response.headers["retry-after"]) <= 60
     await api.of(other_tenant).connect(expect=201)
+
+
+# Options -------------------------------------------------------------------------------------------------------------
+
+
+async def test_misspelt_option_is_422_in_a_save_and_in_a_change_and_changes_nothing(
+    unconnected_api: Api,
+) -> None:
+    config = {"resolution": "720p"}
+    typo = {"voice_settings": {"sped": 1.1}}
+    refused = [await unconnected_api.connect(provider_config=typo)]
+    assert_problem(await unconnected_api.get_integration(), 404, "integration_not_found")
+    await unconnected_api.connect(provider_config=config, expect=201)
+    refused += [
+        await unconnected_api.connect(provider_config=typo),
+        await unconnected_api.update(provider_config=typo),
+    ]
+    for response in refused:
+        problem = assert_problem(response, 422, "invalid_request")
+        [error] = problem["errors"]
+        assert error["field"] == "body.provider_config.voice_settings.sped"
+        assert error["message"] == "unknown option; did you mean speed?"
+    assert (await unconnected_api.get_integration()).json()["provider_config"] == config
+
+
+async def test_options_are_stored_as_they_were_sent(unconnected_api: Api) -> None:
+    config = {"voice_settings": {"speed": 1}, "caption": None, "unchecked": {"brand_new": [1.5]}}
+    await unconnected_api.connect(provider_config=config, expect=201)
+    assert (await unconnected_api.get_integration()).json()["provider_config"] == config
+
+
+async def test_unknown_options_that_were_stored_before_do_not_hinder_other_changes(
+    api: Api, admin_connection: asyncpg.Connection
+) -> None:
+    await admin_connection.execute(
+        "update public.ai_avatar_integrations set provider_config = '{\"older\": 1}' where business_id = $1",
+        api.tenant.business_id,
+    )
+    changed = await api.update(voice_id="v", expect=200)
+    assert changed.json()["provider_config"] == {"older": 1}
 
 
 # The audit log -------------------------------------------------------------------------------------------------------

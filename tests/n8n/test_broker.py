@@ -206,15 +206,20 @@ async def stage(
     """A business whose key at that HeyGen is `canary-broker`, and a generation of its own."""
     async with service_with(heygen.url, database_url, webhook) as (_, client):
         api = Api(client, await make_tenant(admin_connection))
-        config = {"resolution": "720p", "aspect_ratio": "1:1", "script": "not this"}
-        await api.connect("canary-broker", avatar_id="a", voice_id="v", provider_config=config, expect=201)
+        await api.connect("canary-broker", avatar_id="a", voice_id="v", expect=201)
+        # As the original's frontend may have stored them: with options that are unknown, and ones that are ours.
+        await admin_connection.execute(
+            "update public.ai_avatar_integrations set provider_config = $2::text::jsonb where business_id = $1",
+            api.tenant.business_id,
+            '{"resolution": "720p", "aspect_ratio": "1:1", "script": "not this", "older": 1, "unchecked": {"b": 2}}',
+        )
         yield api, await api.start()
 
 
 async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Api, str]) -> None:
     api, generation_id = stage
     await api.create_video(
-        generation_id, title="T", provider_options={"resolution": "4k", "avatar_id": "not this"}
+        generation_id, title="T", provider_options={"resolution": "4k", "unchecked": {"new": 3}}
     )
     assert heygen.creates == [
         {
@@ -225,10 +230,30 @@ async def test_what_the_provider_is_asked_for(heygen: HeyGen, stage: tuple[Api, 
             "title": "T",
             "resolution": "4k",
             "aspect_ratio": "1:1",
+            "older": 1,
+            "b": 2,
+            "new": 3,
         }
     ]
     assert heygen.headers[0]["idempotency-key"] == generation_id
     assert heygen.headers[0]["x-api-key"] == "canary-broker"
+
+
+async def test_misspelt_option_is_422_before_anything_is_claimed(
+    heygen: HeyGen, stage: tuple[Api, str]
+) -> None:
+    api, generation_id = stage
+    response = await api.create_video(generation_id, provider_options={"resolutoin": "4k"})
+    problem = assert_problem(response, 422, "invalid_request")
+    assert problem["errors"] == [
+        {
+            "field": "body.provider_options.resolutoin",
+            "message": "unknown option; did you mean resolution?",
+            "type": "extra_forbidden",
+        }
+    ]
+    assert heygen.creates == []
+    await api.create_video(generation_id, "2", expect=200)
 
 
 @pytest.mark.parametrize(
@@ -469,13 +494,78 @@ async def test_get_moves_the_generation_on_to_the_finished_video(
     assert fresh.json()["completed_at"] == done.json()["completed_at"]
 
 
+FILES = {
+    "video_url": "https://example.com/v.mp4",
+    "thumbnail_url": "https://example.com/v.jpg",
+    "captioned_video_url": "https://example.com/c.mp4",
+    "subtitle_url": "https://example.com/v.srt",
+}
+
+
+async def test_finished_video_has_a_thumbnail_a_duration_and_captions(
+    heygen: HeyGen, stage: tuple[Api, str]
+) -> None:
+    api, generation_id = stage
+    await api.create_video(generation_id)
+    heygen.state = {"status": "completed", "duration": 63.5, **FILES}
+    done = (await api.poll_video(generation_id, expect=200)).json()
+    assert {name: done[name] for name in FILES} == FILES
+    assert done["duration_seconds"] == 63.5
+    heygen.state |= {name: f"{url}?fresh" for name, url in FILES.items()} | {"thumbnail_url": None}
+    fresh = (await api.poll_video(generation_id, expect=200)).json()
+    assert fresh["thumbnail_url"] == FILES["thumbnail_url"], "kept where the provider has none any more"
+    for name in ("video_url", "captioned_video_url", "subtitle_url"):
+        assert fresh[name] == f"{FILES[name]}?fresh"
+    assert (await api.get_generation(expect=200)).json() == fresh
+
+
+async def test_failure_that_heygen_documents_tells_the_user_what_to_do(
+    heygen: HeyGen, stage: tuple[Api, str], admin_connection: asyncpg.Connection
+) -> None:
+    api, generation_id = stage
+    await api.create_video(generation_id)
+    heygen.state = {"status": "failed", "failure_code": "voice_expired", "failure_message": "x"}
+    failed = (await api.poll_video(generation_id, expect=200)).json()
+    text = "This HeyGen voice has expired. Renew it at HeyGen, or choose another voice."
+    assert (failed["error"], failed["error_code"]) == (text, "voice_expired")
+    assert (await ContentRow(admin_connection, api.tenant.content_id).read())[3] == text
+
+
+async def test_code_of_a_refused_create_is_shown_with_the_reported_failure(
+    heygen: HeyGen, stage: tuple[Api, str]
+) -> None:
+    api, generation_id = stage
+    heygen.create = refuses(402, "insufficient_credit")
+    problem = (await api.create_video(generation_id, expect=502)).json()
+    live = (await api.get_generation(api.tenant.content_id)).json()
+    assert (live["status"], live["error_code"]) == ("processing", None)
+    failed = await api.report(generation_id, "failed", execution_id="1", error=problem["detail"])
+    assert failed.json()["error"] == (
+        "Your HeyGen account has no credits left. Add credits at HeyGen, then try again."
+    )
+    assert failed.json()["error_code"] == "insufficient_credit"
+
+
+async def test_code_of_a_refused_create_is_forgotten_once_a_create_succeeds(
+    heygen: HeyGen, stage: tuple[Api, str]
+) -> None:
+    api, generation_id = stage
+    heygen.create = refuses(402, "insufficient_credit")
+    await api.create_video(generation_id, expect=502)
+    heygen.create = accept
+    await api.create_video(generation_id, expect=200)
+    heygen.state = {"status": "failed", "failure_message": "Broke"}
+    failed = (await api.poll_video(generation_id, expect=200)).json()
+    assert (failed["error"], failed["error_code"]) == ("Broke", None)
+
+
 async def test_get_records_the_provider_s_failure(heygen: HeyGen, stage: tuple[Api, str]) -> None:
     api, generation_id = stage
     await api.create_video(generation_id)
     heygen.state = {"status": "failed", "failure_code": "rendering", "failure_message": "canary-broker broke"}
     failed = (await api.poll_video(generation_id)).json()
     assert failed["status"] == failed["heygen_status"] == "failed"
-    assert failed["error"] == "[redacted] broke"
+    assert (failed["error"], failed["error_code"]) == ("[redacted] broke", "rendering")
     heygen.state = {"status": "completed", "video_url": "https://example.com/v.mp4"}
     assert (await api.poll_video(generation_id)).json()["status"] == "failed", "what was reported stands"
 

@@ -41,6 +41,12 @@ async def test_n8n_gets_the_active_integration_with_its_key_and_no_store(
     assert read["generation_id"] is None
 
 
+async def test_options_are_issued_as_heygen_receives_them(api: Api) -> None:
+    await api.update(provider_config={"resolution": "720p", "unchecked": {"brand_new": 1}}, expect=200)
+    issued = (await api.issue_credentials(expect=200)).json()
+    assert issued["provider_config"] == {"resolution": "720p", "brand_new": 1}
+
+
 async def test_alias_answers_the_same(api: Api, client: httpx.AsyncClient) -> None:
     body = {"business_id": str(api.tenant.business_id)}
     response = await client.post("/api/n8n/heygen-credentials", json=body, headers=N8N_HEADERS)

@@ -1,13 +1,14 @@
 """A made-up provider, written as docs/adding-a-provider.md says: one module."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from app.errors import ApiKeyRejected, ProviderUnavailable, ProviderUnexpectedAnswer
 from app.providers.base import Account, Avatar, Filters, Page, ProviderSpec, Video, Voice
+from app.providers.options import ProviderOptions
 from app.providers.transport import ProviderTransport, Response, Timeouts
 
 NAME, TITLE = "chatty", "Chatty"
@@ -21,6 +22,12 @@ class _Clip(BaseModel):
 
 class _Whoami(BaseModel):
     name: str
+
+
+class ChattyOptions(ProviderOptions):
+    """Options of a Chatty clip."""
+
+    mood: Literal["calm", "cheerful"] | None = None
 
 
 class Chatty:
@@ -95,4 +102,10 @@ class Chatty:
         return await self._transport.call(request, read, budget=TIMING.budget, repeatable=repeatable)
 
 
-CHATTY = ProviderSpec(name=NAME, title=TITLE, default_api_url="https://api.chatty.example", create=Chatty)
+CHATTY = ProviderSpec(
+    name=NAME,
+    title=TITLE,
+    default_api_url="https://api.chatty.example",
+    options=ChattyOptions,
+    create=Chatty,
+)
