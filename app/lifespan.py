@@ -34,6 +34,7 @@ from app.n8n.repository import ClaimRepository
 from app.providers import PROVIDERS
 from app.readiness import Readiness
 from app.security import Authenticator
+from app.videos.checks import VideoChecks
 from app.videos.events import EventHub, EventTiming
 from app.videos.maintenance import Maintenance
 from app.videos.repository import GenerationRepository
@@ -73,7 +74,11 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             services = _wire(settings, db, clients)
             install_services(app, services)
 
-            for background in (services[Maintenance].run(), services[KeyHealth].run()):
+            for background in (
+                services[Maintenance].run(),
+                services[KeyHealth].run(),
+                services[VideoChecks].run(),
+            ):
                 stack.push_async_callback(_cancel, asyncio.create_task(background))
             # Webhook calls and creates in flight finish here; maintenance repairs those that do not.
             stack.push_async_callback(services[ShieldedTasks].drain, drain_seconds(settings))
@@ -124,6 +129,7 @@ def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
     )
     integration_repository = IntegrationRepository(db)
     integrations = IntegrationService(integration_repository, providers, keys)
+    checks = VideoChecks(generations, integrations)
     return Services(
         db,
         keys,
@@ -134,8 +140,9 @@ def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
         integrations,
         memberships,
         Readiness(db, settings.key_ring),
+        checks,
         Authenticator(settings, memberships, clients.jwks),
-        Broker(claims, generations, integrations, tasks),
+        Broker(claims, generations, integrations, checks, tasks),
         Accounts(integrations),
         Catalogue(integrations),
         EventHub(generations, memberships, streams),
@@ -146,6 +153,7 @@ def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
         VideoService(
             generations,
             integrations,
+            checks,
             webhook,
             webhook_urls,
             tasks,

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -142,11 +143,21 @@ generations = Table(
     Column("completed_at", _timestamptz),
     Column("ended_at", _timestamptz),
     Column("deadline", _timestamptz, nullable=False),
+    Column("next_check_at", _timestamptz, nullable=False, server_default=text("'-infinity'")),
+    Column("late_checks", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("duration_seconds >= 0"),
     CheckConstraint("status in ('dispatching', 'processing', 'completed', 'failed', 'expired')"),
     CheckConstraint("ended_by in ('webhook', 'report', 'cancel', 'deadline', 'superseded')"),
     Index("generations_live", "content_id", unique=True, postgresql_where=_live),
     Index("generations_deadline", "deadline", postgresql_where=_live),
+    Index(
+        "generations_video_checks",
+        "deadline",
+        postgresql_where=text(
+            "video_id is not null and (status in ('dispatching', 'processing', 'expired') "
+            "or status = 'failed' and ended_by = 'webhook')"
+        ),
+    ),
     Index("generations_content_id", "content_id", text("requested_at desc"), text("id desc")),
     Index(
         "generations_idempotency_key",

@@ -6,6 +6,8 @@ set local search_path = pg_catalog, pg_temp;
 select pg_temp.lock_tables('access exclusive', 'public.content', 'ai_avatar.generations');
 
 drop function ai_avatar.list_generations;
+drop function ai_avatar.lease_video_checks;
+drop function ai_avatar.end_video_checks;
 drop function ai_avatar.list_videos;
 drop function ai_avatar.reset_content;
 drop function ai_avatar.get_latest_generations;

@@ -42,7 +42,9 @@ create table ai_avatar.generations (
     dispatched_at timestamptz,
     completed_at timestamptz,
     ended_at timestamptz,
-    deadline timestamptz not null
+    deadline timestamptz not null,
+    next_check_at timestamptz not null default '-infinity',
+    late_checks integer not null default 0
 );
 comment on table ai_avatar.generations is
 'One attempt to make a video of a content item; at most one is live per content item';
@@ -69,10 +71,18 @@ comment on column ai_avatar.generations.content_error is
 comment on column ai_avatar.generations.requested_at is
 'Set while the content item is locked, so that the latest generation is the one that was started last';
 comment on column ai_avatar.generations.deadline is 'When it expires without news, if it is still live';
+comment on column ai_avatar.generations.next_check_at is
+'The service does not ask the provider for the video before this time';
+comment on column ai_avatar.generations.late_checks is
+'How often the provider was asked since the generation ended; the pauses grow with it';
 
 create unique index generations_live on ai_avatar.generations (content_id)
 where status in ('dispatching', 'processing');
 create index generations_deadline on ai_avatar.generations (deadline) where status in ('dispatching', 'processing');
+create index generations_video_checks on ai_avatar.generations (deadline)
+where video_id is not null and (
+    status in ('dispatching', 'processing', 'expired') or status = 'failed' and ended_by = 'webhook'
+);
 create index generations_content_id on ai_avatar.generations (content_id, requested_at desc, id desc);
 create unique index generations_idempotency_key on ai_avatar.generations (business_id, idempotency_key)
 where idempotency_key is not null;
@@ -122,6 +132,7 @@ grant select on table ai_avatar.generations to service_role;
 --! include functions/generations.sql
 --! include functions/workflows.sql
 --! include functions/videos.sql
+--! include functions/video_checks.sql
 
 create trigger generations_ended_at before insert or update of status on ai_avatar.generations
 for each row execute function ai_avatar.set_ended_at();

@@ -46,6 +46,8 @@ CREATE TABLE ai_avatar.generations (
     completed_at timestamp with time zone,
     ended_at timestamp with time zone,
     deadline timestamp with time zone NOT NULL,
+    next_check_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    late_checks integer DEFAULT 0 NOT NULL,
     CONSTRAINT generations_duration_seconds_check CHECK ((duration_seconds >= (0)::double precision)),
     CONSTRAINT generations_ended_by_check CHECK ((ended_by = ANY (ARRAY['webhook'::text, 'report'::text, 'cancel'::text, 'deadline'::text, 'superseded'::text]))),
     CONSTRAINT generations_status_check CHECK ((status = ANY (ARRAY['dispatching'::text, 'processing'::text, 'completed'::text, 'failed'::text, 'expired'::text])))
@@ -92,6 +94,12 @@ COMMENT ON COLUMN ai_avatar.generations.ended_at IS 'Set by the trigger; a late 
 
 -- COMMENT ai_avatar.COLUMN generations.deadline
 COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When it expires without news, if it is still live';
+
+-- COMMENT ai_avatar.COLUMN generations.next_check_at
+COMMENT ON COLUMN ai_avatar.generations.next_check_at IS 'The service does not ask the provider for the video before this time';
+
+-- COMMENT ai_avatar.COLUMN generations.late_checks
+COMMENT ON COLUMN ai_avatar.generations.late_checks IS 'How often the provider was asked since the generation ended; the pauses grow with it';
 
 -- TABLE public.content
 CREATE TABLE public.content (
@@ -325,6 +333,19 @@ begin
 end;
 $$;
 
+-- FUNCTION ai_avatar.end_video_checks(uuid)
+CREATE FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    update ai_avatar.generations as g set next_check_at = 'infinity' where g.id = p_generation_id;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION end_video_checks(p_generation_id uuid)
+COMMENT ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) IS 'The provider has no video of this generation, or it failed there';
+
 -- FUNCTION ai_avatar.expire_generations(integer, uuid, boolean)
 CREATE FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid DEFAULT NULL::uuid, p_touch_content boolean DEFAULT true) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
@@ -340,6 +361,8 @@ begin
         from ai_avatar.generations as g
         join public.content as c on c.id = g.content_id
         where g.status in ('dispatching', 'processing') and g.deadline < now()
+            -- The provider is asked for a video that may be finished first: ai_avatar.lease_video_checks.
+            and (g.video_id is null or g.deadline < now() - interval '5 minutes')
             and (p_generation_id is null or g.id = p_generation_id)
         order by g.deadline
         limit p_limit
@@ -538,6 +561,51 @@ $$;
 
 -- COMMENT ai_avatar.FUNCTION lease_key_checks(p_period interval, p_lease interval, p_limit integer)
 COMMENT ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease interval, p_limit integer) IS 'Integrations whose keys are due for a check, leased to the caller; SKIP LOCKED, so that any number may call it';
+
+-- FUNCTION ai_avatar.lease_video_checks(integer, uuid)
+CREATE FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_ids uuid[];
+begin
+    select array_agg(due.id) into v_ids
+    from (
+        select g.id from ai_avatar.generations as g
+        where p_generation_id is null
+            and g.video_id is not null
+            and (
+                g.status in ('dispatching', 'processing', 'expired')
+                or g.status = 'failed' and g.ended_by = 'webhook'
+            )
+            and g.deadline between now() - interval '24 hours' and now()
+            and g.next_check_at <= now()
+        order by g.next_check_at
+        limit p_limit
+        for update skip locked
+    ) as due;
+    if p_generation_id is not null then
+        select array_agg(named.id) into v_ids
+        from (
+            select g.id from ai_avatar.generations as g
+            where g.id = p_generation_id and g.video_id is not null and g.next_check_at <= now()
+            for update skip locked
+        ) as named;
+    end if;
+    -- The lease is the time until the next question: longer than a provider's call may take. The pauses grow once the
+    -- generation has ended.
+    update ai_avatar.generations as g
+    set next_check_at = now() + least(interval '1 minute' * power(2, g.late_checks), interval '1 hour'),
+        late_checks = g.late_checks + case when g.status in ('expired', 'failed') then 1 else 0 end
+    where g.id = any (v_ids);
+    return query select s.* from ai_avatar.generation_states as s where s.id = any (v_ids);
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION lease_video_checks(p_limit integer, p_generation_id uuid)
+COMMENT ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) IS 'Generations of which the provider is to be asked now, by this caller and no other: those past their deadline, for 24
+hours, or the named one; a generation is leased at most once a minute';
 
 -- FUNCTION ai_avatar.limit_lock_wait()
 CREATE FUNCTION ai_avatar.limit_lock_wait() RETURNS void
@@ -763,6 +831,7 @@ begin
     return query
     select g.id from ai_avatar.generations as g
     where g.status in ('dispatching', 'processing') and g.deadline < now()
+        and (g.video_id is null or g.deadline < now() - interval '5 minutes')
     order by g.deadline
     limit p_limit;
 end;
@@ -2268,6 +2337,9 @@ CREATE UNIQUE INDEX generations_idempotency_key ON ai_avatar.generations USING b
 -- INDEX ai_avatar.generations_live
 CREATE UNIQUE INDEX generations_live ON ai_avatar.generations USING btree (content_id) WHERE (status = ANY (ARRAY['dispatching'::text, 'processing'::text]));
 
+-- INDEX ai_avatar.generations_video_checks
+CREATE INDEX generations_video_checks ON ai_avatar.generations USING btree (deadline) WHERE ((video_id IS NOT NULL) AND ((status = ANY (ARRAY['dispatching'::text, 'processing'::text, 'expired'::text])) OR ((status = 'failed'::text) AND (ended_by = 'webhook'::text))));
+
 -- INDEX ai_avatar.integration_details_next_key_check_at
 CREATE INDEX integration_details_next_key_check_at ON ai_avatar.integration_details USING btree (next_key_check_at);
 
@@ -2434,6 +2506,11 @@ REVOKE ALL ON FUNCTION ai_avatar.delete_before_truncate() FROM PUBLIC;
 -- ACL ai_avatar.FUNCTION delete_orphaned_secret()
 REVOKE ALL ON FUNCTION ai_avatar.delete_orphaned_secret() FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION end_video_checks(p_generation_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean)
 GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) TO service_role;
@@ -2479,6 +2556,11 @@ REVOKE ALL ON FUNCTION ai_avatar.keep_integration_details() FROM PUBLIC;
 GRANT ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease interval, p_limit integer) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease interval, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease interval, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION lease_video_checks(p_limit integer, p_generation_id uuid)
+GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION limit_lock_wait()
 REVOKE ALL ON FUNCTION ai_avatar.limit_lock_wait() FROM PUBLIC;

@@ -25,6 +25,7 @@ from app.providers import PROVIDERS
 from app.providers.base import Provider, Video
 from app.providers.options import check_options, flatten_options
 from app.security import Caller
+from app.videos.checks import VideoChecks
 from app.videos.repository import GenerationRepository, GenerationState, Report
 
 log = structlog.get_logger(__name__)
@@ -47,11 +48,13 @@ class Broker:
         claims: ClaimRepository,
         generations: GenerationRepository,
         integrations: IntegrationService,
+        checks: VideoChecks,
         tasks: ShieldedTasks,
     ) -> None:
         self._claims = claims
         self._generations = generations
         self._integrations = integrations
+        self._checks = checks
         self._tasks = tasks
 
     async def create_video(self, caller: Caller, provider: str, body: BrokerRequest) -> GenerationState:
@@ -157,28 +160,8 @@ class Broker:
         )
 
     async def get_video(self, caller: Caller, provider: str, generation_id: UUID) -> GenerationState:
-        """Asks the provider how the video is and moves the generation on. Raises GenerationNotFound, ProviderError."""
+        """Ask the provider how the video is, and update the generation. Raises GenerationNotFound or ProviderError."""
         generation = await self._generations.get_generation(generation_id)
         if generation.provider != provider:
             raise GenerationNotFound
-        if generation.video_id is None or not _may_move(generation):
-            return generation
-        video_id = generation.video_id
-
-        async def ask(client: Provider, api_key: str) -> Video:
-            return await client.get_video(api_key, video_id)
-
-        stored = await self._integrations.read_key(caller, generation.business_id, provider, "get_video")
-        video = await self._integrations.use_key(stored, ask)
-        if generation.status == "completed":
-            if video.video_url is None:
-                return generation
-            return await self._generations.refresh_video_url(generation_id, video)
-        return await self._generations.report_generation(
-            provider, Report.of(video), generation_id=generation_id
-        )
-
-
-def _may_move(generation: GenerationState) -> bool:
-    """Return whether the provider's answer can change it: a failure that was reported or cancelled stays."""
-    return generation.status != "failed" or generation.ended_by == "webhook"
+        return await self._checks.check(caller, generation, "get_video")

@@ -109,6 +109,10 @@ EXPIRE_GENERATIONS: Final = SqlFunction(
     {"p_limit": INTEGER, "p_generation_id": UUID_, "p_touch_content": BOOLEAN},
     _STATE,
 )
+LEASE_VIDEO_CHECKS: Final = SqlFunction(
+    "ai_avatar.lease_video_checks", {"p_limit": INTEGER, "p_generation_id": UUID_}, _STATE
+)
+END_VIDEO_CHECKS: Final = SqlFunction("ai_avatar.end_video_checks", {"p_generation_id": UUID_})
 REFRESH_VIDEO_URL: Final = SqlFunction(
     "ai_avatar.refresh_video_url",
     {
@@ -333,6 +337,20 @@ class GenerationRepository:
             p_touch_content=touch_content,
         )
         return _changed(row) if row else None
+
+    async def lease_video_checks(
+        self, limit: int, generation_id: UUID | None = None
+    ) -> list[GenerationState]:
+        """Return the generations whose video this caller is to ask the provider for now, or the named one.
+
+        A generation is leased at most once a minute, so a call must not take longer.
+        """
+        rows = await self._db.call(LEASE_VIDEO_CHECKS, p_limit=limit, p_generation_id=generation_id)
+        return [_state(row) for row in rows]
+
+    async def end_video_checks(self, generation_id: UUID) -> None:
+        """Record that asking the provider again is of no use."""
+        await self._db.call(END_VIDEO_CHECKS, p_generation_id=generation_id)
 
     async def refresh_video_url(self, generation_id: UUID, video: ProviderVideo) -> GenerationState:
         """Store fresh links to the same video."""

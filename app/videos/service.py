@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -20,8 +20,8 @@ from app.errors import (
 )
 from app.integrations.service import IntegrationService
 from app.providers import PROVIDERS
-from app.providers.base import Video
 from app.security import Caller
+from app.videos.checks import VideoChecks
 from app.videos.repository import GenerationRepository, GenerationState
 from app.videos.schemas import GenerateVideo
 from app.videos.webhook import Job, WebhookClient, WebhookError, WebhookTimeoutError
@@ -53,6 +53,7 @@ class VideoService:
         self,
         repository: GenerationRepository,
         integrations: IntegrationService,
+        checks: VideoChecks,
         webhook: WebhookClient,
         webhook_urls: Mapping[str, str],
         tasks: ShieldedTasks,
@@ -62,6 +63,7 @@ class VideoService:
         """`webhook_urls`: by provider, those that are configured. `webhook_timeout`: seconds, for all attempts."""
         self.repository = repository
         self._integrations = integrations
+        self._checks = checks
         self._webhook = webhook
         self._webhook_urls = webhook_urls
         self._tasks = tasks
@@ -169,26 +171,13 @@ class VideoService:
             return generation
         try:
             async with asyncio.timeout(_REFRESH_SECONDS):
-                return await self._refresh(caller, generation, generation.video_id)
+                return await self._checks.refresh(caller, generation)
         except (AppError, TimeoutError) as error:
             # The old link may be dead; the rest of the answer is not.
             log.warning(
                 "video_url_not_refreshed", generation_id=str(generation.id), error=type(error).__name__
             )
             return generation
-
-    async def _refresh(self, caller: Caller, generation: GenerationState, video_id: str) -> GenerationState:
-        async def ask(client: Any, api_key: str) -> Video:
-            video: Video = await client.get_video(api_key, video_id)
-            return video
-
-        stored = await self._integrations.read_key(
-            caller, generation.business_id, generation.provider, "refresh_video_url"
-        )
-        video = await self._integrations.use_key(stored, ask)
-        if video.video_url is None:
-            return generation
-        return await self.repository.refresh_video_url(generation.id, video)
 
 
 def _webhook_failure(reason: str, *, timed_out: bool) -> AppError:

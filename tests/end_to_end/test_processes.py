@@ -177,7 +177,7 @@ async def test_what_a_killed_process_left_is_repaired(
     await until(admin_connection, api.tenant.content_id, ("processing", "dispatching", False))
     # As after 70 s.
     await admin_connection.execute(
-        "update ai_avatar.generations set deadline = now() - interval '1 s' where content_id = $1",
+        "update ai_avatar.generations set deadline = now() - interval '6 minutes' where content_id = $1",
         api.tenant.content_id,
     )
     if repaired_by == "the next start":

@@ -58,6 +58,7 @@ backend service | execute | ai_avatar.update_integration
 backend service | execute | ai_avatar.record_key_check
 backend service | execute | ai_avatar.record_sync
 backend service | execute | ai_avatar.lease_key_checks
+backend service | execute | ai_avatar.lease_video_checks
 backend service | execute | ai_avatar.record_scheduled_key_check
 backend service | execute | ai_avatar.purge_secret_reads
 backend service | execute | ai_avatar.list_secrets
@@ -80,6 +81,7 @@ backend service | execute | ai_avatar.cancel_generation
 backend service | execute | ai_avatar.expire_generations
 backend service | execute | ai_avatar.reset_content
 backend service | execute | ai_avatar.list_overdue_generations
+backend service | execute | ai_avatar.end_video_checks
 backend service | execute | ai_avatar.refresh_video_url
 backend service | execute | ai_avatar.get_latest_generation
 backend service | execute | ai_avatar.get_latest_generations

@@ -126,7 +126,7 @@ async def test_several_instances_share_the_work_and_do_none_twice(
     contents = [await make_content(admin_connection, business_id, heygen_status="draft") for _ in range(230)]
     mine = {await ground.start(business_id, content_id) for content_id in contents}
     await admin_connection.execute(
-        "update ai_avatar.generations set deadline = now() - interval '1 s' where id = any($1)", mine
+        "update ai_avatar.generations set deadline = now() - interval '6 minutes' where id = any($1)", mine
     )
     found: Counter[UUID] = Counter()
 
@@ -166,7 +166,8 @@ async def test_locked_generation_does_not_hold_up_the_others(
         await ground.start(business_id, await make_content(admin_connection, business_id)) for _ in range(2)
     ]
     await admin_connection.execute(
-        "update ai_avatar.generations set deadline = now() - interval '1 s' where id = any($1)", [held, free]
+        "update ai_avatar.generations set deadline = now() - interval '6 minutes' where id = any($1)",
+        [held, free],
     )
     other = await asyncpg.connect(database_url)
     try:
@@ -283,7 +284,7 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
 
     async def expire() -> None:
         await pool.execute(
-            "update ai_avatar.generations set deadline = now() - interval '1 s' where id = $1",
+            "update ai_avatar.generations set deadline = now() - interval '6 minutes' where id = $1",
             rng.choice(started[-6:]),
         )
         await ground.generations.expire_generations(5)

@@ -225,6 +225,7 @@ begin
     return query
     select g.id from ai_avatar.generations as g
     where g.status in ('dispatching', 'processing') and g.deadline < now()
+        and (g.video_id is null or g.deadline < now() - interval '5 minutes')
     order by g.deadline
     limit p_limit;
 end;
@@ -244,6 +245,8 @@ begin
         from ai_avatar.generations as g
         join public.content as c on c.id = g.content_id
         where g.status in ('dispatching', 'processing') and g.deadline < now()
+            -- The provider is asked for a video that may be finished first: ai_avatar.lease_video_checks.
+            and (g.video_id is null or g.deadline < now() - interval '5 minutes')
             and (p_generation_id is null or g.id = p_generation_id)
         order by g.deadline
         limit p_limit
