@@ -210,12 +210,21 @@ async def test_connections_that_break_in_mid_call_are_503_and_no_restart_is_need
     finally:
         await holder.close()
     assert_problem(broken, 503, "database_unavailable")
-    await admin_connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity "
+    killed = await admin_connection.fetch(
+        "select pid, pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid() and state = 'idle'"
     )
+    # Terminating is a signal: a request that comes before its effect may still meet a connection that is closing.
+    await wait_until_gone(admin_connection, [row["pid"] for row in killed])
     assert webhook.deliveries == []
     await api.generate(expect=202)
+
+
+async def wait_until_gone(connection: asyncpg.Connection, pids: list[int]) -> None:
+    """Return once these server processes have ended, and their clients have had time to notice."""
+    while await connection.fetchval("select count(*) from pg_stat_activity where pid = any($1)", pids):
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
