@@ -215,11 +215,12 @@ async def _request(
 
 
 def _reason(response: httpx.Response) -> str:
-    """Return the reason from a problem+json body (the service) or from HeyGen's error format."""
+    """Return the service's detail, which is a text for users, or what HeyGen's error says."""
     try:
         body = response.json()
-        error = body.get("error") or body
-        why = f"{error['code']}: {error.get('detail') or error.get('message')}"
+        if "detail" in body:
+            return str(body["detail"])[:500]
+        why = f"{body['error']['code']}: {body['error']['message']}"
     except (ValueError, KeyError, AttributeError, TypeError):
         why = "no reason given"
     return f"{response.status_code} {why}"[:500]

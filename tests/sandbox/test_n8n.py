@@ -194,7 +194,7 @@ async def test_a_refusal_of_the_provider_is_reported_as_failed(fire: Fire, servi
         "generation_id": "g-1",
         "execution_id": service.calls[0][1]["execution_id"],
         "status": "failed",
-        "error": "422 api_key_rejected: HeyGen rejected the API key.",
+        "error": "HeyGen rejected the API key.",
     }
 
 
