@@ -38,7 +38,8 @@ class VideoChecks:
         """Check videos until cancelled. Errors are logged, and the check is tried again."""
         while True:
             try:
-                await self.check_due()
+                while await self.check_due() == _BATCH:
+                    pass
             except AppError as error:
                 log.warning("video_checks_interrupted", code=error.code)
             except Exception:

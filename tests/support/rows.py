@@ -47,10 +47,12 @@ class ContentRow:
 
 
 async def expire_generation(connection: asyncpg.Connection, generation_id: str) -> None:
-    """Let the deadline of a live generation pass, and return once it has expired."""
+    """Let the deadline of a live generation pass, with a provider that does not answer; return once it has expired."""
     id_ = UUID(generation_id)
     await connection.execute(
-        "update ai_avatar.generations set deadline = now() - interval '6 minutes' where id = $1", id_
+        "update ai_avatar.generations "
+        "set deadline = now() - interval '6 minutes', next_check_at = now() where id = $1",
+        id_,
     )
     deadline = time.monotonic() + 20
     # The service looks for expired generations, too: one that it holds locked is skipped here.

@@ -24,8 +24,11 @@ from support.tenants import make_content, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app.dependencies import services_of
+from app.integrations.service import IntegrationService
+from app.videos import checks as checks_module
 from app.videos.checks import VideoChecks
 from app.videos.maintenance import Maintenance
+from app.videos.repository import GenerationRepository
 
 pytestmark = pytest.mark.anyio
 
@@ -301,6 +304,36 @@ async def test_many_instances_ask_once_for_each_video(
     await asyncio.sleep(0.2)
     assert sorted(heygen.asked) == sorted(f"v-{id_}" for id_ in ids)
     assert heygen.creates == 0
+
+
+async def test_more_videos_than_a_batch_do_not_wait_for_the_next_round(
+    paid: Paid, heygen: HeyGen, admin_connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage, many are due at once. The service's own task takes part, with one batch before it sleeps."""
+    monkeypatch.setattr(checks_module, "_POLL_SECONDS", 600)
+    number = 45
+    await admin_connection.execute(
+        "insert into public.content (id, business_id) select gen_random_uuid(), $1 from generate_series(1, $2)",
+        paid.api.tenant.business_id,
+        number,
+    )
+    await admin_connection.execute(
+        "insert into ai_avatar.generations (id, business_id, content_id, provider, script, status, video_id, deadline) "
+        "select gen_random_uuid(), c.business_id, c.id, 'heygen', 'Hello', 'processing', c.id::text, now() "
+        "from public.content as c where c.business_id = $1 and c.id <> $2",
+        paid.api.tenant.business_id,
+        paid.api.tenant.content_id,
+    )
+    services = services_of(paid.app)
+    checks = VideoChecks(services[GenerationRepository], services[IntegrationService])
+    task = asyncio.create_task(checks.run())
+    try:
+        async with asyncio.timeout(30):
+            while len(heygen.asked) < number:
+                await asyncio.sleep(0.1)
+    finally:
+        task.cancel()
+    assert len(set(heygen.asked)) == len(heygen.asked) == number
 
 
 async def test_fresh_link_is_asked_for_at_most_once_a_minute(paid: Paid, heygen: HeyGen) -> None:

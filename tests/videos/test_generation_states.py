@@ -548,7 +548,8 @@ class GenerationMachine(RuleBasedStateMachine):
                 return ("reset", [video.generation.id] if video.generation else [])
             case Expire():
                 await self.admin_pool.execute(
-                    "update ai_avatar.generations set deadline = now() - interval '6 minutes' where id = $1",
+                    "update ai_avatar.generations "
+                    "set deadline = now() - interval '6 minutes', next_check_at = now() where id = $1",
                     step.generation,
                 )
                 expired = await rows.expire_generations(50)

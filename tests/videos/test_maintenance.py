@@ -179,6 +179,26 @@ async def test_locked_generation_does_not_hold_up_the_others(
         await other.close()
 
 
+async def test_video_is_asked_for_before_it_expires_however_long_the_service_was_down(
+    ground: Ground, admin_connection: asyncpg.Connection
+) -> None:
+    business_id = await ground.connect()
+    generation_id, without_video = [
+        await ground.start(business_id, await make_content(admin_connection, business_id)) for _ in range(2)
+    ]
+    await ground.generations.report_generation(
+        "heygen", Report("processing", "v1"), generation_id=generation_id
+    )
+    await admin_connection.execute(
+        "update ai_avatar.generations set deadline = now() - interval '3 hours' where id = any($1)",
+        [generation_id, without_video],
+    )
+    assert [state.id for state in await ground.generations.expire_generations(50)] == [without_video]
+    assert [state.id for state in await ground.generations.lease_video_checks(50)] == [generation_id]
+    # It has been asked for, and there was no answer.
+    assert [state.id for state in await ground.generations.expire_generations(50)] == [generation_id]
+
+
 async def test_maintenance_continues_after_a_database_outage(ground: Ground) -> None:
     calls = 0
     twice = asyncio.Event()
@@ -284,7 +304,8 @@ async def test_64_at_once_deadlock_nowhere_and_break_nothing(
 
     async def expire() -> None:
         await pool.execute(
-            "update ai_avatar.generations set deadline = now() - interval '6 minutes' where id = $1",
+            "update ai_avatar.generations "
+            "set deadline = now() - interval '6 minutes', next_check_at = now() where id = $1",
             rng.choice(started[-6:]),
         )
         await ground.generations.expire_generations(5)

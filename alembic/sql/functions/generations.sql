@@ -245,8 +245,12 @@ begin
         from ai_avatar.generations as g
         join public.content as c on c.id = g.content_id
         where g.status in ('dispatching', 'processing') and g.deadline < now()
-            -- The provider is asked for a video that may be finished first: ai_avatar.lease_video_checks.
-            and (g.video_id is null or g.deadline < now() - interval '5 minutes')
+            -- The provider is asked for a video that may be finished first: ai_avatar.lease_video_checks. After an
+            -- outage of the service, too, so that the time alone does not decide.
+            and (
+                g.video_id is null
+                or g.deadline < now() - interval '5 minutes' and g.next_check_at > g.deadline
+            )
             and (p_generation_id is null or g.id = p_generation_id)
         order by g.deadline
         limit p_limit
