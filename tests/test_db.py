@@ -355,10 +355,16 @@ async def test_membership_costs_one_more_and_none_while_it_is_cached(
         api = Api(client, connected)
         calls.clear()
         await api.get_integration()
-        assert functions(calls) == ["get_membership", "get_ai_avatar_integration"]
+        assert in_requests(calls) == ["get_membership", "get_ai_avatar_integration"]
         calls.clear()
         await api.get_integration()
-        assert functions(calls) == ["get_ai_avatar_integration"]
+        assert in_requests(calls) == ["get_ai_avatar_integration"]
+
+
+def in_requests(calls: list[str]) -> list[str]:
+    """Leave out what the background tasks of a service that has just started call meanwhile."""
+    background = {"expire_generations", "lease_video_checks", "purge_secret_reads", "lease_key_checks"}
+    return [name for name in functions(calls) if name not in background]
 
 
 async def test_argument_of_the_wrong_type_is_not_quoted(database_url: str) -> None:

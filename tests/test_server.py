@@ -108,7 +108,7 @@ def test_endless_head_is_refused_early_and_costs_nothing(connect: Connect, kind:
             pass
 
     spent = cpu_seconds(send)
-    assert sent < 10_000_000, "the server hangs up"
+    assert sent < 20_000_000, "the server hangs up; the buffers on the way take some of it"
     assert spent < 0.3
 
 

@@ -365,6 +365,7 @@ begin
             -- outage of the service, too, so that the time alone does not decide.
             and (
                 g.video_id is null
+                or g.next_check_at = 'infinity'
                 or g.deadline < now() - interval '5 minutes' and g.next_check_at > g.deadline
             )
             and (p_generation_id is null or g.id = p_generation_id)
@@ -835,7 +836,11 @@ begin
     return query
     select g.id from ai_avatar.generations as g
     where g.status in ('dispatching', 'processing') and g.deadline < now()
-        and (g.video_id is null or g.deadline < now() - interval '5 minutes')
+        and (
+            g.video_id is null
+            or g.next_check_at = 'infinity'
+            or g.deadline < now() - interval '5 minutes' and g.next_check_at > g.deadline
+        )
     order by g.deadline
     limit p_limit;
 end;

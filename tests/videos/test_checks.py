@@ -246,16 +246,16 @@ async def test_pauses_grow_after_the_expiry_and_end_after_a_day(paid: Paid, heyg
     assert len(heygen.asked) == asked
 
 
-async def test_video_that_the_provider_does_not_have_is_not_asked_for_again(
+async def test_video_that_the_provider_does_not_have_expires_at_once_and_is_not_asked_for_again(
     paid: Paid, heygen: HeyGen
 ) -> None:
-    await paid.pass_deadline(seconds=290)
-    await paid.maintain()
-    assert heygen.asked == [paid.video_id]
-    await paid.pass_time(3600)
+    await paid.pass_deadline()
     await paid.maintain()
     assert heygen.asked == [paid.video_id]
     assert (await paid.state())["status"] == "expired"
+    await paid.pass_time(3600)
+    await paid.maintain()
+    assert heygen.asked == [paid.video_id]
 
 
 async def test_cancelled_generation_is_not_asked_for(paid: Paid, heygen: HeyGen) -> None:

@@ -158,6 +158,15 @@ async def test_several_instances_share_the_work_and_do_none_twice(
     assert {row["heygen_status"] for row in statuses} == {"draft"}
 
 
+async def statuses_of(connection: asyncpg.Connection, generations: list[UUID]) -> list[str]:
+    """Return the statuses of these generations, in their order."""
+    rows = await connection.fetch(
+        "select id, status from ai_avatar.generations where id = any($1)", generations
+    )
+    found = {row["id"]: row["status"] for row in rows}
+    return [found[id_] for id_ in generations]
+
+
 async def test_locked_generation_does_not_hold_up_the_others(
     ground: Ground, database_url: str, admin_connection: asyncpg.Connection
 ) -> None:
@@ -173,8 +182,10 @@ async def test_locked_generation_does_not_hold_up_the_others(
     try:
         async with other.transaction():
             await other.execute("select from ai_avatar.generations where id = $1 for update", held)
-            assert await ground.maintenance().expire() == 1
-        assert await ground.maintenance().expire() == 1
+            await ground.maintenance().expire()
+            assert await statuses_of(admin_connection, [held, free]) == ["dispatching", "expired"]
+        await ground.maintenance().expire()
+        assert await statuses_of(admin_connection, [held, free]) == ["expired", "expired"]
     finally:
         await other.close()
 
