@@ -233,7 +233,7 @@ _NAMED_ERRORS: Mapping[str, type[errors.AppError]] = {
     "AV017": errors.GenerationNotLive,
 }
 
-# Not migrated, or by somebody who did not grant this login what it needs (docs/deploy-supabase.md).
+# Not migrated, or the login lacks grants (docs/deploy-supabase.md).
 _NOT_MIGRATED = ("42883", "42P01", "3F000", "42703", "42501")
 # The server ended the connection.
 _CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")

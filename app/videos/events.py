@@ -226,7 +226,7 @@ def _event(generation: Generation) -> str:
 
 
 class EventStreamResponse(StreamingResponse):
-    """A stream whose reader is dropped when he does not read: what is sent to him is not piled up."""
+    """Disconnects a client that stops reading instead of buffering for it."""
 
     media_type = "text/event-stream"
 

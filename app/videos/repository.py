@@ -371,7 +371,7 @@ class GenerationRepository:
         return _state(await self._db.call_one(GET_GENERATION, p_generation_id=generation_id))
 
     async def get_latest_generation(self, business_id: UUID | None, content_id: UUID) -> GenerationState:
-        """Of a content, of that business or of any. Raises GenerationNotFound."""
+        """Return that of a content item, of that business or of any. Raises GenerationNotFound."""
         return _state(
             await self._db.call_one(GET_LATEST_GENERATION, p_business_id=business_id, p_content_id=content_id)
         )

@@ -49,7 +49,7 @@ async def generate_video(
         ),
     ] = None,
 ) -> Generation:
-    """Start a video of a content: mark it `processing`, call the n8n webhook, undo the mark if n8n refuses.
+    """Start a video of a content item: mark it `processing`, call n8n, restore its status if n8n refuses.
 
     202 when n8n has taken the job. One generation lives per content: a second request gets 409.
     """
@@ -92,7 +92,7 @@ async def list_videos(
 async def get_video(
     content_id: UUID, business_id: VisibleBusiness, caller: CurrentCaller, videos: VideoServiceDep
 ) -> Generation:
-    """The latest generation of a content, with a link to the video that still works."""
+    """Return the latest generation of a content item, with a link that still works."""
     return await videos.get_latest(caller, business_id, content_id)
 
 

@@ -161,7 +161,7 @@ class VideoService:
         return now
 
     async def get_latest(self, caller: Caller, business_id: UUID | None, content_id: UUID) -> GenerationState:
-        """The latest generation of a content, with a link that still works. Raises GenerationNotFound."""
+        """Return the latest generation of a content item, with a link that still works. Raises GenerationNotFound."""
         generation = await self.repository.get_latest_generation(business_id, content_id)
         if (
             generation.video_id is None

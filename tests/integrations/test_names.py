@@ -96,7 +96,7 @@ async def test_names_are_found_with_the_key_that_was_just_verified(
     heygen.calls.clear()
     integration = await shown(unnamed_api)
     assert (integration["avatar"], integration["voice"]) == (AVATAR, VOICE)
-    assert heygen.calls == [], "reading asks nobody"
+    assert heygen.calls == [], "reading asks no provider"
 
 
 async def test_change_of_the_avatar_is_named_and_keeps_the_voice(

@@ -178,7 +178,7 @@ def test_empty_texts_of_the_old_forms_mean_none(supabase: Project, businesses: l
 
 
 def test_row_that_had_no_key_yet_takes_the_old_one(supabase: Project, businesses: list[UUID]) -> None:
-    """Whoever ran the original plan's SQL may have written rows without a key."""
+    """The original plan's table may hold rows without a key."""
     migrate(supabase, BEFORE_COPY)
     query(
         supabase.owner_url,

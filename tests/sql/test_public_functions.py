@@ -152,7 +152,7 @@ async def test_guard_cannot_be_talked_round_with_settings(
     statement: str,
     settings: dict[str, str],
 ) -> None:
-    """A caller who may run SQL of his own, in each role that may not."""
+    """A caller that may run its own SQL, in each role that may not."""
     await connect_heygen(admin_connection, tenant.business_id)
     for caller in (signed_in(other_tenant.user_id), ANON, BYSTANDER, Caller(AUTHENTICATOR)):
         async with acting_as(project.superuser_url, caller) as connection:
