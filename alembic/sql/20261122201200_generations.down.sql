@@ -15,6 +15,7 @@ drop function ai_avatar.get_latest_generation;
 drop function ai_avatar.refresh_video_url;
 drop function ai_avatar.expire_generations;
 drop function ai_avatar.list_overdue_generations;
+drop function ai_avatar.may_expire;
 drop function ai_avatar.cancel_generation;
 drop function ai_avatar.report_generation;
 drop function ai_avatar.move_late_generation;

@@ -361,14 +361,7 @@ begin
         from ai_avatar.generations as g
         join public.content as c on c.id = g.content_id
         where g.status in ('dispatching', 'processing') and g.deadline < now()
-            -- The provider is asked for a video that may be finished first: ai_avatar.lease_video_checks. After an
-            -- outage of the service, too, so that the time alone does not decide.
-            and (
-                g.video_id is null
-                or g.next_check_at = 'infinity'
-                or g.deadline < now() - interval '5 minutes' and g.next_check_at > g.deadline
-            )
-            and (p_generation_id is null or g.id = p_generation_id)
+            and ai_avatar.may_expire(g) and (p_generation_id is null or g.id = p_generation_id)
         order by g.deadline
         limit p_limit
         for no key update of c, g skip locked
@@ -835,12 +828,7 @@ CREATE FUNCTION ai_avatar.list_overdue_generations(p_limit integer) RETURNS SETO
 begin
     return query
     select g.id from ai_avatar.generations as g
-    where g.status in ('dispatching', 'processing') and g.deadline < now()
-        and (
-            g.video_id is null
-            or g.next_check_at = 'infinity'
-            or g.deadline < now() - interval '5 minutes' and g.next_check_at > g.deadline
-        )
+    where g.status in ('dispatching', 'processing') and g.deadline < now() and ai_avatar.may_expire(g)
     order by g.deadline
     limit p_limit;
 end;
@@ -912,6 +900,19 @@ $$;
 
 -- COMMENT ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
 COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the content items of a business, newest first, each with its latest generation or NULL';
+
+-- FUNCTION ai_avatar.may_expire(ai_avatar.generations)
+CREATE FUNCTION ai_avatar.may_expire(p_generation ai_avatar.generations) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return p_generation.video_id is null
+        or p_generation.next_check_at = 'infinity'  -- the provider has no such video
+        or p_generation.next_check_at > p_generation.deadline
+        and p_generation.deadline < now() - interval '5 minutes';
+end;
+$$;
 
 -- FUNCTION ai_avatar.migration_warnings()
 CREATE FUNCTION ai_avatar.migration_warnings() RETURNS SETOF text
@@ -998,7 +999,8 @@ begin
         captioned_video_url = p_report.captioned_video_url,
         subtitle_url = p_report.subtitle_url,
         error = null,
-        completed_at = p_report.completed_at
+        completed_at = p_report.completed_at,
+        next_check_at = least(g.next_check_at, now() + interval '1 minute')
     where g.id = p_generation.id;
     if ai_avatar.owns_content(p_generation) and not exists (
         select from ai_avatar.generations as newer
@@ -1037,7 +1039,9 @@ begin
         -- A refused create may have left the provider's code, which the workflow does not report.
         error_code = case when p_report.status = 'failed' then coalesce(p_report.error_code, g.error_code) end,
         completed_at = p_report.completed_at,
-        deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
+        deadline = ai_avatar.next_deadline(g.requested_at, p_timeout),
+        -- The provider may know by now what it did not know when it was asked last.
+        next_check_at = least(g.next_check_at, now() + interval '1 minute')
     where g.id = p_generation.id;
     if not ai_avatar.owns_content(p_generation) then
         if p_report.status <> 'processing' then
@@ -2640,6 +2644,9 @@ REVOKE ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) FRO
 GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION may_expire(p_generation ai_avatar.generations)
+REVOKE ALL ON FUNCTION ai_avatar.may_expire(p_generation ai_avatar.generations) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION migration_warnings()
 GRANT ALL ON FUNCTION ai_avatar.migration_warnings() TO ai_avatar_service;

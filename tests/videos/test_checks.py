@@ -258,6 +258,17 @@ async def test_video_that_the_provider_does_not_have_expires_at_once_and_is_not_
     assert heygen.asked == [paid.video_id]
 
 
+async def test_workflow_that_reports_another_video_has_it_asked_for(paid: Paid, heygen: HeyGen) -> None:
+    """The first video was unknown to the provider."""
+    await services_of(paid.app)[GenerationRepository].end_video_checks(UUID(paid.generation_id))
+    await paid.api.report(paid.generation_id, "processing", execution_id="1", video_id="another", expect=200)
+    heygen.states["another"] = {"status": "completed", "video_url": VIDEO_URL}
+    await paid.pass_time(61)
+    await paid.pass_deadline()
+    await paid.maintain()
+    assert (await paid.state())["video_url"] == VIDEO_URL
+
+
 async def test_cancelled_generation_is_not_asked_for(paid: Paid, heygen: HeyGen) -> None:
     await paid.api.cancel(expect=200)
     await paid.pass_deadline()

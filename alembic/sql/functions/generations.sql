@@ -219,17 +219,24 @@ begin
 end;
 $$;
 
+-- A video may be finished although its workflow went silent, so the provider is asked first: lease_video_checks. That
+-- holds after an outage of the service, too: the time alone does not decide.
+create or replace function ai_avatar.may_expire(p_generation ai_avatar.generations)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return p_generation.video_id is null
+        or p_generation.next_check_at = 'infinity'  -- the provider has no such video
+        or p_generation.next_check_at > p_generation.deadline
+        and p_generation.deadline < now() - interval '5 minutes';
+end;
+$$;
+
 create or replace function ai_avatar.list_overdue_generations(p_limit integer)
 returns setof uuid language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     return query
     select g.id from ai_avatar.generations as g
-    where g.status in ('dispatching', 'processing') and g.deadline < now()
-        and (
-            g.video_id is null
-            or g.next_check_at = 'infinity'
-            or g.deadline < now() - interval '5 minutes' and g.next_check_at > g.deadline
-        )
+    where g.status in ('dispatching', 'processing') and g.deadline < now() and ai_avatar.may_expire(g)
     order by g.deadline
     limit p_limit;
 end;
@@ -249,14 +256,7 @@ begin
         from ai_avatar.generations as g
         join public.content as c on c.id = g.content_id
         where g.status in ('dispatching', 'processing') and g.deadline < now()
-            -- The provider is asked for a video that may be finished first: ai_avatar.lease_video_checks. After an
-            -- outage of the service, too, so that the time alone does not decide.
-            and (
-                g.video_id is null
-                or g.next_check_at = 'infinity'
-                or g.deadline < now() - interval '5 minutes' and g.next_check_at > g.deadline
-            )
-            and (p_generation_id is null or g.id = p_generation_id)
+            and ai_avatar.may_expire(g) and (p_generation_id is null or g.id = p_generation_id)
         order by g.deadline
         limit p_limit
         for no key update of c, g skip locked
@@ -286,6 +286,7 @@ ai_avatar.confirm_dispatch,
 ai_avatar.next_deadline,
 ai_avatar.roll_back_dispatch,
 ai_avatar.cancel_generation,
+ai_avatar.may_expire,
 ai_avatar.list_overdue_generations,
 ai_avatar.expire_generations
 from public, anon, authenticated, service_role, ai_avatar_service;

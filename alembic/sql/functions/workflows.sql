@@ -215,7 +215,9 @@ begin
         -- A refused create may have left the provider's code, which the workflow does not report.
         error_code = case when p_report.status = 'failed' then coalesce(p_report.error_code, g.error_code) end,
         completed_at = p_report.completed_at,
-        deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
+        deadline = ai_avatar.next_deadline(g.requested_at, p_timeout),
+        -- The provider may know by now what it did not know when it was asked last.
+        next_check_at = least(g.next_check_at, now() + interval '1 minute')
     where g.id = p_generation.id;
 
     if not ai_avatar.owns_content(p_generation) then
@@ -270,7 +272,8 @@ begin
         captioned_video_url = p_report.captioned_video_url,
         subtitle_url = p_report.subtitle_url,
         error = null,
-        completed_at = p_report.completed_at
+        completed_at = p_report.completed_at,
+        next_check_at = least(g.next_check_at, now() + interval '1 minute')
     where g.id = p_generation.id;
     if ai_avatar.owns_content(p_generation) and not exists (
         select from ai_avatar.generations as newer
