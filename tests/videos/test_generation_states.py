@@ -627,7 +627,10 @@ class GenerationMachine(RuleBasedStateMachine):
 
     def expected(self) -> tuple[Any, Any]:
         return (
-            [(c.status, c.video_id, c.url, c.message) for c in self.model.contents],
+            [
+                (c.status, c.video_id, c.url, c.message, self.business_ids[c.business])
+                for c in self.model.contents
+            ],
             {
                 g.id: (
                     *(g.status, g.ended_by, g.is_claimed, g.claimant, g.video_id, g.url, g.key),
@@ -643,7 +646,7 @@ class GenerationMachine(RuleBasedStateMachine):
             row["id"]: tuple(row)[1:]
             for row in await self.admin_pool.fetch(
                 "select id, heygen_status, heygen_video_id, heygen_url, case when error_message like $2 || '%' "
-                "then $2 else error_message end from public.content where id = any($1)",
+                "then $2 else error_message end, business_id from public.content where id = any($1)",
                 self.content_ids,
                 SILENCE,
             )
