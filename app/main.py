@@ -12,7 +12,7 @@ from app.lifespan import create_lifespan
 from app.logs import configure_logging
 from app.middleware import HeadAsGet, RequestContext, UnexpectedErrors
 from app.n8n import router as n8n_router
-from app.openapi import install_openapi
+from app.openapi import install_openapi, operation_id
 from app.problems import install_error_handlers
 from app.settings_page.router import create_router as create_settings_router
 from app.settings_page.router import loopback_origins
@@ -33,6 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("ai-avatar"),
         lifespan=create_lifespan(settings),
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
         openapi_tags=[
             {"name": "integrations", "description": "A business's connections to its providers"},
             {"name": "videos", "description": "Asking for videos and following them"},

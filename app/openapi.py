@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_fields_from_routes, get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app.problems import Problem
@@ -44,6 +45,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return these problems and no others."""
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": _TITLES[status], "content": problem} for status in sorted(set(statuses))}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the handler's name in camel case: generated clients name their methods by it."""
+    first, *rest = route.name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def install_openapi(app: FastAPI) -> None:

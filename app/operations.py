@@ -17,19 +17,19 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/health/live")
-async def live() -> dict[str, str]:
+async def get_liveness() -> dict[str, str]:
     """The process responds."""
     return {"status": "live"}
 
 
 @router.get("/health/ready", responses=problems(503))
-async def ready(readiness: ReadinessDep) -> dict[str, str]:
+async def get_readiness(readiness: ReadinessDep) -> dict[str, str]:
     """The database has at least the revision that this build needs, and SECRETS_KEYS opens the stored keys."""
     return {"status": "ready", "revision": await readiness.check()}
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics() -> Response:
+async def get_metrics() -> Response:
     """Metrics in Prometheus's text format, added up over all workers."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

@@ -381,11 +381,6 @@ def test_every_operation_has_a_summary_its_security_and_its_problems(document: d
                 assert schema == {"$ref": "#/components/schemas/Problem"}, (key, status)
 
 
-def test_operation_ids_differ(document: dict[str, Any]) -> None:
-    ids = [operation["operationId"] for _, operation in each(document)]
-    assert len(set(ids)) == len(ids)
-
-
 def test_every_body_and_every_answer_has_an_example_that_fits_its_schema(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for key, operation in each(document):

@@ -85,7 +85,7 @@ async def report_status(
 
 
 @router.post("/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 429, 502))
-async def create_video(
+async def create_provider_video(
     caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: BrokerDep
 ) -> Generation:
     """Broker mode: have the service call the provider, so that the key never enters n8n.
@@ -98,7 +98,7 @@ async def create_video(
 @router.get(
     "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502)
 )
-async def get_video(
+async def get_provider_video(
     caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: BrokerDep
 ) -> Generation:
     """Broker mode: ask the provider how the video is, and move the generation on."""
