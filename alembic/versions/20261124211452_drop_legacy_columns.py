@@ -2,7 +2,7 @@
 
 from app.migrations import run_sql
 
-revision = "20261124192700"
+revision = "20261124211452"
 down_revision = "20261122201300"
 branch_labels = None
 depends_on = None
