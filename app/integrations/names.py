@@ -1,20 +1,17 @@
 """Names and previews of the avatar and the voice that a business has chosen, to be stored with its integration."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 from uuid import UUID
 
 from cachetools import TTLCache
 
 from app.errors import ProviderError
-from app.providers.base import Avatar, Filters, Page, Provider, Voice
+from app.providers.base import Avatar, Provider, Voice
 
-# The provider's catalogue is searched only so far: HeyGen has no call for one avatar or voice by its id.
-_MAX_PAGES: Final = 3
 _MAX_SECONDS: Final = 3.0
-_PAGE_SIZE: Final = 100
 
 _MAX_SEEN: Final = 20_000
 _SEEN_SECONDS: Final = 3600
@@ -70,33 +67,22 @@ class SeenItems:
         return [item for item in found if item is not None]
 
 
-class _ListPage(Protocol):
-    async def __call__(
-        self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
-    ) -> Page[Avatar] | Page[Voice]: ...
-
-
 async def look_up(client: Provider, api_key: str, chosen: Chosen) -> list[Avatar | Voice]:
-    """Search the first pages of the provider's catalogue for the chosen items; raises nothing that it meets."""
-    lists: dict[Kind, _ListPage] = {"avatar": client.list_avatars, "voice": client.list_voices}
-    found = await asyncio.gather(*(_search(lists[kind], api_key, id_) for kind, id_ in chosen.items()))
+    """Ask the provider for the chosen items, for 3 seconds at most; return those that it shows in that time."""
+    calls: dict[Kind, Callable[[str, str], Awaitable[Avatar | Voice]]] = {
+        "avatar": client.get_avatar,
+        "voice": client.get_voice,
+    }
+
+    async def ask(kind: Kind, id_: str) -> Avatar | Voice | None:
+        try:
+            async with asyncio.timeout(_MAX_SECONDS):
+                return await calls[kind](api_key, id_)
+        except (ProviderError, TimeoutError):
+            return None  # a name is shown where it is known; nothing depends on it
+
+    found = await asyncio.gather(*(ask(kind, id_) for kind, id_ in chosen.items()))
     return [item for item in found if item is not None]
-
-
-async def _search(list_page: _ListPage, api_key: str, id_: str) -> Avatar | Voice | None:
-    token: str | None = None
-    try:
-        async with asyncio.timeout(_MAX_SECONDS):
-            for _ in range(_MAX_PAGES):
-                page = await list_page(api_key, filters=Filters(), limit=_PAGE_SIZE, page_token=token)
-                for item in page.items:
-                    if item.id == id_:
-                        return item
-                if (token := page.next_token) is None:
-                    break
-    except (ProviderError, TimeoutError):
-        pass  # a name is shown where it is known; nothing depends on it
-    return None
 
 
 def _kind(item: Avatar | Voice) -> Kind:

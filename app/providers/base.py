@@ -148,6 +148,12 @@ class Provider(Protocol):
     ) -> Page[Voice]:
         """Return one page of the voices this key may use, as `list_avatars` does."""
 
+    async def get_avatar(self, api_key: str, avatar_id: str) -> Avatar:
+        """Return one avatar; `ProviderNotFound` if this key may use none with this id."""
+
+    async def get_voice(self, api_key: str, voice_id: str) -> Voice:
+        """Return one voice; `ProviderNotFound` if this key may use none with this id."""
+
     async def create_video(
         self,
         api_key: str,

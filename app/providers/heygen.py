@@ -20,7 +20,7 @@ from pydantic import BaseModel, JsonValue
 from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRejected, ProviderUnexpectedAnswer
 
 from .base import Account, Avatar, Filters, Ownership, Page, ProviderSpec, Video, Voice
-from .heygen_errors import NAME, to_create_error, to_error
+from .heygen_errors import NAME, explain, to_create_error, to_error
 from .heygen_models import (
     TOKEN_LIMIT,
     AvatarLook,
@@ -29,6 +29,7 @@ from .heygen_models import (
     Listing,
     User,
     VideoState,
+    VoiceDetails,
     VoiceEntry,
     next_token_of,
     parse,
@@ -103,6 +104,18 @@ class HeyGen:
         voices = (entry.voice(position.ownership) for entry in page.data)
         return Page(tuple(filter(own_filters.match, voices)), position.next(page, filters))
 
+    async def get_avatar(self, api_key: str, avatar_id: str) -> Avatar:
+        """https://developers.heygen.com/reference/get-avatar-look"""
+        path = _item_path("/avatars/looks", avatar_id, "avatar_not_found")
+        look = (await self._get(api_key, path, Envelope[AvatarLook])).data
+        # It does not say whose it is, but only private looks have a status.
+        return look.avatar("public" if look.status is None else "private", api_key)
+
+    async def get_voice(self, api_key: str, voice_id: str) -> Voice:
+        """https://developers.heygen.com/reference/get-voice"""
+        path = _item_path("/voices", voice_id, "voice_not_found")
+        return (await self._get(api_key, path, Envelope[VoiceDetails])).data.voice_with_status(api_key)
+
     async def create_video(
         self,
         api_key: str,
@@ -138,10 +151,8 @@ class HeyGen:
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
         """https://developers.heygen.com/reference/get-video: links are presigned; how long is not documented."""
-        if not video_id.strip("."):  # "", "." and ".." are other paths, however they are quoted
-            raise ProviderNotFound(NAME, "HeyGen has no such video.", provider_code="video_not_found")
-        answer = await self._get(api_key, f"/videos/{quote(video_id, safe='')}", Envelope[VideoState])
-        return answer.data.video(api_key)
+        path = _item_path("/videos", video_id, "video_not_found")
+        return (await self._get(api_key, path, Envelope[VideoState])).data.video(api_key)
 
     async def _get(
         self, api_key: str, path: str, shape: type[M], query: Mapping[str, str] | None = None
@@ -207,6 +218,13 @@ class _Position:
         if token := next_token_of(page, self.token):
             return f"{self.ownership}:{token}"
         return "public" if self.ownership == "private" and filters.ownership is None else None
+
+
+def _item_path(path: str, id_: str, missing_code: str) -> str:
+    """Return the path of one item. Raises ProviderNotFound, with `missing_code`, for an id that no item has."""
+    if not id_.strip("."):  # "", "." and ".." are other paths, however they are quoted
+        raise ProviderNotFound(NAME, explain(missing_code, ""), provider_code=missing_code)
+    return f"{path}/{quote(id_, safe='')}"
 
 
 def _encode(fields: Mapping[str, JsonValue]) -> bytes:

@@ -5,6 +5,7 @@ Source: HeyGen's API reference (a link at each shape), and the schemas in its ow
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from pydantic import (
@@ -37,10 +38,14 @@ _STATUSES: Final[Mapping[str, VideoStatus]] = {
     "completed": "completed",
     "failed": "failed",
 }
-_UNUSABLE: Final[Mapping[str, str]] = {
+_UNUSABLE_AVATARS: Final[Mapping[str, str]] = {
     "processing": "HeyGen is still making this avatar.",
     "pending_consent": "The person shown has not given consent yet. Complete the consent at HeyGen.",
     "failed": "HeyGen could not make this avatar.",
+}
+_UNUSABLE_VOICES: Final[Mapping[str, str]] = {
+    "processing": "HeyGen is still making this voice.",
+    "failed": "HeyGen could not make this voice.",
 }
 
 
@@ -156,11 +161,10 @@ class AvatarLook(BaseModel):
         )
 
     def _unusable_reason(self, api_key: str) -> str | None:
-        if self.status in (None, "completed"):
+        if self.status is None or self.status == "completed":
             return None
-        reason = _UNUSABLE.get(self.status or "", "HeyGen does not say that this avatar is ready.")
-        message = sanitize(self.error.message or "", secret=api_key) if self.error else ""
-        return f"{reason} HeyGen says: {message}" if message else reason
+        reason = _UNUSABLE_AVATARS.get(self.status, "HeyGen does not say that this avatar is ready.")
+        return _with_message(reason, self.error.message if self.error else None, api_key)
 
 
 class VoiceEntry(BaseModel):
@@ -181,6 +185,30 @@ class VoiceEntry(BaseModel):
             self.language,
             ownership,
         )
+
+
+class VoiceDetails(VoiceEntry):
+    """https://developers.heygen.com/reference/get-voice: `status` only of cloned voices, and no `type`."""
+
+    status: str | None = None
+    failure_message: Annotated[str | None, Lenient] = None
+
+    def voice_with_status(self, api_key: str) -> Voice:
+        """Return the voice; one whose status is neither null nor `complete` is not usable yet."""
+        if self.status is None:
+            return self.voice("public")
+        return replace(self.voice("private"), unusable_reason=self._unusable_reason(api_key))
+
+    def _unusable_reason(self, api_key: str) -> str | None:
+        if self.status == "complete":
+            return None
+        reason = _UNUSABLE_VOICES.get(self.status or "", "HeyGen does not say that this voice is ready.")
+        return _with_message(reason, self.failure_message, api_key)
+
+
+def _with_message(reason: str, message: str | None, api_key: str) -> str:
+    cleaned = sanitize(message or "", secret=api_key)
+    return f"{reason} HeyGen says: {cleaned}" if cleaned else reason
 
 
 class CreatedVideo(BaseModel):

@@ -78,6 +78,14 @@ class StandInHeyGen:
         found = [look for look in looks if avatar_type in (None, look["avatar_type"])]
         return _page(request, found, max_limit=50)
 
+    async def look(self, request: Request) -> Response:
+        """https://developers.heygen.com/reference/get-avatar-look"""
+        self._account_of(request)
+        person = PEOPLE.get(request.path_params["look_id"])
+        if person is None:
+            raise HeyGenError(404, "not_found", "Avatar look not found.")
+        return JSONResponse({"data": self._look(person)})
+
     async def groups(self, request: Request) -> Response:
         self._account_of(request)
         people = _owned_by(request, "ownership", PEOPLE.values())
@@ -103,21 +111,32 @@ class StandInHeyGen:
         gender = check_choice(request, "gender", "male", "female")
         language = request.query_params.get("language")
         voices = [
-            {
-                "voice_id": speaker.id,
-                "name": speaker.name,
-                "gender": speaker.gender,
-                "language": speaker.language,
-                "type": "private" if speaker.is_private else "public",
-                "preview_audio_url": self._media.sound_url(speaker.id),
-                "support_pause": True,
-                "support_locale": False,
-            }
+            self._voice(speaker)
+            | {"type": "private" if speaker.is_private else "public", "support_locale": False}
             # Without a type, HeyGen lists the public voices only.
             for speaker in _owned_by(request, "type", SPEAKERS.values(), default="public")
             if gender in (None, speaker.gender) and language in (None, speaker.language)
         ]
         return _page(request, voices, max_limit=100)
+
+    async def voice(self, request: Request) -> Response:
+        """https://developers.heygen.com/reference/get-voice: `status` only of cloned voices."""
+        self._account_of(request)
+        speaker = SPEAKERS.get(request.path_params["voice_id"])
+        if speaker is None:
+            raise HeyGenError(404, "voice_not_found", "Voice not found.")
+        state = {"status": "complete" if speaker.is_private else None, "failure_message": None}
+        return JSONResponse({"data": self._voice(speaker) | state})
+
+    def _voice(self, speaker: Speaker) -> dict[str, Any]:
+        return {
+            "voice_id": speaker.id,
+            "name": speaker.name,
+            "gender": speaker.gender,
+            "language": speaker.language,
+            "preview_audio_url": self._media.sound_url(speaker.id),
+            "support_pause": True,
+        }
 
     async def create_video(self, request: Request) -> Response:
         account = self._account_of(request)
@@ -269,8 +288,10 @@ def create_heygen_app(
         routes=[
             Route("/v3/users/me", heygen.me),
             Route("/v3/avatars/looks", heygen.looks),
+            Route("/v3/avatars/looks/{look_id}", heygen.look),
             Route("/v3/avatars", heygen.groups),
             Route("/v3/voices", heygen.voices),
+            Route("/v3/voices/{voice_id}", heygen.voice),
             Route("/v3/videos", heygen.create_video, methods=["POST"]),
             Route("/v3/videos", heygen.videos),
             Route("/v3/videos/{video_id}", heygen.video),

@@ -87,12 +87,14 @@ def unnamed_api(controlled_client: httpx.AsyncClient, unconnected_api: Api) -> A
     return Api(controlled_client, unconnected_api.tenant)
 
 
-async def test_names_are_found_with_the_key_that_was_just_verified(
+async def test_names_are_asked_for_by_id_with_the_key_that_was_just_verified(
     unnamed_api: Api, heygen: ControlledHeyGen, api_key: str
 ) -> None:
-    heygen.pages = [["other"], ["avatar-1", "voice-1"]]
+    heygen.pages = [["1"], ["2"], ["3"], ["avatar-1", "voice-1"]]
     created = await unnamed_api.connect(api_key, avatar_id="avatar-1", voice_id="voice-1", expect=201)
     assert (created.json()["avatar"], created.json()["voice"]) == (AVATAR, VOICE)
+    asked, *names = heygen.calls_of(api_key)
+    assert (asked, sorted(names)) == ("users/me", ["avatars/looks/avatar-1", "voices/voice-1"])
     heygen.calls.clear()
     integration = await shown(unnamed_api)
     assert (integration["avatar"], integration["voice"]) == (AVATAR, VOICE)
@@ -110,13 +112,12 @@ async def test_change_of_the_avatar_is_named_and_keeps_the_voice(
     assert [read["purpose"] for read in reads] == ["look_up_names"]
 
 
-async def test_item_on_the_fourth_page_has_no_name_until_the_catalogue_is_read(
+async def test_avatar_that_is_not_found_has_no_name_until_the_catalogue_shows_it(
     unnamed_api: Api, heygen: ControlledHeyGen, api_key: str
 ) -> None:
-    heygen.pages = [["1"], ["2"], ["3"], ["avatar-1"]]
     created = await unnamed_api.connect(api_key, avatar_id="avatar-1", expect=201)
     assert created.json()["avatar"] is None
-    assert heygen.calls_of(api_key).count("avatars/looks") == 3
+    heygen.pages = [["avatar-1"]]
     await unnamed_api.list_avatars(limit=100, expect=200)
     assert (await shown(unnamed_api))["avatar"] == AVATAR
 

@@ -1,7 +1,7 @@
 """HeyGen's client against the documented shapes of its v3 API, through a mock transport."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -22,7 +22,7 @@ from app.errors import (
 )
 from app.http import retry_after_seconds
 from app.providers import PROVIDERS
-from app.providers.base import Account, Avatar, Filters, Page, Provider, Remaining, Video, Voice
+from app.providers.base import Account, Avatar, Filters, Ownership, Page, Provider, Remaining, Video, Voice
 from app.providers.heygen import HeyGen
 from app.providers.transport import Timeouts
 
@@ -315,6 +315,83 @@ async def test_a_page_token_that_no_page_gave_is_refused_without_asking(page_tok
     assert seen == []
 
 
+# https://developers.heygen.com/reference/get-avatar-look: the list's shape
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (
+            "completed",
+            Avatar("look-1", "Ada in the office", "https://files.heygen.ai/1.webp", "female", "private"),
+        ),
+        (
+            "processing",
+            Avatar(
+                "look-1",
+                "Ada in the office",
+                "https://files.heygen.ai/1.webp",
+                "female",
+                "private",
+                "HeyGen is still making this avatar.",
+            ),
+        ),
+        (None, Avatar("look-1", "Ada in the office", "https://files.heygen.ai/1.webp", "female", "public")),
+    ],
+)
+async def test_get_avatar_reads_one_look(status: str | None, expected: Avatar) -> None:
+    look = LOOK | {"preview_image_url": "https://files.heygen.ai/1.webp", "status": status}
+    heygen, seen = heygen_that_answers(ok({"data": look}))
+
+    assert await heygen.get_avatar(KEY, "look-1") == expected
+    assert str(seen[0].url) == "https://api.heygen.test/v3/avatars/looks/look-1"
+
+
+# https://developers.heygen.com/reference/get-voice: a status for cloned voices only, and no `type`
+@pytest.mark.parametrize(
+    ("more", "ownership", "reason"),
+    [
+        ({}, "public", None),
+        ({"status": None, "failure_message": None}, "public", None),
+        ({"status": "complete"}, "private", None),
+        ({"status": "processing"}, "private", "HeyGen is still making this voice."),
+        (
+            {"status": "failed", "failure_message": f"Too short {KEY}"},
+            "private",
+            "HeyGen could not make this voice. HeyGen says: Too short [redacted]",
+        ),
+        ({"status": "failed", "failure_message": {}}, "private", "HeyGen could not make this voice."),
+        ({"status": "a new one"}, "private", "HeyGen does not say that this voice is ready."),
+    ],
+)
+async def test_get_voice_reads_one_voice(
+    more: dict[str, Any], ownership: Ownership, reason: str | None
+) -> None:
+    data = {
+        "voice_id": "voice-1",
+        "name": "Grace",
+        "language": "English",
+        "gender": "female",
+        "preview_audio_url": "https://files.heygen.ai/1.mp3",
+        "support_pause": True,
+        "support_interactive_avatar": False,
+        "created_at": 1_700_000_000,
+    }
+    heygen, seen = heygen_that_answers(ok({"data": data | more}))
+
+    assert await heygen.get_voice(KEY, "voice-1") == Voice(
+        "voice-1", "Grace", "https://files.heygen.ai/1.mp3", "female", "English", ownership, reason
+    )
+    assert str(seen[0].url) == "https://api.heygen.test/v3/voices/voice-1"
+
+
+@pytest.mark.parametrize("code", ["not_found", "avatar_not_found", "voice_not_found"])
+async def test_an_item_that_heygen_does_not_have_is_not_found(code: str) -> None:
+    heygen, _ = heygen_that_answers(refused(404, code))
+
+    for call in (heygen.get_avatar, heygen.get_voice):
+        with pytest.raises(ProviderNotFound):
+            await call(KEY, "gone-1")
+
+
 async def test_create_video_sends_the_documented_body_and_the_idempotency_key() -> None:
     answer = ok({"data": {"video_id": "v-1", "status": "waiting", "output_format": "mp4"}})
     heygen, seen = heygen_that_answers(answer)
@@ -454,20 +531,25 @@ async def test_get_video_normalises_the_state(data: dict[str, Any], expected: Vi
     assert await heygen.get_video(KEY, "v-1") == expected
 
 
-async def test_get_video_keeps_an_odd_id_inside_its_path_segment() -> None:
-    heygen, seen = heygen_that_answers(ok({"data": {"id": "v", "status": "pending"}}))
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [(HeyGen.get_video, "videos"), (HeyGen.get_avatar, "avatars/looks"), (HeyGen.get_voice, "voices")],
+)
+async def test_an_odd_id_is_kept_inside_its_path_segment(call: Callable[..., Any], path: str) -> None:
+    heygen, seen = heygen_that_answers(ok({"data": {"id": "v", "voice_id": "v"}}))
 
-    await heygen.get_video(KEY, "../users/me?x=1#é")
+    await call(heygen, KEY, "../users/me?x=1#é")
 
-    assert seen[0].url.raw_path == b"/v3/videos/..%2Fusers%2Fme%3Fx%3D1%23%C3%A9"
+    assert seen[0].url.raw_path == f"/v3/{path}/..%2Fusers%2Fme%3Fx%3D1%23%C3%A9".encode()
 
 
-@pytest.mark.parametrize("video_id", ["", ".", ".."])
-async def test_get_video_does_not_ask_for_ids_that_are_other_paths(video_id: str) -> None:
+@pytest.mark.parametrize("id_", ["", ".", ".."])
+@pytest.mark.parametrize("call", [HeyGen.get_video, HeyGen.get_avatar, HeyGen.get_voice])
+async def test_ids_that_are_other_paths_are_not_asked_for(call: Callable[..., Any], id_: str) -> None:
     heygen, seen = heygen_that_answers(ok({}))
 
     with pytest.raises(ProviderNotFound):
-        await heygen.get_video(KEY, video_id)
+        await call(heygen, KEY, id_)
     assert seen == []
 
 

@@ -61,6 +61,14 @@ def voices(heygen: HeyGen) -> Awaitable[object]:
     return heygen.list_voices(CANARY, filters=Filters(), limit=20, page_token=None)
 
 
+def avatar(heygen: HeyGen) -> Awaitable[object]:
+    return heygen.get_avatar(CANARY, "a")
+
+
+def voice(heygen: HeyGen) -> Awaitable[object]:
+    return heygen.get_voice(CANARY, "v")
+
+
 def create(heygen: HeyGen) -> Awaitable[object]:
     return heygen.create_video(
         CANARY, idempotency_key="g-1", script="Hi", avatar_id="a", voice_id=None, title=None, options={}
@@ -72,7 +80,7 @@ def state(heygen: HeyGen) -> Awaitable[object]:
 
 
 Call = Callable[[HeyGen], Awaitable[object]]
-READS: list[Call] = [verify, avatars, voices, state]
+READS: list[Call] = [verify, avatars, voices, avatar, voice, state]
 ALL: list[Call] = [*READS, create]
 
 

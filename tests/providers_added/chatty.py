@@ -6,7 +6,7 @@ from typing import Any, Literal
 import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from app.errors import ApiKeyRejected, ProviderUnavailable, ProviderUnexpectedAnswer
+from app.errors import ApiKeyRejected, ProviderNotFound, ProviderUnavailable, ProviderUnexpectedAnswer
 from app.providers.base import Account, Avatar, Filters, Page, ProviderSpec, Video, Voice
 from app.providers.options import ProviderOptions
 from app.providers.transport import ProviderTransport, Response, Timeouts
@@ -50,6 +50,16 @@ class Chatty:
         self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
     ) -> Page[Voice]:
         return Page((), None)
+
+    async def get_avatar(self, api_key: str, avatar_id: str) -> Avatar:
+        page = await self.list_avatars(api_key, filters=Filters(), limit=1, page_token=None)
+        for avatar in page.items:
+            if avatar.id == avatar_id:
+                return avatar
+        raise ProviderNotFound(NAME, "Chatty has no such presenter.", provider_code="404")
+
+    async def get_voice(self, api_key: str, voice_id: str) -> Voice:
+        raise ProviderNotFound(NAME, "Chatty has no voices.", provider_code="404")
 
     async def create_video(
         self,

@@ -113,6 +113,7 @@ async def test_two_integrations_are_read_and_changed_apart(
     assert {item["provider"] for item in listed} == {"heygen", "chatty"}
     only = (await both.list_integrations(provider="chatty")).json()["items"]
     assert [item["avatar_id"] for item in only] == ["presenter-1"]
+    assert only[0]["avatar"]["name"] == "The presenter", "its list is searched: it has no call for one avatar"
 
     changed = await both.request("PATCH", f"{both.path}?provider=chatty", json={"voice_id": "v"})
     assert (changed.json()["provider"], changed.json()["voice_id"]) == ("chatty", "v")

@@ -124,6 +124,30 @@ async def test_every_account_has_a_voice_and_avatars_of_its_own_which_come_first
         ]
 
 
+async def test_each_listed_item_is_found_by_its_id(heygen: Provider) -> None:
+    own = Filters(ownership="private")
+    avatars = [
+        *(await heygen.list_avatars(KEY, filters=own, limit=50, page_token=None)).items,
+        *(await heygen.list_avatars(KEY, filters=PUBLIC, limit=1, page_token=None)).items,
+    ]
+    voices = [
+        *(await heygen.list_voices(KEY, filters=own, limit=50, page_token=None)).items,
+        *(await heygen.list_voices(KEY, filters=PUBLIC, limit=1, page_token=None)).items,
+    ]
+
+    assert [await heygen.get_avatar(KEY, avatar.id) for avatar in avatars] == avatars
+    assert [await heygen.get_voice(KEY, voice.id) for voice in voices] == voices
+
+
+async def test_an_item_that_is_in_no_list_is_not_found(heygen: Provider) -> None:
+    for call, code in ((heygen.get_avatar, "not_found"), (heygen.get_voice, "voice_not_found")):
+        with pytest.raises(ProviderNotFound) as caught:
+            await call(KEY, "made-up")
+        assert caught.value.provider_code == code
+        with pytest.raises(ApiKeyRejected):
+            await call("sandbox-revoked", "made-up")
+
+
 async def test_voices_are_public_ones_unless_the_query_says_otherwise(
     http: httpx.AsyncClient, url: str
 ) -> None:

@@ -39,7 +39,15 @@ class ControlledHeyGen:
             return _error(401, "unauthorized")
         if path == "users/me":
             return JSONResponse({"data": {"username": "u"}})
+        list_path, _, id_ = path.rpartition("/")
+        if list_path in ("avatars/looks", "voices"):
+            return self._item(list_path, id_)
         return self._page(path, request)
+
+    def _item(self, list_path: str, id_: str) -> Response:
+        if not any(id_ in page for page in self.pages):
+            return _error(404, "not_found")
+        return JSONResponse({"data": _item(list_path, id_)})
 
     def _page(self, path: str, request: Request) -> Response:
         query = request.query_params
@@ -47,17 +55,19 @@ class ControlledHeyGen:
         pages = (self.pages if is_own else []) or [[]]
         number = int(query.get("token", "0"))
         more = number + 1 < len(pages)
-        key = "id" if path == "avatars/looks" else "voice_id"
-        preview = "preview_image_url" if path == "avatars/looks" else "preview_audio_url"
-        data = [
-            {key: id_, "name": f"The {id_}", preview: f"https://files.test/{id_}", "status": "completed"}
-            for id_ in pages[number]
-        ]
+        data = [_item(path, id_) for id_ in pages[number]]
         return JSONResponse({"data": data, "has_more": more, "next_token": str(number + 1) if more else None})
 
     def calls_of(self, api_key: str) -> list[str]:
         """Return the paths that were asked for with this key."""
         return [path for path, key in self.calls if key == api_key]
+
+
+def _item(list_path: str, id_: str) -> dict[str, str]:
+    shown = {"name": f"The {id_}"}
+    if list_path == "avatars/looks":
+        return shown | {"id": id_, "preview_image_url": f"https://files.test/{id_}", "status": "completed"}
+    return shown | {"voice_id": id_, "preview_audio_url": f"https://files.test/{id_}", "status": "complete"}
 
 
 def _error(status: int, code: str) -> Response:
