@@ -7,7 +7,6 @@ replay is a snapshot: ask for the video's state. This module itself sends a crea
 could not even be opened.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,6 +18,7 @@ from pydantic import BaseModel, JsonValue
 
 from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRejected, ProviderUnexpectedAnswer
 
+from .answers import encode, parse
 from .base import Account, Avatar, Filters, Ownership, Page, ProviderSpec, Video, Voice
 from .heygen_errors import NAME, explain, to_create_error, to_error
 from .heygen_models import (
@@ -32,7 +32,6 @@ from .heygen_models import (
     VoiceDetails,
     VoiceEntry,
     next_token_of,
-    parse,
 )
 from .heygen_options import RESERVED, HeyGenOptions
 from .text import is_header_safe
@@ -137,7 +136,7 @@ class HeyGen:
             api_key,
             self._creating,
             headers={"Content-Type": "application/json", "Idempotency-Key": idempotency_key},
-            content=_encode(fields),
+            content=encode(NAME, fields),
         )
 
         def read_answer(answer: Response) -> Video:
@@ -181,14 +180,12 @@ class HeyGen:
     ) -> httpx.Request:
         if not is_header_safe(api_key):
             raise ApiKeyRejected(NAME, "This cannot be a HeyGen API key.")
-        own = {"X-Api-Key": api_key, "Accept": "application/json", "Accept-Encoding": "identity"}
-        return httpx.Request(
+        return timing.request(
             method,
             self._base_url + path,
+            {"X-Api-Key": api_key} | dict(headers or {}),
             params=params,
-            headers=own | dict(headers or {}),
             content=content,
-            extensions=timing.extensions(),
         )
 
 
@@ -225,14 +222,6 @@ def _item_path(path: str, id_: str, missing_code: str) -> str:
     if not id_.strip("."):  # "", "." and ".." are other paths, however they are quoted
         raise ProviderNotFound(NAME, explain(missing_code, ""), provider_code=missing_code)
     return f"{path}/{quote(id_, safe='')}"
-
-
-def _encode(fields: Mapping[str, JsonValue]) -> bytes:
-    try:
-        return json.dumps(fields, allow_nan=False).encode()
-    except ValueError:
-        message = "The options have a number that JSON cannot carry."
-    raise ProviderRejected(NAME, message, provider_code="invalid_parameter")
 
 
 HEYGEN = ProviderSpec(

@@ -6,27 +6,18 @@ Source: HeyGen's API reference (a link at each shape), and the schemas in its ow
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    FailFast,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import AliasChoices, BaseModel, FailFast, Field, FiniteFloat
 
 from app.errors import ProviderUnexpectedAnswer
 
+from .answers import Lenient
 from .base import Account, Avatar, Ownership, Remaining, Video, VideoStatus, Voice
 from .heygen_errors import NAME, clean_code, explain
 from .text import Identifier, Label, WebUrl, sanitize
 
 T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
 
 # 1,024 characters fit into our own cursor, encoded.
 TOKEN_LIMIT: Final = 1024
@@ -47,17 +38,6 @@ _UNUSABLE_VOICES: Final[Mapping[str, str]] = {
     "processing": "HeyGen is still making this voice.",
     "failed": "HeyGen could not make this voice.",
 }
-
-
-def _none_if_malformed(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return validate(value)
-    except ValidationError:
-        return None
-
-
-Lenient = WrapValidator(_none_if_malformed)
-"""For what is only shown: a new shape of it must not cost a key check or a paid video."""
 
 
 class Envelope(BaseModel, Generic[T]):
@@ -255,13 +235,6 @@ class VideoState(BaseModel):
             captioned_video_url=self.captioned_video_url,
             subtitle_url=self.subtitle_url,
         )
-
-
-def parse(shape: type[M], body: bytes) -> M | None:
-    try:
-        return shape.model_validate_json(body)
-    except ValidationError:  # dropped, because it quotes the body
-        return None
 
 
 def next_token_of(page: Listing[T], page_token: str | None) -> str | None:

@@ -5,7 +5,7 @@ Exceptions of HTTP libraries hold the request with its headers, some print them 
 errors are created inside an `except` here and raised outside of it, so that nothing is chained.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,9 +30,26 @@ class Timeouts:
     read: float = 10.0
     budget: float = 15.0
 
-    def extensions(self) -> dict[str, object]:
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Request:
+        """Return a request for JSON with these timeouts; `headers` name the key."""
         timeout = httpx.Timeout(self.read, connect=self.connect, pool=self.connect)
-        return {"timeout": timeout.as_dict()}
+        own = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        return httpx.Request(
+            method,
+            url,
+            params=params,
+            headers=own | dict(headers),
+            content=content,
+            extensions={"timeout": timeout.as_dict()},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from app.errors import ApiKeyRejected, ProviderNotFound, ProviderUnavailable, ProviderUnexpectedAnswer
+from app.providers.answers import encode
 from app.providers.base import Account, Avatar, Filters, Page, ProviderSpec, Video, Voice
 from app.providers.options import ProviderOptions
 from app.providers.transport import ProviderTransport, Response, Timeouts
@@ -90,12 +91,11 @@ class Chatty:
         *,
         repeatable: bool = True,
     ) -> Any:
-        request = httpx.Request(
+        request = TIMING.request(
             method,
             self._api_url + path,
-            headers={"Authorization": f"Token {api_key}", "Accept-Encoding": "identity"},
-            json=body,
-            extensions=TIMING.extensions(),
+            {"Authorization": f"Token {api_key}", "Content-Type": "application/json"},
+            content=None if body is None else encode(NAME, body),
         )
 
         def read(answer: Response) -> Any:
