@@ -15,7 +15,7 @@ from app.n8n import router as n8n_router
 from app.openapi import install_openapi, operation_id
 from app.problems import install_error_handlers
 from app.settings_page.router import create_router as create_settings_router
-from app.settings_page.router import loopback_origins
+from app.settings_page.router import describe_providers, loopback_origins
 from app.videos import router as videos_router
 
 
@@ -56,9 +56,11 @@ def create_app(settings: Settings) -> FastAPI:
         )
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext)
+    api_urls = {name: provider.api_url for name, provider in settings.providers.items()}
     settings_router = create_settings_router(
         frame_ancestors=settings.frame_ancestors,
-        media_sources=loopback_origins(provider.api_url for provider in settings.providers.values()),
+        media_sources=loopback_origins(api_urls.values()),
+        providers=describe_providers(api_urls),
     )
     for router in (
         videos_router.router,  # before integrations: in /integrations/ai-avatar/videos, "videos" is no business id

@@ -38,6 +38,7 @@ _AVATAR_EXAMPLE: Final[dict[str, Any]] = {
     "id": "Daisy-inskirt-20220818",
     "name": "Daisy in a skirt",
     "preview_image_url": "https://files.heygen.ai/avatar/daisy.webp",
+    "preview_video_url": "https://files.heygen.ai/avatar/daisy.mp4",
     "gender": "female",
     "ownership": "public",
     "usable": True,
@@ -204,6 +205,7 @@ class Avatar(CatalogueItem):
     """An avatar in the provider's catalogue."""
 
     preview_image_url: str | None
+    preview_video_url: str | None
 
 
 class Voice(CatalogueItem):

@@ -51,6 +51,7 @@ class Avatar:
     gender: str | None = None
     ownership: Ownership = "public"
     unusable_reason: str | None = None
+    preview_video_url: str | None = None
 
     @property
     def usable(self) -> bool:
@@ -186,5 +187,11 @@ class ProviderSpec:
     """What `provider_config` and `provider_options` may contain."""
     create: Callable[[httpx.AsyncClient, str], Provider]
     """Takes the process's shared HTTP client and the API's base URL; does no I/O."""
+    key_url: str
+    """The provider's page where an account makes its API keys."""
+    has_voices: bool = True
+    """Whether voices are chosen apart from avatars."""
+    has_account: bool = True
+    """Whether `verify_key` tells whose account it is."""
     idempotent_create: timedelta | None = None
     """For how long the provider documents that a create with the same idempotency key makes no second video."""

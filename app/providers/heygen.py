@@ -230,5 +230,6 @@ HEYGEN = ProviderSpec(
     default_api_url="https://api.heygen.com",
     options=HeyGenOptions,
     create=HeyGen,
+    key_url="https://app.heygen.com/settings?nav=API",  # https://developers.heygen.com/docs/api-key
     idempotent_create=timedelta(hours=24),  # https://developers.heygen.com/reference/create-video
 )

@@ -125,6 +125,7 @@ class AvatarLook(BaseModel):
     id: Identifier
     name: Label | None = None
     preview_image_url: WebUrl | None = None
+    preview_video_url: WebUrl | None = None
     gender: Label | None = None
     status: str | None = None
     error: Annotated[_LookError | None, Lenient] = None
@@ -138,6 +139,7 @@ class AvatarLook(BaseModel):
             self.gender,
             ownership,
             self._unusable_reason(api_key),
+            self.preview_video_url,
         )
 
     def _unusable_reason(self, api_key: str) -> str | None:

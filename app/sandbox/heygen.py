@@ -104,6 +104,7 @@ class StandInHeyGen:
             "gender": person.gender,
             "default_voice_id": person.voice_id,
             "preview_image_url": self._media.picture_url(person.id),
+            "preview_video_url": None if person.is_private else self._media.preview_url(person.id),
         }
 
     async def voices(self, request: Request) -> Response:

@@ -37,6 +37,7 @@ class Media:
         self.app = Starlette(
             routes=[
                 Route("/avatars/{avatar_id}.svg", self._picture),
+                Route("/avatars/{avatar_id}.mp4", self._preview),
                 Route("/voices/{voice_id}.wav", self._sound),
                 Route("/videos/{name}", self._video_file),
             ]
@@ -44,6 +45,9 @@ class Media:
 
     def picture_url(self, avatar_id: str) -> str:
         return f"{self.url}/avatars/{avatar_id}.svg"
+
+    def preview_url(self, avatar_id: str) -> str:
+        return f"{self.url}/avatars/{avatar_id}.mp4"
 
     def sound_url(self, voice_id: str) -> str:
         return f"{self.url}/voices/{voice_id}.wav"
@@ -71,6 +75,11 @@ class Media:
             return PlainTextResponse("Picture not found", 404, headers=HEADERS)
         picture = portrait_svg(person.colours, long_hair=person.gender == "female")
         return Response(picture, headers=HEADERS, media_type="image/svg+xml")
+
+    async def _preview(self, request: Request) -> Response:
+        if request.path_params["avatar_id"] not in PEOPLE:
+            return PlainTextResponse("Video not found", 404, headers=HEADERS)
+        return FileResponse(VIDEO_FILE, headers=HEADERS, media_type="video/mp4")
 
     async def _sound(self, request: Request) -> Response:
         speaker = SPEAKERS.get(request.path_params["voice_id"])

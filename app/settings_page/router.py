@@ -1,45 +1,35 @@
 """Serve the settings page and its files under a Content-Security-Policy that allows nothing inline."""
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-MEDIA_TYPES = {
-    "css": "text/css; charset=utf-8",
-    "html": "text/html; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-}
-PAGE = "page.html"
-METHODS = ["GET", "HEAD"]
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+from app.providers import PROVIDERS
+from app.settings_page.assets import Assets, StaticFile
+
+METHODS: Final = ["GET", "HEAD"]
+LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 # One CSP source: a keyword, a scheme or an origin. A space, a comma or a semicolon would start another.
 SOURCE = re.compile(r"'(?:self|none)'|[A-Za-z][A-Za-z0-9+.-]*:|[A-Za-z0-9*][A-Za-z0-9*.:/\[\]_-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class StaticFile:
-    """A file of the page, read at startup."""
-
-    body: bytes
-    media_type: str
-    etag: str
-
-
-def create_router(*, frame_ancestors: Sequence[str] = (), media_sources: Sequence[str] = ()) -> APIRouter:
+def create_router(
+    *,
+    frame_ancestors: Sequence[str] = (),
+    media_sources: Sequence[str] = (),
+    providers: Iterable[Mapping[str, Any]] = (),
+) -> APIRouter:
     """Return the page's routes.
 
     `frame_ancestors`: origins that may show the page in a frame; empty forbids frames.
     `media_sources`: sources of previews and videos besides https, such as the sandbox's http origin in
     development. ValueError for anything that is not one CSP source.
+    `providers`: what the page shows of each provider, from `describe_providers`.
     """
-    static = read_static()
+    assets = Assets(providers)
     page_headers = {
         "Content-Security-Policy": content_security_policy(frame_ancestors, media_sources),
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -49,16 +39,34 @@ def create_router(*, frame_ancestors: Sequence[str] = (), media_sources: Sequenc
 
     @router.api_route("/integrations", methods=METHODS)
     async def settings_page(request: Request) -> Response:
-        return respond(request, static[PAGE], page_headers)
+        return respond(request, assets.page, page_headers)
 
     @router.api_route("/static/{path:path}", methods=METHODS)
     async def settings_static(path: str, request: Request) -> Response:
-        file = static.get(path)
-        if file is None or path == PAGE:
+        file = assets.get(path)
+        if file is None:
             raise HTTPException(404)
         return respond(request, file, {})
 
     return router
+
+
+def describe_providers(api_urls: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what the page shows of each registered provider; `api_urls`: where each one is called.
+
+    A provider that is called on this machine is a stand-in: the page says so, and which keys it accepts.
+    """
+    return [
+        {
+            "name": spec.name,
+            "title": spec.title,
+            "key_url": spec.key_url,
+            "has_voices": spec.has_voices,
+            "has_account": spec.has_account,
+            "is_sandbox": bool(loopback_origins([api_urls[spec.name]])),
+        }
+        for spec in PROVIDERS.values()
+    ]
 
 
 def loopback_origins(urls: Iterable[str]) -> list[str]:
@@ -67,20 +75,6 @@ def loopback_origins(urls: Iterable[str]) -> list[str]:
     return sorted(
         {f"http://{url.netloc}" for url in parts if url.scheme == "http" and url.hostname in LOOPBACK}
     )
-
-
-def read_static(folder: Traversable | None = None, prefix: str = "") -> dict[str, StaticFile]:
-    """Read every file of `static/` and its folders, by path. Only these paths are served."""
-    found: dict[str, StaticFile] = {}
-    for entry in (folder or files(__package__).joinpath("static")).iterdir():
-        path = prefix + entry.name
-        media_type = MEDIA_TYPES.get(entry.name.rpartition(".")[2])
-        if entry.is_dir():
-            found |= read_static(entry, f"{path}/")
-        elif media_type is not None:
-            body = entry.read_bytes()
-            found[path] = StaticFile(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
-    return found
 
 
 def content_security_policy(frame_ancestors: Sequence[str], media_sources: Sequence[str]) -> str:
@@ -107,16 +101,21 @@ def content_security_policy(frame_ancestors: Sequence[str], media_sources: Seque
     )
 
 
-def respond(request: Request, file: StaticFile, headers: dict[str, str]) -> Response:
-    """Return the file, or 304 if the browser has it. `no-cache`: revalidate, so that a release is seen at once."""
+def respond(request: Request, file: StaticFile, headers: Mapping[str, str]) -> Response:
+    """Return the file, compressed if the client accepts it, or 304 if the client has it."""
+    compress = "gzip" in request.headers.get("Accept-Encoding", "")
+    etag = f'"{file.etag}-gzip"' if compress else f'"{file.etag}"'
     headers = {
         **headers,
-        "Cache-Control": "no-cache",
-        "ETag": file.etag,
+        "Cache-Control": "public, max-age=31536000, immutable" if file.immutable else "no-cache",
+        "ETag": etag,
         "Referrer-Policy": "no-referrer",
+        "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")}
-    if file.etag in known:
+    if etag in known:
         return Response(status_code=304, headers=headers)
-    return Response(file.body, media_type=file.media_type, headers=headers)
+    if compress:
+        headers["Content-Encoding"] = "gzip"
+    return Response(file.compressed if compress else file.body, media_type=file.media_type, headers=headers)

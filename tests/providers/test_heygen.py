@@ -153,7 +153,7 @@ LOOK = {
     "group_id": "group-1",
     "gender": "female",
     "preview_image_url": "https://files.heygen.ai/1.webp?Expires=1",
-    "preview_video_url": None,
+    "preview_video_url": "https://files.heygen.ai/1.mp4?Expires=1",
     "default_voice_id": "voice-1",
     "image_width": 1920,
     "image_height": 1080,
@@ -178,7 +178,7 @@ async def test_list_avatars_begins_with_the_account_s_own_looks() -> None:
     preview = "https://files.heygen.ai/1.webp?Expires=1"
     assert page == Page(
         (
-            Avatar("look-1", "Ada in the office", preview, "female", "private"),
+            Avatar("look-1", "Ada in the office", preview, "female", "private", None, LOOK["preview_video_url"]),
             Avatar("look-2", "look-2", None, None, "private"),
         ),
         "private:t 2&/",

@@ -118,4 +118,5 @@ CHATTY = ProviderSpec(
     default_api_url="https://api.chatty.example",
     options=ChattyOptions,
     create=Chatty,
+    key_url="https://chatty.example/keys",
 )

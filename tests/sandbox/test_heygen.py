@@ -88,7 +88,11 @@ async def test_a_dozen_public_avatars_come_in_pages(heygen: Provider) -> None:
     assert [len(page) for page in pages] == [5, 5, 2]
     assert len({avatar.id for page in pages for avatar in page}) == 12
     assert pages[0][0] == Avatar(
-        "sandbox-ada", "Ada in the studio", f"{MEDIA_URL}/avatars/sandbox-ada.svg", "female"
+        "sandbox-ada",
+        "Ada in the studio",
+        f"{MEDIA_URL}/avatars/sandbox-ada.svg",
+        "female",
+        preview_video_url=f"{MEDIA_URL}/avatars/sandbox-ada.mp4",
     )
 
 

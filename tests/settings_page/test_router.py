@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.settings_page.router import create_router, loopback_origins
+from app.settings_page.router import create_router, describe_providers, loopback_origins
 
 PAGE = "/settings/integrations"
 
 pytestmark = pytest.mark.anyio
 
 
-def make_client(**arguments: list[str]) -> httpx.AsyncClient:
+def make_client(**arguments: Any) -> httpx.AsyncClient:
     app = FastAPI()
     app.include_router(create_router(**arguments))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service.test")
@@ -87,6 +88,83 @@ async def test_static_files_have_their_types(client: httpx.AsyncClient, name: st
     response = await client.get(f"/settings/static/{name}")
     assert response.status_code == 200
     assert response.headers["Content-Type"] == media_type
+
+
+async def read_version(client: httpx.AsyncClient) -> str:
+    found = re.search(r'src="static/([0-9a-f]{16})/page\.js"', (await client.get(PAGE)).text)
+    assert found
+    return found[1]
+
+
+async def test_files_of_a_version_never_change(client: httpx.AsyncClient) -> None:
+    version = await read_version(client)
+    file = await client.get(f"/settings/static/{version}/lib/session.js")
+    assert file.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    loader = await client.get("/settings/static/ai-avatar-settings.js")
+    assert loader.headers["Cache-Control"] == "no-cache"
+    assert f'export * from "./{version}/ai-avatar-settings.js"' in loader.text
+
+
+async def test_path_of_another_version_leads_to_the_current_files(client: httpx.AsyncClient) -> None:
+    """While instances of two versions serve, or a page stays open over a release."""
+    other = await client.get("/settings/static/0123456789abcdef/lib/session.js")
+    assert other.status_code == 200
+    assert other.headers["Cache-Control"] == "no-cache"
+    entry = await client.get("/settings/static/0123456789abcdef/ai-avatar-settings.js")
+    assert entry.status_code == 200
+    assert '"./element/element.js"' in entry.text, "not the loader: its paths would lead elsewhere"
+
+
+async def test_module_graph_is_preloaded(client: httpx.AsyncClient) -> None:
+    version = await read_version(client)
+    page = (await client.get(PAGE)).text
+    preloaded = re.findall(r'<link rel="modulepreload" href="static/([^"]+)">', page)
+    assert f"{version}/page.js" in preloaded
+    assert f"{version}/element/element.css.js" in preloaded
+    assert f"{version}/lib/types.js" not in preloaded
+    for path in preloaded:
+        assert (await client.get(f"/settings/static/{path}")).status_code == 200
+    # A host's page fetches the loader, and then everything at once.
+    loader = (await client.get("/settings/static/ai-avatar-settings.js")).text
+    assert f'import "./{version}/lib/session.js";' in loader
+
+
+async def test_style_sheets_are_modules(client: httpx.AsyncClient) -> None:
+    module = await client.get("/settings/static/element/element.css.js")
+    assert module.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert module.text.startswith("const sheet = new CSSStyleSheet();")
+
+
+@pytest.mark.parametrize("path", [PAGE, "/settings/static/lib/strings.js"])
+async def test_files_are_compressed_for_those_who_accept_it(client: httpx.AsyncClient, path: str) -> None:
+    packed = await client.get(path, headers={"Accept-Encoding": "br, gzip"})
+    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"])
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+
+
+async def test_page_is_told_which_providers_there_are() -> None:
+    providers = describe_providers({"heygen": "http://127.0.0.1:9000/heygen"})
+    assert providers == [
+        {
+            "name": "heygen",
+            "title": "HeyGen",
+            "key_url": "https://app.heygen.com/settings?nav=API",
+            "has_voices": True,
+            "has_account": True,
+            "is_sandbox": True,
+        }
+    ]
+    assert not describe_providers({"heygen": "https://api.heygen.com"})[0]["is_sandbox"]
+    async with make_client(providers=providers) as client:
+        module = await client.get("/settings/static/providers.js")
+        other = await make_client().get("/settings/static/providers.js")
+    assert '"title": "HeyGen"' in module.text
+    assert module.headers["ETag"] != other.headers["ETag"]
 
 
 @pytest.mark.parametrize("path", [PAGE, "/settings/static/lib/strings.js"])

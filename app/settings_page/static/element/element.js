@@ -6,15 +6,14 @@ import { button, h, notice } from "../lib/dom.js";
 import { toFailure } from "../lib/explain.js";
 import { Session, TokenEvent } from "../lib/session.js";
 import { providerName, strings } from "../lib/strings.js";
-import { adopt, loadSheet } from "../lib/styles.js";
+import { adopt } from "../lib/styles.js";
+import sheet from "./element.css.js";
 import { SettingsCard } from "../settings/settings-card.js";
 import { GenerateCard } from "../videos/generate-card.js";
 
 /** @import { Card } from "../lib/card.js" */
 /** @import { EventDetails, GetAccessToken, Token, TokenReason } from "../lib/types.js" */
-
-const sheet = await loadSheet(new URL("element.css", import.meta.url));
-const SERVICE = new URL("../../..", import.meta.url).href;
+const SERVICE = import.meta.url.replace(/settings\/static\/.*/, "");
 
 /**
  * @fires access-token-request - `CustomEvent<AccessTokenRequestDetail>`

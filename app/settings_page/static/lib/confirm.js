@@ -1,11 +1,10 @@
 // @ts-check
 // Asks before something that cannot be undone.
 import { button, h, notice, setBusy } from "./dom.js";
-import { adopt, loadSheet } from "./styles.js";
+import { adopt } from "./styles.js";
+import sheet from "./confirm.css.js";
 
 /** @import { Message } from "./types.js" */
-
-const sheet = await loadSheet(new URL("confirm.css", import.meta.url));
 
 /**
  * Ask in a modal dialog. On yes, `act` runs while the dialog stays open; if it fails, the dialog shows why.

@@ -1,14 +1,5 @@
 // @ts-check
-// The element's style sheets come from .css files and are adopted, which a strict Content-Security-Policy allows.
-
-/** Fetch a style sheet. @param {URL} url */
-export async function loadSheet(url) {
-	const response = await fetch(url);
-	if (!response.ok) throw new Error(`${url}: ${response.status}`);
-	const sheet = new CSSStyleSheet();
-	sheet.replaceSync(await response.text());
-	return sheet;
-}
+// Style sheets are adopted, which a strict Content-Security-Policy allows. The server makes a module of each .css file.
 
 /** @param {ShadowRoot} root @param {CSSStyleSheet} sheet */
 export function adopt(root, sheet) {

@@ -4,7 +4,8 @@
 import { button, h } from "../lib/dom.js";
 import { explain } from "../lib/explain.js";
 import { strings } from "../lib/strings.js";
-import { adopt, loadSheet } from "../lib/styles.js";
+import { adopt } from "../lib/styles.js";
+import sheet from "./picker.css.js";
 import { Catalogue } from "./catalogue.js";
 import { buildOption, face } from "./option.js";
 import { Preview } from "./preview.js";
@@ -16,7 +17,6 @@ const MIN_MATCHES = 8; // a search fetches further pages until it has this many
 const MAX_SEARCH_PAGES = 40;
 /** @type {Record<string, number>} */
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
-const sheet = await loadSheet(new URL("picker.css", import.meta.url));
 
 export class PickerList {
 	#picker; #input; #words; #provider; #announce; #preview;

@@ -4,7 +4,8 @@ import { confirm } from "../lib/confirm.js";
 import { button, h, notice, setBusy } from "../lib/dom.js";
 import { explain, isReportedByBanner, toFailure } from "../lib/explain.js";
 import { strings } from "../lib/strings.js";
-import { adopt, loadSheet } from "../lib/styles.js";
+import { adopt } from "../lib/styles.js";
+import sheet from "./video.css.js";
 import { follow } from "./follow.js";
 import { isLive } from "./generation.js";
 import { Progress } from "./progress.js";
@@ -15,8 +16,6 @@ import { VideoApi } from "./video-api.js";
 /** @import { ContentItem, Generation, Integration } from "../lib/types.js" */
 
 const MAX_SCRIPT_LENGTH = 5000; // code points
-
-const sheet = await loadSheet(new URL("video.css", import.meta.url));
 
 export class VideoPane {
 	#api; #session; #root; #provider; #announce; #ongeneration;
