@@ -238,7 +238,7 @@ _NOT_MIGRATED = ("42883", "42P01", "3F000", "42703", "42501")
 # The server ended the connection.
 _CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
 # Shutdown, lost connection, too many connections, read-only standby, failed authentication, deadlock.
-_UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55000", "55P03", "25006")
+_UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55000", "25006")
 
 # What happened to one call, for the log; Outages names what concerns them all.
 _REASONS: Mapping[str, str] = {
@@ -272,6 +272,8 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
             )
         case "57014":
             return errors.DatabaseTimeout(reason=_REASONS[state])
+        case "55P03":
+            return errors.LockTimeout(reason=_REASONS[state])
         case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved
             return errors.InvalidRequest.of("body.business_id", "there is no such business")
     if state.startswith(_NOT_MIGRATED):

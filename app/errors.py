@@ -20,7 +20,7 @@
     ├── WebhookNotConfigured          503
     ├── WebhookTimeout                504
     ├── DatabaseUnavailable, Overloaded, KeyNotAvailable, NotReady                   503
-    │   └── DatabaseTimeout                     of DatabaseUnavailable
+    │   └── DatabaseTimeout, LockTimeout        of DatabaseUnavailable
     └── ProviderError                       a provider's call did not succeed
         ├── ApiKeyRejected            422
         ├── ProviderRateLimited       429
@@ -241,6 +241,13 @@ class DatabaseUnavailable(AppError):
 
 class DatabaseTimeout(DatabaseUnavailable):
     """A statement did not end in time and was cancelled."""
+
+
+class LockTimeout(DatabaseUnavailable):
+    """Another transaction held a lock for longer than a call waits for it."""
+
+    default_detail = "Another transaction is changing the same data. Nothing was changed here; try again."
+    default_retry_after = 2
 
 
 class Overloaded(AppError):

@@ -78,7 +78,7 @@ async def db(database_url: str, admin_connection: asyncpg.Connection) -> AsyncIt
         ("57P03", errors.DatabaseUnavailable),
         ("40001", errors.DatabaseUnavailable),
         ("40P01", errors.DatabaseUnavailable),
-        ("55P03", errors.DatabaseUnavailable),
+        ("55P03", errors.LockTimeout),
         ("25006", errors.DatabaseUnavailable),
     ],
 )

@@ -35,7 +35,6 @@ drop function ai_avatar.owns_content;
 drop function ai_avatar.update_content;
 drop function ai_avatar.write_content;
 drop function ai_avatar.strip_values;
-drop function ai_avatar.limit_lock_wait;
 drop function ai_avatar.get_generation;
 drop view ai_avatar.generation_states;
 drop table ai_avatar.generations;

@@ -164,12 +164,12 @@ COMMENT ON VIEW ai_avatar.generation_states IS 'A generation with the current st
 CREATE FUNCTION ai_avatar.cancel_generation(p_business_id uuid, p_content_id uuid, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_generation ai_avatar.generations;
     v_business_id uuid;
 begin
-    perform ai_avatar.limit_lock_wait();
     select c.business_id into v_business_id from public.content as c
     where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
     for no key update;
@@ -234,6 +234,7 @@ $$;
 CREATE FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider text, p_generation_id uuid, p_execution_id text, p_timeout interval, p_caller text, p_purpose text, p_request_id text, p_address text) RETURNS TABLE(business_id uuid, provider text, sealed_key text, avatar_id text, voice_id text, provider_config jsonb, script text, video_id text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 #variable_conflict use_column
 declare
@@ -282,6 +283,7 @@ COMMENT ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provider t
 CREATE FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 begin
     update ai_avatar.generations as g
@@ -337,6 +339,7 @@ $$;
 CREATE FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 begin
     update ai_avatar.generations as g set next_check_at = 'infinity' where g.id = p_generation_id;
@@ -604,16 +607,6 @@ $$;
 -- COMMENT ai_avatar.FUNCTION lease_video_checks(p_limit integer, p_generation_id uuid)
 COMMENT ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) IS 'Generations of which the provider is to be asked now, by this caller and no other: those past their deadline, for 24
 hours, or the named one; a generation is leased at most once a minute';
-
--- FUNCTION ai_avatar.limit_lock_wait()
-CREATE FUNCTION ai_avatar.limit_lock_wait() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    perform set_config('lock_timeout', '2s', true);
-end;
-$$;
 
 -- FUNCTION ai_avatar.list_generations(uuid, uuid, timestamp with time zone, uuid, integer)
 CREATE FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.generation_states
@@ -1195,6 +1188,7 @@ COMMENT ON FUNCTION ai_avatar.record_details(p_integration_id uuid, p_avatar jso
 CREATE FUNCTION ai_avatar.record_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_secret_id uuid;
@@ -1236,6 +1230,7 @@ inactive stays';
 CREATE FUNCTION ai_avatar.record_scheduled_key_check(p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean, p_period interval, p_confirm_after interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_integration public.ai_avatar_integrations;
@@ -1278,6 +1273,7 @@ it; returns accepted, rejected, unconfirmed, or replaced when another key is sto
 CREATE FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_id uuid;
@@ -1296,6 +1292,7 @@ COMMENT ON FUNCTION ai_avatar.record_sync(p_business_id uuid, p_provider text, p
 CREATE FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text, p_subtitle_url text) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -1329,6 +1326,7 @@ COMMENT ON FUNCTION ai_avatar.refresh_video_url(p_generation_id uuid, p_video_id
 CREATE FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 begin
     -- The token stays, so that a reservation that arrives late is not granted after its release.
@@ -1350,6 +1348,7 @@ COMMENT ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uuid,
 CREATE FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_integration_id uuid;
@@ -1401,6 +1400,7 @@ $$;
 CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -1421,7 +1421,6 @@ begin
         v_report.error := p_error;
         v_report.error_code := p_error_code;
     end if;
-    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = coalesce(
             (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
@@ -1470,6 +1469,7 @@ COMMENT ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_
 CREATE FUNCTION ai_avatar.reserve_create(p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_generation ai_avatar.generations;
@@ -1515,6 +1515,7 @@ video, and the provider does not guarantee (p_repeat_within, NULL for never) tha
 CREATE FUNCTION ai_avatar.reset_content(p_business_id uuid, p_content_id uuid) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 #variable_conflict use_column
 declare
@@ -1586,11 +1587,11 @@ $$;
 CREATE FUNCTION ai_avatar.roll_back_dispatch(p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_generation ai_avatar.generations;
 begin
-    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
@@ -1682,6 +1683,7 @@ $$;
 CREATE FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_content public.content;
@@ -1873,6 +1875,7 @@ COMMENT ON FUNCTION ai_avatar.update_content(p_generation ai_avatar.generations,
 CREATE FUNCTION ai_avatar.update_integration(p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean, p_api_key_last4 text, p_avatar jsonb, p_voice jsonb) RETURNS SETOF ai_avatar.integrations
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_id uuid;
@@ -1992,6 +1995,7 @@ CREATE FUNCTION auth.uid() RETURNS uuid
 CREATE FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_must_exist boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 begin
     perform ai_avatar.check_caller(p_business_id);
@@ -2069,6 +2073,7 @@ COMMENT ON FUNCTION public.get_ai_avatar_secret(p_business_id uuid, p_provider t
 CREATE FUNCTION public.set_ai_avatar_integration(p_business_id uuid, p_provider text, p_api_key text, p_avatar_id text DEFAULT NULL::text, p_voice_id text DEFAULT NULL::text, p_config jsonb DEFAULT NULL::jsonb, p_id uuid DEFAULT NULL::uuid, p_validated boolean DEFAULT true, p_api_key_last4 text DEFAULT NULL::text, p_avatar jsonb DEFAULT NULL::jsonb, p_voice jsonb DEFAULT NULL::jsonb) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '1s'
     AS $$
 declare
     v_id uuid;
@@ -2574,9 +2579,6 @@ REVOKE ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease int
 GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION limit_lock_wait()
-REVOKE ALL ON FUNCTION ai_avatar.limit_lock_wait() FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
 GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;

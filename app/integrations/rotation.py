@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.errors import LockTimeout
 from app.integrations.repository import IntegrationRepository, SecretRow
 from app.sealing import KeyRing, SealError, is_sealed, sealing_key_id
 
@@ -63,7 +64,14 @@ async def _rotate_one(
             result.current += 1
             return
     sealed_key = ring.seal(api_key, stored.business_id, stored.provider)
-    if await repository.replace_secret(row.secret_id, stored.sealed_key, sealed_key):
+    try:
+        is_replaced = await repository.replace_secret(row.secret_id, stored.sealed_key, sealed_key)
+    except LockTimeout:
+        result.left.append(
+            f"business {stored.business_id}, {stored.provider}: another transaction holds it; run this again"
+        )
+        return
+    if is_replaced:
         result.rotated += 1
     else:
         result.changed_meanwhile += 1  # saved a moment ago, and so sealed with the service's newest key

@@ -31,7 +31,7 @@ from app.videos.schemas import Generation, Video
 
 log = structlog.get_logger(__name__)
 
-# For a call that changes the content item. The longest wait for a lock is part of it: ai_avatar.limit_lock_wait.
+# For a call that changes the content item. The waits for locks, of 1 s each, are part of it: alembic/sql/functions.
 _CONTENT_SECONDS: Final = 6.0
 
 _content_not_writable = Counter(

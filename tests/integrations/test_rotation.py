@@ -266,3 +266,24 @@ async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
         in left.stderr
     )
     assert "bnNu" not in left.stderr + left.stdout
+
+
+async def test_key_that_another_transaction_holds_is_left_and_the_others_are_rotated(
+    client: httpx.AsyncClient,
+    repository: IntegrationRepository,
+    admin_connection: asyncpg.Connection,
+    database_url: str,
+) -> None:
+    held, _ = await connect_many(client, admin_connection, 2)
+    holder = await asyncpg.connect(database_url)
+    try:
+        async with holder.transaction():
+            await holder.execute(
+                "select from public.ai_avatar_integrations where business_id = $1 for update",
+                held.tenant.business_id,
+            )
+            result = await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=nothing)
+    finally:
+        await holder.close()
+    assert result.rotated == 1
+    assert [str(held.tenant.business_id) in line for line in result.left] == [True]

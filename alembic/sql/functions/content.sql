@@ -112,22 +112,12 @@ begin
 end;
 $$;
 
--- A lock that another transaction holds is waited for only so long: then the call fails and may be repeated. What
--- takes longer than that is the item's own triggers.
-create or replace function ai_avatar.limit_lock_wait()
-returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    perform set_config('lock_timeout', '2s', true);
-end;
-$$;
-
 revoke all on function
 ai_avatar.write_content,
 ai_avatar.strip_values,
 ai_avatar.update_content,
 ai_avatar.owns_content,
-ai_avatar.restore_content,
-ai_avatar.limit_lock_wait
+ai_avatar.restore_content
 from public, anon, authenticated, service_role, ai_avatar_service;
 
 comment on function ai_avatar.write_content is

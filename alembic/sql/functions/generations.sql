@@ -1,4 +1,9 @@
 -- Starting, dispatching, cancelling and expiring generations (docs/generation.md).
+--
+-- Every function that locks rows, here and in the other files, has a `lock_timeout`: if another transaction holds a
+-- row, the call fails with 55P03, has changed nothing, and may be repeated. That takes 2 s at most, because the second
+-- of two that wait for a row waits for the first one's turn, and then for its own. The setting belongs to the function
+-- because a transaction pooler refuses a session's settings, or passes them on to other clients.
 
 create or replace function ai_avatar.get_generation(p_generation_id uuid)
 returns setof ai_avatar.generation_states
@@ -25,7 +30,8 @@ create or replace function ai_avatar.start_generation(
     p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval,
     p_idempotency_key text, p_request_hash bytea
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_content public.content;
     v_content_found boolean;
@@ -138,7 +144,8 @@ end;
 $$;
 
 create or replace function ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval)
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 begin
     update ai_avatar.generations as g
     set status = case when g.status = 'dispatching' then 'processing' else g.status end,
@@ -160,11 +167,11 @@ $$;
 create or replace function ai_avatar.roll_back_dispatch(
     p_generation_id uuid, p_error text, p_timed_out boolean, p_touch_content boolean
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_generation ai_avatar.generations;
 begin
-    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id)
     for no key update;
@@ -189,12 +196,12 @@ $$;
 create or replace function ai_avatar.cancel_generation(
     p_business_id uuid, p_content_id uuid, p_touch_content boolean
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_generation ai_avatar.generations;
     v_business_id uuid;
 begin
-    perform ai_avatar.limit_lock_wait();
     select c.business_id into v_business_id from public.content as c
     where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
     for no key update;

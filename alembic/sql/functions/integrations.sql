@@ -85,7 +85,8 @@ create or replace function ai_avatar.update_integration(
     p_business_id uuid, p_provider text, p_changes jsonb, p_sealed_key text, p_validated boolean,
     p_api_key_last4 text, p_avatar jsonb, p_voice jsonb
 )
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.integrations
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_id uuid;
 begin
@@ -122,7 +123,8 @@ $$;
 create or replace function ai_avatar.record_key_check(
     p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean
 )
-returns setof ai_avatar.integrations language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.integrations
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_secret_id uuid;
 begin
@@ -158,7 +160,7 @@ $$;
 create or replace function ai_avatar.record_sync(
     p_business_id uuid, p_provider text, p_avatar jsonb, p_voice jsonb
 )
-returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_id uuid;
 begin

@@ -39,7 +39,7 @@ create or replace function ai_avatar.record_scheduled_key_check(
     p_business_id uuid, p_provider text, p_sealed_key text, p_accepted boolean, p_period interval,
     p_confirm_after interval
 )
-returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_integration public.ai_avatar_integrations;
     v_rejected_at timestamptz;

@@ -14,7 +14,7 @@ create or replace function public.set_ai_avatar_integration(
     p_avatar jsonb default null,
     p_voice jsonb default null
 )
-returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_id uuid;
 begin
@@ -120,7 +120,7 @@ $$;
 create or replace function public.delete_ai_avatar_integration(
     p_business_id uuid, p_provider text default null, p_must_exist boolean default false
 )
-returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     delete from public.ai_avatar_integrations as ai

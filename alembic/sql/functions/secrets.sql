@@ -89,7 +89,7 @@ end;
 $$;
 
 create or replace function ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
-returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_integration_id uuid;
     v_updated_at timestamptz;

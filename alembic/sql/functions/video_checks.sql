@@ -40,7 +40,7 @@ end;
 $$;
 
 create or replace function ai_avatar.end_video_checks(p_generation_id uuid)
-returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 begin
     update ai_avatar.generations as g set next_check_at = 'infinity' where g.id = p_generation_id;
 end;

@@ -107,7 +107,7 @@ returns table (
     content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text,
     created_at timestamptz, generation jsonb
 )
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 #variable_conflict use_column
 declare
     v_business_id uuid;
@@ -150,7 +150,8 @@ create or replace function ai_avatar.refresh_video_url(
     p_generation_id uuid, p_video_id text, p_video_url text, p_thumbnail_url text, p_captioned_video_url text,
     p_subtitle_url text
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_generation ai_avatar.generations;
 begin

@@ -23,7 +23,7 @@ returns table (
     business_id uuid, provider text, sealed_key text, avatar_id text, voice_id text,
     provider_config jsonb, script text, video_id text
 )
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 #variable_conflict use_column
 declare
     v_generation ai_avatar.generations;
@@ -68,7 +68,7 @@ $$;
 create or replace function ai_avatar.reserve_create(
     p_generation_id uuid, p_token uuid, p_key_hash bytea, p_lease interval, p_repeat_within interval
 )
-returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_generation ai_avatar.generations;
     v_unknown_since timestamptz;
@@ -108,7 +108,7 @@ $$;
 create or replace function ai_avatar.release_create(
     p_generation_id uuid, p_token uuid, p_is_refused boolean, p_error_code text
 )
-returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 begin
     -- The token stays, so that a reservation that arrives late is not granted after its release.
     update ai_avatar.generations as g
@@ -128,7 +128,8 @@ create or replace function ai_avatar.report_generation(
     p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean,
     p_touch_content boolean
 )
-returns setof ai_avatar.generation_states language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns setof ai_avatar.generation_states
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
 declare
     v_generation ai_avatar.generations;
     v_report ai_avatar.generations; -- only the columns that a report sets
@@ -148,7 +149,6 @@ begin
         v_report.error := p_error;
         v_report.error_code := p_error_code;
     end if;
-    perform ai_avatar.limit_lock_wait();
     perform from public.content as c
     where c.id = coalesce(
             (select g.content_id from ai_avatar.generations as g where g.id = p_generation_id), p_content_id
