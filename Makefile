@@ -9,7 +9,7 @@ WORKERS ?= auto
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check check-js format test-pg15 test-n8n bench bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast check check-js format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ check: .venv/ready ## Check formatting, lint, types, imports, SQL and JavaScript
 	MYPYPATH=n8n/tests $(BIN)/mypy n8n/tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/sqlfluff lint --disable-progress-bar alembic/sql app/sandbox
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/compose-lint compose.yaml
 	@$(MAKE) --no-print-directory check-js
 
 check-js: $(NODE_MODULES)/ready # part of check, and last: it needs npm
@@ -66,6 +69,9 @@ test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
 
 test-n8n: .venv/ready ## Test the workflows with n8n 1 and 2, or N8N_VERSION=2 only (npm, g++; installs 2-3 GB each, once)
 	for version in $(N8N_VERSION); do n8n/install $$version && N8N_VERSION=$$version $(BIN)/pytest n8n/tests || exit 1; done
+
+test-image: .venv/ready ## Run the Dockerfile's steps and compose.yaml's commands without a container engine (root, Debian)
+	PYTHONPATH=tests $(BIN)/python tests/image/replay.py
 
 bench: .venv/ready ## Measure CPU time per request, as ratios within one run
 	PYTHONPATH=tests $(BIN)/python bench/run.py
@@ -88,6 +94,7 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 	.data/lock/bin/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group build -c requirements-dev.lock -o requirements-run.lock pyproject.toml
+	.data/lock/bin/uv pip compile $(LOCK) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 

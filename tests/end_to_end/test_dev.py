@@ -478,4 +478,5 @@ def test_lock_of_make_run_is_part_of_the_tests_one_and_needs_no_index() -> None:
     run, everything = pinned("requirements-run.lock"), pinned("requirements-dev.lock")
     assert run < everything
     assert pinned("requirements.lock") < run
+    assert pinned("requirements-build.lock") < run
     assert len(run) < 0.7 * len(everything)
