@@ -40,7 +40,7 @@ ai_avatar_integrations = Table(
     Column("created_at", _timestamptz, server_default=func.now()),
     Column("updated_at", _timestamptz, server_default=func.now()),
     Column("business_id", Uuid, ForeignKey("public.businesses.id", ondelete="CASCADE"), nullable=False),
-    Column("provider", Text, CheckConstraint("provider in ('heygen')"), nullable=False),
+    Column("provider", Text, CheckConstraint("provider in ('heygen', 'tavus')"), nullable=False),
     Column("secret_id", Uuid, ForeignKey("vault.secrets.id", ondelete="SET NULL")),
     Column("avatar_id", Text),
     Column("voice_id", Text),

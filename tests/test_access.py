@@ -23,6 +23,7 @@ from support.service import settings
 from support.tenants import JWT_SECRET, N8N_HEADERS, SERVICE_HEADERS, Tenant
 
 from app.main import create_app
+from app.providers import PROVIDERS
 from app.tokens import mint_token
 
 pytestmark = pytest.mark.anyio
@@ -423,4 +424,4 @@ def test_problem_is_described(document: dict[str, Any]) -> None:
 
 def test_providers_of_the_registry_are_in_the_document(document: dict[str, Any]) -> None:
     provider = document["components"]["schemas"]["IntegrationCreate"]["properties"]["provider"]
-    assert provider["enum"] == ["heygen"]
+    assert provider["enum"] == list(PROVIDERS)

@@ -697,7 +697,7 @@ CREATE TABLE public.ai_avatar_integrations (
     status text DEFAULT 'active'::text,
     validated_at timestamp with time zone,
     last_synced_at timestamp with time zone,
-    CONSTRAINT ai_avatar_integrations_provider_check CHECK ((provider = 'heygen'::text)),
+    CONSTRAINT ai_avatar_integrations_provider_check CHECK ((provider = ANY (ARRAY['heygen'::text, 'tavus'::text]))),
     CONSTRAINT ai_avatar_integrations_status_check CHECK ((status = ANY (ARRAY['active'::text, 'inactive'::text, 'error'::text])))
 );
 
@@ -1142,7 +1142,7 @@ CREATE FUNCTION ai_avatar.providers() RETURNS text[]
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select array['heygen']
+    select array['heygen', 'tavus']
 $$;
 
 -- COMMENT ai_avatar.FUNCTION providers()

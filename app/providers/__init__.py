@@ -2,5 +2,6 @@
 
 from .base import ProviderSpec
 from .heygen import HEYGEN
+from .tavus import TAVUS
 
-PROVIDERS: dict[str, ProviderSpec] = {HEYGEN.name: HEYGEN}
+PROVIDERS: dict[str, ProviderSpec] = {HEYGEN.name: HEYGEN, TAVUS.name: TAVUS}

@@ -227,4 +227,7 @@ TAVUS = ProviderSpec(
     default_api_url="https://tavusapi.com",
     options=TavusOptions,
     create=Tavus,
+    key_url="https://maker.tavus.io/dev",  # https://docs.tavus.io/api-reference/authentication
+    has_voices=False,
+    has_account=False,
 )

@@ -1,8 +1,9 @@
-"""`python -m app.sandbox`: stand-ins for HeyGen and n8n in one process, on one port.
+"""`python -m app.sandbox`: stand-ins for HeyGen, Tavus and n8n in one process, on one port.
 
-HeyGen's API is at `/heygen/v3/…`, the files it links to are at `/media/…`, and n8n's webhook is at
-`/n8n/webhook/heygen-video`. Secrets are read from the environment, under the names that the service uses:
-N8N_API_KEY (the first of several), and optionally N8N_WEBHOOK_SECRET (comma-separated) and N8N_WEBHOOK_TOKEN.
+HeyGen's API is at `/heygen/v3/…`, Tavus's at `/tavus/v2/…`, the files they link to are at `/media/…`, and n8n's
+webhooks are at `/n8n/webhook/heygen-video` and `/n8n/webhook/tavus-video`. Secrets are read from the environment,
+under the names that the service uses: N8N_API_KEY (the first of several), and optionally N8N_WEBHOOK_SECRET
+(comma-separated) and N8N_WEBHOOK_TOKEN.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from .heygen import create_heygen_app
 from .media import Media
 from .n8n import create_n8n_app
 from .server import create_sandbox_app
+from .tavus import create_tavus_app
 
 
 def main() -> None:
@@ -26,7 +28,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--service-url", required=True, help="address of the AI-avatar service")
     parser.add_argument(
-        "--direct", action="store_true", help="direct mode: n8n fetches the key and calls HeyGen itself"
+        "--direct",
+        action="store_true",
+        help="direct mode: n8n fetches the key and calls HeyGen itself (HeyGen only)",
     )
     parser.add_argument("--video-seconds", type=float, default=4.5, help="time until a video is completed")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
@@ -38,17 +42,22 @@ def main() -> None:
     own_url = f"http://{options.host}:{options.port}"
     media = Media(f"{own_url}/media")
     seconds = options.video_seconds
-    heygen = create_heygen_app(media, waiting_seconds=seconds / 3, rendering_seconds=seconds * 2 / 3)
+    times = {"waiting_seconds": seconds / 3, "rendering_seconds": seconds * 2 / 3}
+    providers = {
+        "heygen": create_heygen_app(media, **times),
+        "tavus": create_tavus_app(media, **times),
+    }
     n8n = create_n8n_app(
         options.service_url,
         n8n_api_key,
         [secret for secret in os.environ.get("N8N_WEBHOOK_SECRET", "").split(",") if secret],
         os.environ.get("N8N_WEBHOOK_TOKEN") or None,
         heygen_url=f"{own_url}/heygen" if options.direct else None,
+        providers=providers,
     )
     logging.basicConfig(level=logging.INFO, format="sandbox: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    app = create_sandbox_app(media, heygen, n8n)
+    app = create_sandbox_app(media, n8n, providers)
     if options.until_eof:
         threading.Thread(target=_end_at_eof, daemon=True).start()
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning", access_log=False)

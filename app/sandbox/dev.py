@@ -28,6 +28,7 @@ from app.config_warnings import log_warnings
 from app.db import connect
 from app.logs import configure_logging
 from app.main import create_app
+from app.providers import PROVIDERS
 from app.sandbox.embedded import PostgresServer, database_url, start_postgres
 from app.sealing import generate_key
 from app.server import server_options
@@ -223,8 +224,9 @@ def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    os.environ.setdefault("HEYGEN_API_URL", f"{url}/heygen")
-    os.environ.setdefault("N8N_HEYGEN_WEBHOOK_URL", f"{url}/n8n/webhook/heygen-video")
+    for provider in PROVIDERS:
+        os.environ.setdefault(f"{provider.upper()}_API_URL", f"{url}/{provider}")
+        os.environ.setdefault(f"N8N_{provider.upper()}_WEBHOOK_URL", f"{url}/n8n/webhook/{provider}-video")
     service_url = f"http://127.0.0.1:{service_port}"
     command = [sys.executable, "-m", "app.sandbox", "--port", str(port), "--service-url", service_url]
     # It ends with this process, whatever ends this one; Ctrl-C reaches it through this one only.

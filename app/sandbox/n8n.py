@@ -30,7 +30,7 @@ TIMEOUT = httpx.Timeout(40.0, connect=3.0)
 
 
 class StandInN8n:
-    """Runs the workflow for each webhook call: in direct mode with `heygen_url`, otherwise in broker mode."""
+    """Runs the workflow for each webhook call: in broker mode, or for HeyGen with `heygen_url` in direct mode."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class StandInN8n:
             job = Job.of(payload, execution_id)
             async with httpx.AsyncClient(timeout=TIMEOUT) as client:
                 service = Service(client, self._service_url, self._n8n_api_key, provider, self._pauses)
-                outcome = await run(service, job, self._heygen_url)
+                outcome = await run(service, job, self._heygen_url if provider == "heygen" else None)
         except (WorkflowError, WebhookVerificationError) as error:
             outcome = f"ended with an error: {error}"
         except Exception:  # as in n8n, a failed execution does not affect others
@@ -132,7 +132,7 @@ def create_n8n_app(
 ) -> Starlette:
     """Create the application, with `POST /webhook/{provider}-video`. Enter its lifespan before use.
 
-    With `heygen_url` it fetches credentials and calls HeyGen itself; otherwise it uses broker mode.
+    With `heygen_url` it fetches HeyGen's credentials and calls HeyGen itself; otherwise it uses broker mode.
     Without `webhook_secrets` it does not check signatures, like the workflow without AI_AVATAR_WEBHOOK_SECRET.
     """
     n8n = StandInN8n(

@@ -1,6 +1,6 @@
-"""Serve both stand-ins on one port."""
+"""Serve all stand-ins on one port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -9,8 +9,8 @@ from starlette.routing import Mount
 from .media import Media
 
 
-def create_sandbox_app(media: Media, heygen: Starlette, n8n: Starlette) -> Starlette:
-    """Mount HeyGen's API at `/heygen`, n8n at `/n8n` and the files that HeyGen links to at `/media`."""
+def create_sandbox_app(media: Media, n8n: Starlette, providers: Mapping[str, Starlette]) -> Starlette:
+    """Mount each provider's API at its name, n8n at `/n8n` and the files that providers link to at `/media`."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -19,6 +19,8 @@ def create_sandbox_app(media: Media, heygen: Starlette, n8n: Starlette) -> Starl
         ):  # Starlette does not enter a mounted application's lifespan
             yield
 
+    mounts = [Mount(f"/{name}", provider) for name, provider in providers.items()]
     return Starlette(
-        routes=[Mount("/heygen", heygen), Mount("/n8n", n8n), Mount("/media", media.app)], lifespan=lifespan
+        routes=[*mounts, Mount("/n8n", n8n), Mount("/media", media.app)],
+        lifespan=lifespan,
     )

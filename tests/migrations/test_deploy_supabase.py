@@ -20,7 +20,7 @@ from app import migrations
 from app.db import connect
 
 DOCUMENT = (postgres.ROOT / "docs" / "deploy-supabase.md").read_text()
-COPY = "20261122201300"
+BEFORE_CLEAN_UP = migrations.REQUIRED_REVISION
 
 
 def blocks(text: str) -> list[str]:
@@ -50,7 +50,7 @@ def project(
     """A project that was deployed as the document says: files of `migrate --sql --out`, then its SQL."""
     with supabase_project(server) as made:
         run_legacy(made)
-        for file in migrations.write_migration_files(tmp_path_factory.mktemp("migrations"), COPY):
+        for file in migrations.write_migration_files(tmp_path_factory.mktemp("migrations"), BEFORE_CLEAN_UP):
             psql(made.owner_url, file.read_text())
         for block in blocks(UP):
             script(made.owner_url, adapt(block, made, login))
@@ -76,8 +76,7 @@ def test_document_s_blocks_and_names_are_what_the_code_has() -> None:
     assert len(blocks(UP)) == 7
     assert len(blocks(BACK)) == 1
     assert len(blocks(SPECIAL)) == 2
-    assert COPY in DOCUMENT
-    assert migrations.REQUIRED_REVISION == COPY
+    assert BEFORE_CLEAN_UP in DOCUMENT
 
 
 def test_nothing_is_left_to_warn_of(project: Project) -> None:
@@ -154,8 +153,8 @@ def test_clean_up_as_a_migration_of_its_own_and_the_way_back(server: postgres.Se
     with supabase_project(server) as project:
         run_legacy(project)
         before = dump(project.superuser_url)
-        psql(project.owner_url, migrations.migration_sql(COPY))
-        psql(project.owner_url, migrations.migration_sql(f"{COPY}:head"))
+        psql(project.owner_url, migrations.migration_sql(BEFORE_CLEAN_UP))
+        psql(project.owner_url, migrations.migration_sql(f"{BEFORE_CLEAN_UP}:head"))
         assert migrations.current_revision(SecretStr(project.owner_url)) == migrations.head()
         assert not value(
             project.superuser_url,

@@ -42,7 +42,7 @@ $$;
 
 create or replace function ai_avatar.providers()
 returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select array['heygen']
+    select array['heygen', 'tavus']
 $$;
 
 create or replace function ai_avatar.list_integrations(

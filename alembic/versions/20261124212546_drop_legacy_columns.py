@@ -2,8 +2,8 @@
 
 from app.migrations import run_sql
 
-revision = "20261124211452"
-down_revision = "20261122201300"
+revision = "20261124212546"
+down_revision = "20261124212545"
 branch_labels = None
 depends_on = None
 
