@@ -146,7 +146,7 @@ async def test_verify_key_falls_back_to_the_user_name() -> None:
 
 
 # https://developers.heygen.com/reference/list-avatar-looks
-LOOK = {
+LOOK: dict[str, Any] = {
     "id": "look-1",
     "name": "Ada in the office",
     "avatar_type": "digital_twin",
