@@ -178,7 +178,9 @@ async def test_list_avatars_begins_with_the_account_s_own_looks() -> None:
     preview = "https://files.heygen.ai/1.webp?Expires=1"
     assert page == Page(
         (
-            Avatar("look-1", "Ada in the office", preview, "female", "private", None, LOOK["preview_video_url"]),
+            Avatar(
+                "look-1", "Ada in the office", preview, "female", "private", None, LOOK["preview_video_url"]
+            ),
             Avatar("look-2", "look-2", None, None, "private"),
         ),
         "private:t 2&/",
@@ -339,6 +341,7 @@ async def test_a_page_token_that_no_page_gave_is_refused_without_asking(page_tok
 )
 async def test_get_avatar_reads_one_look(status: str | None, expected: Avatar) -> None:
     look = LOOK | {"preview_image_url": "https://files.heygen.ai/1.webp", "status": status}
+    del look["preview_video_url"]
     heygen, seen = heygen_that_answers(ok({"data": look}))
 
     assert await heygen.get_avatar(KEY, "look-1") == expected
