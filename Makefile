@@ -70,6 +70,9 @@ test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
 test-n8n: .venv/ready ## Test the workflows with n8n 1 and 2, or N8N_VERSION=2 only (npm, g++; installs 2-3 GB each, once)
 	for version in $(N8N_VERSION); do n8n/install $$version && N8N_VERSION=$$version $(BIN)/pytest n8n/tests || exit 1; done
 
+chaos: .venv/ready ## Break things under load and check what is promised: 5 minutes (CHAOS=--short, CHAOS="scenario …")
+	PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
+
 test-image: .venv/ready ## Run the Dockerfile's steps and compose.yaml's commands without a container engine (root, Debian)
 	PYTHONPATH=tests $(BIN)/python tests/image/replay.py
 
