@@ -9,7 +9,7 @@ WORKERS ?= auto
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check check-js format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path check check-js format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 
 test-fast: .venv/ready ## Run all tests except slow ones: under two minutes on two cores
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+
+test-slow-path: .venv/ready ## Run the API's tests without the fast path (docs/decisions/0008)
+	FAST_PATH=0 $(BIN)/pytest -n $(WORKERS) --dist loadgroup tests/integrations tests/videos tests/n8n tests/test_*.py
 
 check: .venv/ready ## Check formatting, lint, types, imports, SQL and JavaScript types
 	$(BIN)/ruff format --check .

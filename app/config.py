@@ -212,6 +212,8 @@ class Settings(BaseSettings):
     n8n_api_key: SecretStr
     secrets_keys: SecretStr | None = None
     membership_cache_seconds: int = Field(default=30, ge=0, le=3600)
+    fast_path: bool = True
+    """False leaves every request to FastAPI, to tell whether app/compiled.py is to blame for an answer."""
     event_streams_per_user: int = Field(default=50, ge=1, le=10_000)
     event_streams_per_business: int = Field(default=500, ge=1, le=10_000)
 

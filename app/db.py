@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.types import TypeEngine
 
 from app import errors
+from app.connections import Connections
 from app.outages import Outages, address_of, describe_failure
 
 TEXT: Final = Text()
@@ -112,6 +113,7 @@ class Database:
             # A transaction pooler hands each statement to any server connection: none knows the others' statements.
             statement_cache_size=0 if pooler == "transaction" else 256,
         )
+        self._connections = Connections(self._pool, pool_size)
 
     async def open(self) -> None:
         """Gets ready to connect; connects to nothing yet."""
@@ -119,6 +121,7 @@ class Database:
 
     async def close(self) -> None:
         """Waits for the calls under way, then closes every connection."""
+        await self._connections.close()
         await self._pool.close()
 
     async def call(
@@ -132,8 +135,10 @@ class Database:
         values = [arguments.pop(name) for name in function.arguments]
         assert not arguments, f"{function.name} has no {', '.join(arguments)}"
         connection = await self._acquire()
+        is_usable = False
         try:
             rows: list[asyncpg.Record] = await connection.fetch(function.sql, *values, timeout=seconds)
+            is_usable = True
         except asyncpg.DataError as error:
             if error.severity is not None:
                 raise _translate(error) from None  # the server's
@@ -154,7 +159,10 @@ class Database:
             self.outages.note_unreachable(error)
             raise errors.DatabaseUnavailable from error
         finally:
-            await self._pool.release(connection)
+            if is_usable:
+                self._connections.release(connection)
+            else:
+                await self._connections.discard(connection)
         if self.outages.cause:
             self.outages.note_success()
         return rows
@@ -162,9 +170,9 @@ class Database:
     async def _acquire(self) -> Any:
         """Take a connection of the pool, or make one. Raises Overloaded or DatabaseUnavailable."""
         try:
-            return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+            return await self._connections.acquire(_ACQUIRE_SECONDS)
         except TimeoutError as error:
-            if self._pool.get_idle_size() == 0 and self._pool.get_size() == self._pool.get_max_size():
+            if self._connections.are_all_busy:
                 raise errors.Overloaded from error
             self.outages.note_unreachable(error)
             raise errors.DatabaseUnavailable from error

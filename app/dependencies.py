@@ -1,5 +1,6 @@
 """Services by type: a route asks for `Annotated[IntegrationService, provided(IntegrationService)]`."""
 
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TypeVar, cast
 
@@ -7,6 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.params import Depends as Dependency
 
 T = TypeVar("T")
+Dependable = TypeVar("Dependable", bound=Callable[..., Awaitable[object]])
 
 
 class Services:
@@ -42,3 +44,9 @@ def provided(kind: type[object]) -> Dependency:
         return services_of(request.app)[kind]
 
     return cast(Dependency, Depends(provide))
+
+
+def reads_body(call: Dependable) -> Dependable:
+    """Mark a dependency that reads the request's body: a compiled operation calls it after all others."""
+    call.reads_body = True  # type: ignore[attr-defined]
+    return call

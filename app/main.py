@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from app import operations
+from app.compiled import CompiledOperations
 from app.config import Settings, load_settings
 from app.integrations import router as integrations_router
 from app.lifespan import create_lifespan
@@ -44,6 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app)
     install_openapi(app)
     # The last one added is the outermost.
+    if settings.fast_path:
+        app.add_middleware(CompiledOperations, routes=app.routes)
     app.add_middleware(UnexpectedErrors)
     if settings.cors_origins:
         app.add_middleware(

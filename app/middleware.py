@@ -1,18 +1,19 @@
 """Middleware: request ids, the request log, request metrics, and responses to unexpected errors."""
 
 import asyncio
+import os
 import re
 import time
+from functools import cache
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from fastapi import Request
 from prometheus_client import Counter, Histogram
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError, NotReady
+from app.logs import log_request
 from app.problems import problem_response
 
 log = structlog.get_logger(__name__)
@@ -51,17 +52,19 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
+                headers = message["headers"] = list(message.get("headers", ()))
                 # Tenants' data belongs in no cache; static files say what they allow.
-                headers.setdefault("Cache-Control", "no-store")
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+                headers.append((b"x-request-id", request_id.encode()))
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, send_with_id)
-            finally:
-                _record(scope, status, time.perf_counter() - started)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            _record(scope, request_id, status, time.perf_counter() - started)
+            structlog.contextvars.reset_contextvars(**bound)
 
 
 class HeadAsGet:
@@ -125,14 +128,25 @@ def _request_id(scope: Scope) -> str:
             text: str = value.decode("latin-1")
             if _REQUEST_ID.fullmatch(text):
                 return text
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
+def _record(scope: Scope, request_id: str, status: int, seconds: float) -> None:
     # Label by route template: path cardinality is unbounded.
     route = getattr(scope.get("route"), "path_format", None) or "none"
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    _requests.labels(method, route, str(status)).inc()
-    _seconds.labels(method, route).observe(seconds)
-    write = log.debug if route.startswith(_QUIET_ROUTES) else log.info
-    write("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1))
+    _counter_of(method, route, status).inc()
+    _histogram_of(method, route).observe(seconds)
+    quiet = route.startswith(_QUIET_ROUTES)
+    log_request(request_id, method, scope["path"], status, round(seconds * 1000, 1), quiet=quiet)
+
+
+# Looking a child up by its labels costs as much as counting.
+@cache
+def _counter_of(method: str, route: str, status: int) -> Counter:
+    return _requests.labels(method, route, str(status))
+
+
+@cache
+def _histogram_of(method: str, route: str) -> Histogram:
+    return _seconds.labels(method, route)

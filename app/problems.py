@@ -72,7 +72,7 @@ def problem_response(request: Request, error: AppError) -> JSONResponse:
         "title": error.title,
         "status": error.status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": request.scope["path"],
         "code": error.code,
         **error.extra,
     }
@@ -88,7 +88,8 @@ _HTTP_ERRORS: Final[Mapping[int, type[AppError]]] = {
 }
 
 
-async def _handle_app_error(request: Request, error: Exception) -> JSONResponse:
+async def handle_app_error(request: Request, error: Exception) -> JSONResponse:
+    """Log an error as it deserves, and return its response."""
     assert isinstance(error, AppError)
     if isinstance(error, Unauthenticated):
         log.info("not_authenticated", reason=error.reason)
@@ -137,6 +138,6 @@ async def _handle_validation_error(request: Request, error: Exception) -> JSONRe
 
 def install_error_handlers(app: FastAPI) -> None:
     """Render every error of the application, the framework's own included, as a problem."""
-    app.add_exception_handler(AppError, _handle_app_error)
+    app.add_exception_handler(AppError, handle_app_error)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     app.add_exception_handler(RequestValidationError, _handle_validation_error)

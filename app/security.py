@@ -10,10 +10,12 @@ import httpx
 from fastapi import Depends, Path, Request
 from fastapi.params import Depends as Dependency
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import TypeAdapter
+from starlette.types import Scope
 
 from app.config import Settings
-from app.dependencies import services_of
+from app.dependencies import reads_body, services_of
 from app.errors import AppError, Forbidden, IntegrationNotFound, InvalidRequest, NoBusiness, Unauthenticated
 from app.jwks import JwksKeys
 from app.memberships import Memberships
@@ -82,20 +84,22 @@ class Authenticator:
         self._api_keys = ApiKeys(service=settings.service_api_keys, n8n=settings.n8n_api_keys)
         self._memberships = memberships
 
-    async def authenticate(self, request: Request, token: str | None, api_key: str | None) -> Caller:
-        """Return the caller that a bearer token or, without one, an API key identifies.
+    async def authenticate(self, scope: Scope) -> Caller:
+        """Return the caller that a request's bearer token or, without one, its API key identifies.
 
-        `api_key` is X-API-Key; without it, the header `apikey` counts. Supabase's clients send their publishable key
-        there beside every user's token, so a token decides alone: an invalid one is an error, whatever key is beside
-        it. Raises Unauthenticated, NoBusiness, NotReady (no public keys) or the database's errors.
+        X-API-Key counts, without it the header `apikey`. Supabase's clients send their publishable key there beside
+        every user's token, so a token decides alone: an invalid one is an error, whatever key is beside it.
+        Raises Unauthenticated, NoBusiness, NotReady (no public keys) or the database's errors.
         """
-        request_id = request.scope.get("request_id", "")
-        address = request.client.host if request.client else None
-        if token:
+        headers = _credential_headers(scope)
+        request_id = scope.get("request_id", "")
+        address = scope["client"][0] if scope.get("client") else None
+        scheme, token = get_authorization_scheme_param(headers.get(b"authorization"))
+        if token and scheme.lower() == "bearer":
             return await self._identify_bearer(token.strip(), request_id, address)
-        if api_key:
+        if api_key := headers.get(b"x-api-key"):
             return Caller(self._owner_of(api_key, "service", "n8n"), request_id=request_id, address=address)
-        if api_key := request.headers.get("apikey"):
+        if api_key := headers.get(b"apikey"):
             return Caller(self._owner_of(api_key, "service"), request_id=request_id, address=address)
         raise Unauthenticated("no_credentials")
 
@@ -129,6 +133,19 @@ class Authenticator:
         return business_id
 
 
+_CREDENTIAL_HEADERS: Final = frozenset({b"authorization", b"x-api-key", b"apikey"})
+
+
+def _credential_headers(scope: Scope) -> dict[bytes, str]:
+    """Return the first of each of these headers."""
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in _CREDENTIAL_HEADERS and name not in found:
+            found[name] = value.decode("latin-1")
+    return found
+
+
+# The schemes are here for the OpenAPI document: the Authenticator reads the headers, and app/routing.py calls none.
 _access_token = HTTPBearer(
     scheme_name="accessToken",
     bearerFormat="JWT",
@@ -140,7 +157,6 @@ _service_key = APIKeyHeader(
 )
 _n8n_key = APIKeyHeader(name="X-API-Key", scheme_name="n8nKey", description="N8N_API_KEY", auto_error=False)
 
-# For the OpenAPI document only. Not a dependency: each costs time, and this header is seldom the one that counts.
 SUPABASE_KEY_SCHEME: Final = {
     "type": "apiKey",
     "in": "header",
@@ -154,34 +170,29 @@ _ServiceKey = Annotated[str | None, Depends(_service_key)]
 _N8nKey = Annotated[str | None, Depends(_n8n_key)]
 
 
-async def _authenticate(
-    request: Request, token: HTTPAuthorizationCredentials | None, api_key: str | None
-) -> Caller:
+async def _authenticate(request: Request) -> Caller:
     # Once per request: credentials are checked before the body is read, and the operation's dependencies ask again.
     if (known := request.scope.get("caller")) is not None:
         return cast(Caller, known)
     authenticator = services_of(request.app)[
         Authenticator
     ]  # not a dependency: each costs time, here in every request
-    caller = await authenticator.authenticate(request, token.credentials if token else None, api_key)
+    caller = await authenticator.authenticate(request.scope)
     request.scope["caller"] = caller
     return caller
 
 
-async def _current_caller(request: Request, token: _AccessToken, api_key: _ServiceKey) -> Caller:
-    caller = await _authenticate(request, token, api_key)
+async def _current_caller(request: Request, _token: _AccessToken, _api_key: _ServiceKey) -> Caller:
+    caller = await _authenticate(request)
     if caller.kind == "n8n":
         raise Forbidden("n8n's key gives access to /n8n/* only.")
     return caller
 
 
 async def _n8n_caller(
-    request: Request,
-    api_key: _N8nKey,
-    token: _AccessToken,
-    _service_key: _ServiceKey,  # the same header; here for the OpenAPI document
+    request: Request, _api_key: _N8nKey, _token: _AccessToken, _service_key: _ServiceKey
 ) -> Caller:
-    caller = await _authenticate(request, token, api_key)
+    caller = await _authenticate(request)
     if caller.kind == "user":
         raise Forbidden("This path is for n8n; users' access tokens give no access to it.")
     return caller
@@ -230,6 +241,7 @@ def business_in_query(not_found: type[AppError]) -> Dependency:
 def business_in_body(not_found: type[AppError]) -> Dependency:
     """Return the dependency for the body's `business_id`, which a user may omit and a back end must name."""
 
+    @reads_body
     async def select(request: Request, caller: CurrentCaller) -> UUID:
         try:
             body = await request.json()

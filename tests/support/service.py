@@ -1,5 +1,6 @@
 """The service in the test's own process, over ASGI, with everything behind it real."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -33,6 +34,8 @@ def settings(database_url: str, **changes: Any) -> Settings:
         "webhook_timeout_seconds": 2,
         "membership_cache_seconds": 0,
         "key_check_hours": 0,
+        # FAST_PATH=0 runs the tests on FastAPI's own path (`make test-slow-path`).
+        "fast_path": os.environ.get("FAST_PATH", "1"),
         "log_level": "debug",
         **changes,
     }
