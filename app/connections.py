@@ -90,18 +90,21 @@ class Connections:
 
     async def _wait(self, seconds: float) -> Any:
         """Return a released connection, or None when one may be opened."""
-        turn: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[Any] = loop.create_future()
         self._waiting.append(turn)
+        deadline = loop.call_later(seconds, _end_wait, turn)
         try:
-            async with asyncio.timeout(seconds):
-                return await turn
-        except BaseException:
-            if turn.done() and not turn.cancelled():  # served in the same moment
+            return await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled() and turn.exception() is None:  # served in the same moment
                 if turn.result() is None:
                     self._serve_waiting(None)
                 else:
                     self.release(turn.result())
             raise
+        finally:
+            deadline.cancel()
 
     def _serve_waiting(self, connection: Any) -> bool:
         """Give the first waiting caller a connection, or with None the right to open one."""
@@ -123,3 +126,8 @@ class Connections:
         task = asyncio.create_task(self.discard(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _end_wait(turn: asyncio.Future[Any]) -> None:
+    if not turn.done():
+        turn.set_exception(TimeoutError())

@@ -138,10 +138,9 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._is_stopping:
             self.cycle.keep_alive = False
-        if any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers):
-            self.cycle.transport = cast(
-                asyncio.Transport, _LingeringTransport(self.transport, self.close_politely)
-            )
+        has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        close = self.close_politely if has_body else self.transport.close
+        self.cycle.transport = cast(asyncio.Transport, _ResponseTransport(self.transport, close, self.loop))
 
     def on_body(self, body: bytes) -> None:
         self._overhead -= len(body)
@@ -238,20 +237,39 @@ def _without_cancellation(app: ASGIApp) -> ASGIApp:
     return run
 
 
-class _LingeringTransport:
-    """The transport of a request with a body, as far as uvicorn's response uses it: closing may wait."""
+class _ResponseTransport:
+    """The transport as uvicorn's response uses it: sends head and body in one packet; closing may wait."""
 
-    __slots__ = ("_transport", "close")
+    __slots__ = ("_close", "_head", "_loop", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, close: Callable[[], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._transport = transport
-        self.close = close
+        self._close = close
+        self._loop = loop
+        self._head: bytes | None = None  # before the first write; empty once it has been sent
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        if self._head is None:
+            # A system call each is dear, and the body usually follows at once.
+            self._head = data
+            self._loop.call_soon(self._send_head)
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def close(self) -> None:
+        self._send_head()
+        self._close()
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
+
+    def _send_head(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
 
 
 class _Watch:
