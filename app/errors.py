@@ -1,12 +1,13 @@
 """The error hierarchy: every error that callers see, with its status, its stable `code` and its title.
 
     AppError
-    ├── MalformedJson                 400
+    ├── MalformedJson, MalformedRequest              400
     ├── Unauthenticated               401
     ├── Forbidden, NoBusiness         403
     ├── NotFound                      404   no such path
     ├── IntegrationNotFound, ContentNotFound, GenerationNotFound    404   none, or another business's
     ├── MethodNotAllowed              405
+    ├── RequestTimeout                408
     ├── IntegrationNotConfigured, IntegrationNotActive, ContentNotWritable, GenerationInProgress,
     │   GenerationAlreadyClaimed, GenerationNotLive                 409
     │   └── IntegrationNotActiveInWorkflow      404 of IntegrationNotActive, on /n8n
@@ -15,6 +16,7 @@
     ├── UnsupportedMediaType          415
     ├── InvalidRequest, ScriptMissing, AvatarNotConfigured, IdempotencyKeyReused    422
     ├── RateLimited                   429
+    ├── HeadersTooLarge               431
     ├── InternalError                 500
     ├── WebhookFailed                 502
     ├── WebhookNotConfigured          503
@@ -35,7 +37,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 
@@ -75,6 +77,11 @@ class AppError(Exception):
 class MalformedJson(AppError):
     status, code, title = 400, "malformed_json", "Malformed JSON"
     default_detail = "The body is not JSON."
+
+
+class MalformedRequest(AppError):
+    status, code, title = 400, "malformed_request", "Bad Request"
+    default_detail = "This is not a valid HTTP request."
 
 
 class Unauthenticated(AppError):
@@ -121,6 +128,11 @@ class GenerationNotFound(AppError):
 class MethodNotAllowed(AppError):
     status, code, title = 405, "method_not_allowed", "Method not allowed"
     default_detail = "This path does not support that method."
+
+
+class RequestTimeout(AppError):
+    status, code, title = 408, "request_timeout", "Request Timeout"
+    default_detail = "The request did not arrive in time."
 
 
 class IntegrationNotConfigured(AppError):
@@ -231,6 +243,11 @@ class WebhookTimeout(AppError):
 class RateLimited(AppError):
     status, code, title = 429, "rate_limited", "Rate limited"
     default_detail = "Too many API key checks for this business. Try again later."
+
+
+class HeadersTooLarge(AppError):
+    status, code, title = 431, "headers_too_large", "Request Header Fields Too Large"
+    default_detail = "The request's headers are too large."
 
 
 class DatabaseUnavailable(AppError):
@@ -351,3 +368,12 @@ class ProviderUnavailable(ProviderError):
     ) -> None:
         super().__init__(provider, detail, retry_after=retry_after)
         self.may_have_happened = may_have_happened
+
+
+PROVIDER_FAILURES: Final = (
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderUnexpectedAnswer,
+    ProviderUnavailable,
+)
+"""What any call to a provider may raise, beside ApiKeyRejected."""

@@ -8,16 +8,20 @@ from fastapi.middleware.cors import CORSMiddleware
 from app import operations
 from app.compiled import CompiledOperations
 from app.config import Settings, load_settings
+from app.integrations import examples as integrations_examples
 from app.integrations import router as integrations_router
 from app.lifespan import create_lifespan
 from app.logs import configure_logging
 from app.middleware import HeadAsGet, RequestContext, UnexpectedErrors
+from app.n8n import examples as n8n_examples
 from app.n8n import router as n8n_router
 from app.openapi import install_openapi, operation_id
 from app.problems import install_error_handlers
 from app.settings_page.router import create_router as create_settings_router
 from app.settings_page.router import describe_providers, loopback_origins
+from app.videos import examples as videos_examples
 from app.videos import router as videos_router
+from app.videos.schemas import VideoEvent
 
 
 def from_environment() -> FastAPI:
@@ -35,15 +39,17 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=create_lifespan(settings),
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
-        openapi_tags=[
-            {"name": "integrations", "description": "A business's connections to its providers"},
-            {"name": "videos", "description": "Asking for videos and following them"},
-            {"name": "n8n", "description": "What n8n's workflows ask for and report"},
-            {"name": "operations", "description": "Health and metrics"},
-        ],
     )
     install_error_handlers(app)
-    install_openapi(app)
+    app.webhooks.include_router(videos_router.webhooks)
+    install_openapi(
+        app,
+        integrations_examples.EXAMPLES
+        | videos_examples.EXAMPLES
+        | n8n_examples.EXAMPLES
+        | operations.EXAMPLES,
+        models=[VideoEvent],
+    )
     # The last one added is the outermost.
     if settings.fast_path:
         app.add_middleware(CompiledOperations, routes=app.routes)

@@ -7,7 +7,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -30,52 +29,30 @@ _MAX_FIELD_ERRORS: Final = 50
 _MAX_FIELD_NAME: Final = 100
 
 
-class Problem(BaseModel):
-    """A problem detail (RFC 9457) with a stable `code`."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:ai-avatar:problem:integration_not_found",
-                    "title": "Integration not found",
-                    "status": 404,
-                    "detail": "There is no such integration.",
-                    "instance": "/integrations/ai-avatar/b0000000-0000-4000-8000-000000000001",
-                    "code": "integration_not_found",
-                }
-            ]
-        }
-    )
-
-    type: str = Field(examples=["urn:ai-avatar:problem:integration_not_found"])
-    title: str
-    status: int
-    detail: str
-    instance: str = Field(description="The path of the request")
-    code: str = Field(examples=["integration_not_found"])
-    errors: list[FieldError] | None = Field(default=None, description="Field by field, for `invalid_request`")
+def problem_body(error: AppError, instance: str, request_id: str = "") -> dict[str, Any]:
+    """Return an error's body; every one is made here, those in the OpenAPI document too. `instance` is a path."""
+    detail = error.detail
+    if error.status == 500:  # says nothing about the cause: the log does, by request id
+        detail = f"Something went wrong here. Request id: {request_id}"
+    return {
+        "type": f"urn:ai-avatar:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": detail,
+        "instance": instance,
+        "code": error.code,
+        **error.extra,
+    }
 
 
 def problem_response(request: Request, error: AppError) -> JSONResponse:
-    """Return an error's response; every error body is written here."""
+    """Return an error's response."""
     headers = {}
     if (retry_after := error.retry_after or error.default_retry_after) is not None:
         headers["Retry-After"] = str(max(1, round(retry_after)))
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    detail = error.detail
-    if error.status == 500:  # says nothing about the cause: the log does, by request id
-        detail = f"Something went wrong here. Request id: {request.scope.get('request_id', '')}"
-    body: dict[str, Any] = {
-        "type": f"urn:ai-avatar:problem:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": detail,
-        "instance": request.scope["path"],
-        "code": error.code,
-        **error.extra,
-    }
+    body = problem_body(error, request.scope["path"], request.scope.get("request_id", ""))
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 

@@ -149,8 +149,11 @@ def _credential_headers(scope: Scope) -> dict[bytes, str]:
 _access_token = HTTPBearer(
     scheme_name="accessToken",
     bearerFormat="JWT",
-    description="A Supabase access token of a user, or a JWT with role=service_role. On /n8n also N8N_API_KEY",
+    description="A Supabase access token of a user, or a JWT with role=service_role",
     auto_error=False,
+)
+_n8n_token = HTTPBearer(
+    scheme_name="n8nToken", description="N8N_API_KEY, or a JWT with role=service_role", auto_error=False
 )
 _service_key = APIKeyHeader(
     name="X-API-Key", scheme_name="serviceKey", description="SERVICE_API_KEY", auto_error=False
@@ -166,6 +169,7 @@ SUPABASE_KEY_SCHEME: Final = {
 }
 
 _AccessToken = Annotated[HTTPAuthorizationCredentials | None, Depends(_access_token)]
+_N8nToken = Annotated[HTTPAuthorizationCredentials | None, Depends(_n8n_token)]
 _ServiceKey = Annotated[str | None, Depends(_service_key)]
 _N8nKey = Annotated[str | None, Depends(_n8n_key)]
 
@@ -190,7 +194,7 @@ async def _current_caller(request: Request, _token: _AccessToken, _api_key: _Ser
 
 
 async def _n8n_caller(
-    request: Request, _api_key: _N8nKey, _token: _AccessToken, _service_key: _ServiceKey
+    request: Request, _api_key: _N8nKey, _token: _N8nToken, _service_key: _ServiceKey
 ) -> Caller:
     caller = await _authenticate(request)
     if caller.kind == "user":

@@ -5,6 +5,7 @@ requests or the number of connections. Every limit here is per process. Written 
 """
 
 import asyncio
+import json
 import os
 import resource
 from collections.abc import Callable
@@ -16,6 +17,9 @@ import structlog
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.errors import AppError, HeadersTooLarge, MalformedRequest, Overloaded, RequestTimeout
+from app.problems import problem_body
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +45,13 @@ _refused = Counter(
     "ai_avatar_connections_refused_total", "Requests refused before they were read", ["status"]
 )
 
-_REASONS: Final = {
-    400: ("malformed_request", "This is not a valid HTTP request."),
-    408: ("request_timeout", "The request did not arrive in time."),
-    431: (
-        "headers_too_large",
-        f"A request may have at most {MAX_HEADERS} headers, of {MAX_OVERHEAD_BYTES // 1024} KiB together.",
+_REASONS: Final[dict[int, AppError]] = {
+    400: MalformedRequest(),
+    408: RequestTimeout(),
+    431: HeadersTooLarge(
+        f"A request may have at most {MAX_HEADERS} headers, of {MAX_OVERHEAD_BYTES // 1024} KiB together."
     ),
-    503: ("overloaded", "The service has too many open connections. Try again."),
+    503: Overloaded("The service has too many open connections. Try again.", retry_after=5),
 }
 
 
@@ -323,15 +326,12 @@ class _Watch:
 
 
 def _refusal_response(status: int) -> bytes:
-    code, detail = _REASONS[status]
-    title = HTTPStatus(status).phrase
-    body = (
-        f'{{"type":"urn:ai-avatar:problem:{code}","title":"{title}","status":{status},'
-        f'"detail":"{detail}","instance":"","code":"{code}"}}'
-    ).encode()
-    retry = "Retry-After: 5\r\n" if status == 503 else ""
+    error = _REASONS[status]
+    phrase = HTTPStatus(status).phrase
+    body = json.dumps(problem_body(error, instance="")).encode()
+    retry = f"Retry-After: {error.retry_after:g}\r\n" if error.retry_after else ""
     head = (
-        f"HTTP/1.1 {status} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
         f"X-Request-ID: {uuid4().hex}\r\nCache-Control: no-store\r\n{retry}Connection: close\r\n\r\n"
     )
     return head.encode() + body

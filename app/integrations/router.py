@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.dependencies import provided
-from app.errors import IntegrationNotFound
+from app.errors import PROVIDER_FAILURES, ApiKeyRejected, IntegrationNotFound, KeyNotAvailable, RateLimited
 from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
@@ -25,7 +25,8 @@ from app.integrations.schemas import (
     VoicePage,
 )
 from app.integrations.service import IntegrationService
-from app.openapi import responses
+from app.openapi import sends
+from app.openapi_problems import problems
 from app.pagination import Cursor, CursorText, Limit, cut_page
 from app.providers.base import Filters, Ownership
 from app.routing import JsonRoute
@@ -64,7 +65,10 @@ ProviderQuery = Annotated[ProviderName, Query(description="Which provider's inte
 @router.post(
     "",
     status_code=201,
-    responses=responses(404, 429, 502, ok={200: {"model": Integration, "description": "Replaced"}}),
+    response_description="Connected",
+    responses=problems(IntegrationNotFound, ApiKeyRejected, RateLimited, *PROVIDER_FAILURES)
+    | sends(201, "Location")
+    | {200: {"model": Integration, "description": "Replaced"}},
 )
 async def connect_provider(
     business_id: OwnBusinessInBody,
@@ -87,7 +91,7 @@ async def connect_provider(
     return integration
 
 
-@router.get("", responses=responses(404))
+@router.get("", responses=problems(IntegrationNotFound))
 async def list_integrations(
     business_id: OwnBusinessFilter,
     integrations: IntegrationRepositoryDep,
@@ -96,7 +100,7 @@ async def list_integrations(
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> IntegrationPage:
-    """A user's own integrations, or, for a back end, those of any business; newest first."""
+    """List a user's own integrations or, for a back end, those of any business; newest first."""
     rows = await integrations.list_integrations(
         business_id,
         provider,
@@ -108,17 +112,20 @@ async def list_integrations(
     return IntegrationPage(items=items, next_cursor=next_cursor)
 
 
-@router.get("/{business_id:business}", responses=responses(404))
+@router.get("/{business_id:business}", responses=problems(IntegrationNotFound))
 async def get_integration(
     business_id: OwnBusiness,
     integrations: IntegrationRepositoryDep,
     provider: ProviderQuery = "heygen",
 ) -> Integration:
-    """One integration, whatever its status; never its key."""
+    """Return one integration, whatever its status, without its key."""
     return await integrations.get_ai_avatar_integration(business_id, provider)
 
 
-@router.patch("/{business_id:business}", responses=responses(404, 429, 502))
+@router.patch(
+    "/{business_id:business}",
+    responses=problems(IntegrationNotFound, ApiKeyRejected, RateLimited, KeyNotAvailable, *PROVIDER_FAILURES),
+)
 async def update_integration(
     business_id: OwnBusiness,
     body: IntegrationUpdate,
@@ -126,42 +133,58 @@ async def update_integration(
     integrations: IntegrationServiceDep,
     provider: ProviderQuery = "heygen",
 ) -> Integration:
-    """Change what is sent; null clears.
+    """Change the fields that are sent.
 
-    A new key, and `status: active`, are checked with the provider first, and a refusal changes nothing.
+    Null clears a field. A new key, and `status: active`, are checked with the provider first, and a refusal changes
+    nothing.
     """
     return await integrations.update(caller, business_id, provider, body)
 
 
-@router.delete("/{business_id:business}", status_code=204, responses=responses(404))
+@router.delete("/{business_id:business}", status_code=204, responses=problems(IntegrationNotFound))
 async def delete_integration(
     business_id: OwnBusiness,
     integrations: IntegrationRepositoryDep,
     provider: Annotated[ProviderName | None, Query()] = None,
 ) -> None:
-    """Remove an integration and its key; without `provider`, all of the business's."""
+    """Delete an integration and its key.
+
+    Without `provider`, all of the business's integrations are deleted.
+    """
     await integrations.delete_ai_avatar_integration(business_id, provider)
 
 
-@router.post("/{business_id:business}/validate", responses=responses(404, 429, 502))
+@router.post(
+    "/{business_id:business}/validate",
+    responses=problems(IntegrationNotFound, RateLimited, KeyNotAvailable, *PROVIDER_FAILURES),
+)
 async def validate_integration(
     business_id: OwnBusiness,
     caller: CurrentCaller,
     integrations: IntegrationServiceDep,
     provider: ProviderQuery = "heygen",
 ) -> Integration:
-    """Ask the provider whether the stored key still works: `active` or `error`; `inactive` stays as it is."""
+    """Ask the provider whether the stored key still works.
+
+    The status becomes `active` or `error`; `inactive` stays as it is.
+    """
     return await integrations.validate(caller, business_id, provider)
 
 
-@router.get("/{business_id:business}/account", responses=responses(404, 429, 502))
+@router.get(
+    "/{business_id:business}/account",
+    responses=problems(IntegrationNotFound, ApiKeyRejected, KeyNotAvailable, *PROVIDER_FAILURES),
+)
 async def get_account(
     business_id: OwnBusiness,
     caller: CurrentCaller,
     accounts: AccountsDep,
     provider: ProviderQuery = "heygen",
 ) -> ProviderAccount:
-    """Return whose account the stored key belongs to and what is left in it, cached for a minute."""
+    """Return whose account the stored key belongs to and what is left in it.
+
+    The answer is cached for a minute.
+    """
     return await accounts.get_account(caller, business_id, provider)
 
 
@@ -177,7 +200,10 @@ async def _catalogue_filters(
 CatalogueFilters = Annotated[Filters, Depends(_catalogue_filters)]
 
 
-@router.get("/{business_id:business}/avatars", responses=responses(404, 429, 502))
+@router.get(
+    "/{business_id:business}/avatars",
+    responses=problems(IntegrationNotFound, ApiKeyRejected, KeyNotAvailable, *PROVIDER_FAILURES),
+)
 async def list_avatars(
     business_id: OwnBusiness,
     caller: CurrentCaller,
@@ -195,7 +221,10 @@ async def list_avatars(
     return AvatarPage(items=[Avatar.model_validate(item) for item in page.items], next_cursor=page.next_token)
 
 
-@router.get("/{business_id:business}/voices", responses=responses(404, 429, 502))
+@router.get(
+    "/{business_id:business}/voices",
+    responses=problems(IntegrationNotFound, ApiKeyRejected, KeyNotAvailable, *PROVIDER_FAILURES),
+)
 async def list_voices(
     business_id: OwnBusiness,
     caller: CurrentCaller,
@@ -205,6 +234,9 @@ async def list_voices(
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> VoicePage:
-    """List the voices that the stored key may use, the account's own first, as `/avatars` does."""
+    """List the voices that the stored key may use, the account's own first.
+
+    Filters and pages work as those of the avatars.
+    """
     page = await catalogue.get_page(caller, business_id, provider, "voices", filters, limit, cursor)
     return VoicePage(items=[Voice.model_validate(item) for item in page.items], next_cursor=page.next_token)

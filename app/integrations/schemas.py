@@ -1,65 +1,13 @@
 """Request and response bodies of integrations."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from app.providers.base import Ownership
 from app.schemas import Body, ProviderConfig, ProviderIdOrEmpty, ProviderName, refuse_null
-
-_INTEGRATION_EXAMPLE: Final[dict[str, Any]] = {
-    "id": "e0000000-0000-4000-8000-000000000001",
-    "business_id": "b0000000-0000-4000-8000-000000000001",
-    "provider": "heygen",
-    "avatar_id": "Daisy-inskirt-20220818",
-    "voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
-    "provider_config": {"resolution": "1080p"},
-    "status": "active",
-    "has_api_key": True,
-    "validated_at": "2026-11-22T10:00:00Z",
-    "last_synced_at": None,
-    "created_at": "2026-11-22T10:00:00Z",
-    "updated_at": "2026-11-22T10:00:00Z",
-    "api_key_last4": "9f3c",
-    "avatar": {
-        "id": "Daisy-inskirt-20220818",
-        "name": "Daisy in a skirt",
-        "preview_image_url": "https://files.heygen.ai/avatar/daisy.webp",
-    },
-    "voice": {
-        "id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
-        "name": "Clara",
-        "preview_audio_url": "https://files.heygen.ai/voice/clara.wav",
-    },
-}
-_AVATAR_EXAMPLE: Final[dict[str, Any]] = {
-    "id": "Daisy-inskirt-20220818",
-    "name": "Daisy in a skirt",
-    "preview_image_url": "https://files.heygen.ai/avatar/daisy.webp",
-    "preview_video_url": "https://files.heygen.ai/avatar/daisy.mp4",
-    "gender": "female",
-    "ownership": "public",
-    "usable": True,
-    "unusable_reason": None,
-}
-_VOICE_EXAMPLE: Final[dict[str, Any]] = {
-    "id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
-    "name": "Clara",
-    "preview_audio_url": "https://files.heygen.ai/voice/clara.wav",
-    "gender": "female",
-    "language": "English",
-    "ownership": "private",
-    "usable": True,
-    "unusable_reason": None,
-}
-_ACCOUNT_EXAMPLE: Final[dict[str, Any]] = {
-    "label": "ada@example.com",
-    "billing_type": "wallet",
-    "remaining": {"amount": 42.5, "unit": "usd"},
-    "checked_at": "2026-11-22T10:00:00Z",
-}
 
 IntegrationStatus = Literal["active", "inactive", "error"]
 
@@ -87,19 +35,6 @@ ChosenId = Annotated[ProviderIdOrEmpty, Field(description="An empty text clears 
 class IntegrationCreate(Body):
     """Connects a business to a provider, or replaces the connection. An absent or null field keeps its value."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "api_key": "the key from the provider's settings",
-                    "avatar_id": "Daisy-inskirt-20220818",
-                    "voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
-                    "provider_config": {"resolution": "1080p"},
-                }
-            ]
-        }
-    )
-
     business_id: UUID | None = Field(
         default=None, description="A user may omit it: it defaults to the user's business"
     )
@@ -112,10 +47,6 @@ class IntegrationCreate(Body):
 
 class IntegrationUpdate(Body):
     """Changes the fields that are sent. Null clears a field; `provider_config` is replaced as a whole."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54", "status": "active"}]}
-    )
 
     avatar_id: ChosenId | None = None
     voice_id: ChosenId | None = None
@@ -136,8 +67,6 @@ class IntegrationUpdate(Body):
 class ChosenAvatar(BaseModel):
     """The default avatar, as the provider's catalogue described it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_INTEGRATION_EXAMPLE["avatar"]]})
-
     id: str
     name: str
     preview_image_url: str | None
@@ -146,8 +75,6 @@ class ChosenAvatar(BaseModel):
 class ChosenVoice(BaseModel):
     """The default voice, as the provider's catalogue described it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_INTEGRATION_EXAMPLE["voice"]]})
-
     id: str
     name: str
     preview_audio_url: str | None
@@ -155,8 +82,6 @@ class ChosenVoice(BaseModel):
 
 class Integration(BaseModel):
     """A business's connection to a provider. It never contains the key."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_INTEGRATION_EXAMPLE]})
 
     id: UUID
     business_id: UUID
@@ -179,10 +104,6 @@ class Integration(BaseModel):
 
 class IntegrationPage(BaseModel):
     """A page of integrations, newest first."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_INTEGRATION_EXAMPLE], "next_cursor": None}]}
-    )
 
     items: list[Integration]
     next_cursor: str | None
@@ -218,20 +139,12 @@ class Voice(CatalogueItem):
 class AvatarPage(BaseModel):
     """A page of avatars, the account's own first. It may be short, even empty, before the last one."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_AVATAR_EXAMPLE], "next_cursor": None}]}
-    )
-
     items: list[Avatar]
     next_cursor: str | None
 
 
 class VoicePage(BaseModel):
     """A page of voices, the account's own first. It may be short, even empty, before the last one."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_VOICE_EXAMPLE], "next_cursor": None}]}
-    )
 
     items: list[Voice]
     next_cursor: str | None
@@ -249,7 +162,7 @@ class RemainingBalance(BaseModel):
 class ProviderAccount(BaseModel):
     """The account at the provider that the stored key belongs to."""
 
-    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_ACCOUNT_EXAMPLE]})
+    model_config = ConfigDict(from_attributes=True)
 
     label: str = Field(description="An e-mail address or a name")
     billing_type: str | None = Field(

@@ -6,12 +6,23 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Response
 
 from app.dependencies import provided
-from app.errors import NotFound
+from app.errors import (
+    PROVIDER_FAILURES,
+    ApiKeyRejected,
+    AvatarNotConfigured,
+    GenerationAlreadyClaimed,
+    GenerationClosed,
+    GenerationNotFound,
+    IntegrationNotActiveInWorkflow,
+    IntegrationNotFound,
+    KeyNotAvailable,
+    NotFound,
+)
 from app.integrations.service import KeyCipher
 from app.n8n.broker import Broker
 from app.n8n.repository import ClaimRepository
 from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, StatusReport
-from app.openapi import responses
+from app.openapi_problems import problems
 from app.providers import PROVIDERS
 from app.providers.options import flatten_options
 from app.routing import JsonRoute
@@ -23,12 +34,21 @@ router = APIRouter(prefix="/n8n", tags=["n8n"], route_class=JsonRoute)
 
 
 async def _provider(
-    provider: Annotated[str, Path(json_schema_extra={"enum": list(PROVIDERS)}, examples=["heygen"])],
+    provider: Annotated[str, Path(json_schema_extra={"enum": list(PROVIDERS)})],
 ) -> str:
     if provider not in PROVIDERS:
         raise NotFound
     return provider
 
+
+_CLAIM_FAILURES = (
+    NotFound,
+    IntegrationNotFound,
+    IntegrationNotActiveInWorkflow,
+    GenerationNotFound,
+    GenerationAlreadyClaimed,
+    GenerationClosed,
+)
 
 ProviderInPath = Annotated[str, Depends(_provider)]
 
@@ -38,7 +58,7 @@ GenerationRepositoryDep = Annotated[GenerationRepository, provided(GenerationRep
 KeyCipherDep = Annotated[KeyCipher, provided(KeyCipher)]
 
 
-@router.post("/{provider}-credentials", responses=responses(404, 409, 410))
+@router.post("/{provider}-credentials", responses=problems(*_CLAIM_FAILURES, KeyNotAvailable))
 async def issue_credentials(
     caller: N8nCaller,
     provider: ProviderInPath,
@@ -47,7 +67,7 @@ async def issue_credentials(
     keys: KeyCipherDep,
     response: Response,
 ) -> Credentials:
-    """Hand out the active integration with its key, and claim the generation for this execution.
+    """Return the active integration with its key, and claim the generation for this execution.
 
     The same execution may ask again; another one, or one without an id, gets 409 and should end silently: n8n can
     run one webhook twice, and only one of the two may go on. 410 says that the generation is over.
@@ -71,35 +91,54 @@ async def issue_credentials(
     )
 
 
-@router.post("/{provider}-status", response_model=Generation, responses=responses(404, 409, 410))
+@router.post(
+    "/{provider}-status",
+    response_model=Generation,
+    responses=problems(NotFound, GenerationNotFound, GenerationAlreadyClaimed, GenerationClosed),
+)
 async def report_status(
     _caller: N8nCaller, provider: ProviderInPath, body: StatusReport, generations: GenerationRepositoryDep
 ) -> Generation:
-    """Report how a generation goes: `processing` with `video_id`, then `completed` with `video_url` or `failed`.
+    """Report the progress of a generation.
 
-    The same report twice, and one that would go backwards, change nothing. 409 and 410: end silently.
+    `processing` comes with `video_id`, then `completed` with `video_url`, or `failed` with `error`. The same report
+    twice, and one that would go backwards, change nothing. 409 and 410: end silently.
     """
     return await generations.report_generation(
         provider, body.report(), generation_id=body.generation_id, content_id=body.content_id
     )
 
 
-@router.post("/{provider}/videos", response_model=Generation, responses=responses(404, 409, 410, 429, 502))
+@router.post(
+    "/{provider}/videos",
+    response_model=Generation,
+    responses=problems(
+        *_CLAIM_FAILURES, AvatarNotConfigured, ApiKeyRejected, KeyNotAvailable, *PROVIDER_FAILURES
+    ),
+)
 async def create_provider_video(
     caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: BrokerDep
 ) -> Generation:
-    """Broker mode: have the service call the provider, so that the key never enters n8n.
+    """Have the service request a generation's video from the provider.
 
-    Claims as the credentials do; a second call of the same execution returns the same video.
+    Broker mode: the key never enters n8n. Claims as the credentials do; a second call of the same execution returns
+    the same video.
     """
     return await broker.create_video(caller, provider, body)
 
 
 @router.get(
-    "/{provider}/videos/{generation_id}", response_model=Generation, responses=responses(404, 429, 502)
+    "/{provider}/videos/{generation_id}",
+    response_model=Generation,
+    responses=problems(
+        NotFound, GenerationNotFound, IntegrationNotFound, ApiKeyRejected, KeyNotAvailable, *PROVIDER_FAILURES
+    ),
 )
 async def get_provider_video(
     caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: BrokerDep
 ) -> Generation:
-    """Broker mode: ask the provider how the video is, and move the generation on."""
+    """Ask the provider how a generation's video is, and move the generation on.
+
+    Broker mode: poll this until the generation has ended.
+    """
     return await broker.get_video(caller, provider, generation_id)

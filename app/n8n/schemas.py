@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     model_validator,
@@ -63,18 +62,6 @@ VideoUrl = Annotated[
 class CredentialsRequest(Body):
     """Requests the key. With `generation_id`, it also claims that generation for this execution."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "business_id": "b0000000-0000-4000-8000-000000000001",
-                    "generation_id": "d0000000-0000-4000-8000-000000000001",
-                    "execution_id": "1284",
-                }
-            ]
-        }
-    )
-
     business_id: UUID
     generation_id: UUID | None = None
     execution_id: ExecutionId | None = None
@@ -82,21 +69,6 @@ class CredentialsRequest(Body):
 
 class Credentials(BaseModel):
     """The values that a workflow needs to call the provider itself."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "business_id": "b0000000-0000-4000-8000-000000000001",
-                    "provider": "heygen",
-                    "api_key": "the provider's key, opened",
-                    "avatar_id": "Daisy-inskirt-20220818",
-                    "voice_id": "2d5b0e6cf36f460aa7fc47e3eee4ba54",
-                    "provider_config": {"resolution": "1080p"},
-                }
-            ]
-        }
-    )
 
     business_id: UUID
     provider: str
@@ -108,20 +80,6 @@ class Credentials(BaseModel):
 
 class StatusReport(Body):
     """A workflow's report on a generation."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "generation_id": "d0000000-0000-4000-8000-000000000001",
-                    "execution_id": "1284",
-                    "status": "completed",
-                    "video_id": "3f2b8a9c1d",
-                    "video_url": "https://files.heygen.ai/video/3f2b8a9c1d.mp4?Expires=1764000000",
-                }
-            ]
-        }
-    )
 
     generation_id: UUID | None = None
     content_id: UUID | None = Field(
@@ -150,19 +108,6 @@ class StatusReport(Body):
 
 class BrokerRequest(Body):
     """Asks the service to request a generation's video from the provider."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "generation_id": "d0000000-0000-4000-8000-000000000001",
-                    "execution_id": "1284",
-                    "title": "Welcome to Coral Coast Coffee",
-                    "provider_options": {"resolution": "1080p"},
-                }
-            ]
-        }
-    )
 
     generation_id: UUID
     execution_id: ExecutionId | None = None

@@ -3,18 +3,43 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.security import HTTPBearer
 
 from app.dependencies import provided
-from app.errors import ContentNotFound
-from app.openapi import responses
+from app.errors import (
+    AvatarNotConfigured,
+    ContentNotFound,
+    ContentNotWritable,
+    GenerationInProgress,
+    GenerationNotFound,
+    GenerationNotLive,
+    IdempotencyKeyReused,
+    IntegrationNotActive,
+    IntegrationNotConfigured,
+    RateLimited,
+    ScriptMissing,
+    WebhookFailed,
+    WebhookNotConfigured,
+    WebhookTimeout,
+)
+from app.openapi import operation_id, sends
+from app.openapi_problems import problems
 from app.pagination import Cursor, CursorText, Limit, cut_page
 from app.routing import JsonRoute
 from app.security import CurrentCaller, VisibleBusiness, business_in_body, business_in_query
 from app.videos.events import EventHub, EventStreamResponse
 from app.videos.repository import GenerationRepository
-from app.videos.schemas import GenerateVideo, Generation, GenerationPage, Video, VideoPage
+from app.videos.schemas import (
+    EVENT_STREAM_SCHEMA,
+    GenerateVideo,
+    Generation,
+    GenerationPage,
+    Video,
+    VideoPage,
+)
 from app.videos.service import VideoService
+from app.videos.webhook import Job
 
 router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=JsonRoute)
 
@@ -31,7 +56,20 @@ OwnBusinessInQuery = Annotated[UUID, business_in_query(ContentNotFound)]
     "/generate-video",
     status_code=202,
     response_model=Generation,
-    responses=responses(404, 409, 502, 504),
+    responses=sends(202, "Location", "Idempotency-Replayed")
+    | problems(
+        ContentNotFound,
+        IntegrationNotConfigured,
+        IntegrationNotActive,
+        ContentNotWritable,
+        GenerationInProgress,
+        ScriptMissing,
+        AvatarNotConfigured,
+        IdempotencyKeyReused,
+        WebhookFailed,
+        WebhookNotConfigured,
+        WebhookTimeout,
+    ),
 )
 async def generate_video(
     business_id: OwnBusinessInBody,
@@ -49,9 +87,10 @@ async def generate_video(
         ),
     ] = None,
 ) -> Generation:
-    """Start a video of a content item: mark it `processing`, call n8n, restore its status if n8n refuses.
+    """Request a video of a content item.
 
-    202 when n8n has taken the job. One generation lives per content: a second request gets 409.
+    The item becomes `processing` and n8n gets the job. If n8n does not accept it, the item gets its previous status
+    back. A content item has at most one generation in progress: a second request gets 409.
     """
     generation, replayed = await videos.generate(caller, business_id, body, idempotency_key)
     response.headers["Location"] = f"/integrations/ai-avatar/videos/{generation.content_id}"
@@ -60,7 +99,7 @@ async def generate_video(
     return generation
 
 
-@router.get("/videos", responses=responses(404))
+@router.get("/videos", responses=problems(ContentNotFound))
 async def list_videos(
     business_id: OwnBusinessInQuery,
     generations: GenerationRepositoryDep,
@@ -75,7 +114,7 @@ async def list_videos(
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> VideoPage:
-    """Return the business's content items, newest first, each with its latest generation or null."""
+    """List the business's content items, newest first, each with its latest generation or null."""
     rows = await generations.list_videos(
         business_id,
         heygen_status,
@@ -88,7 +127,7 @@ async def list_videos(
     return VideoPage(items=items, next_cursor=next_cursor)
 
 
-@router.get("/videos/{content_id}", response_model=Generation, responses=responses(404))
+@router.get("/videos/{content_id}", response_model=Generation, responses=problems(GenerationNotFound))
 async def get_video(
     content_id: UUID, business_id: VisibleBusiness, caller: CurrentCaller, videos: VideoServiceDep
 ) -> Generation:
@@ -96,7 +135,7 @@ async def get_video(
     return await videos.get_latest(caller, business_id, content_id)
 
 
-@router.get("/videos/{content_id}/generations", responses=responses(404))
+@router.get("/videos/{content_id}/generations", responses=problems(ContentNotFound))
 async def list_generations(
     content_id: UUID,
     business_id: VisibleBusiness,
@@ -104,27 +143,40 @@ async def list_generations(
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> GenerationPage:
-    """Return all generations of a content item, newest first. Their links may have expired."""
+    """List all generations of a content item, newest first.
+
+    Their links may have expired.
+    """
     rows = await generations.list_generations(business_id, content_id, Cursor.decode(cursor), limit + 1)
     items, next_cursor = cut_page(rows, limit, lambda row: (row.requested_at, row.id))
     return GenerationPage(items=items, next_cursor=next_cursor)
 
 
-@router.post("/videos/{content_id}/cancel", response_model=Generation, responses=responses(404, 409))
+@router.post(
+    "/videos/{content_id}/cancel",
+    response_model=Generation,
+    responses=problems(GenerationNotFound, GenerationNotLive),
+)
 async def cancel_video(
     content_id: UUID, business_id: VisibleBusiness, generations: GenerationRepositoryDep
 ) -> Generation:
-    """End the live generation: the content gets its status back, and a workflow that asks later gets 410."""
+    """End the generation that is in progress.
+
+    The content item gets its previous status back, and a workflow that asks later gets 410.
+    """
     return await generations.cancel_generation(business_id, content_id)
 
 
-@router.post("/videos/{content_id}/reset", responses=responses(404, 409))
+@router.post(
+    "/videos/{content_id}/reset",
+    responses=problems(ContentNotFound, ContentNotWritable, GenerationInProgress),
+)
 async def reset_video(
     content_id: UUID, business_id: VisibleBusiness, generations: GenerationRepositoryDep
 ) -> Video:
-    """Clear the status, video and error of a content item. Its generations stay.
+    """Clear the status, video and error of a content item.
 
-    409 while a generation is live: cancel it first.
+    Its generations stay. 409 while a generation is in progress: cancel it first.
     """
     return await generations.reset_content(business_id, content_id)
 
@@ -133,16 +185,9 @@ async def reset_video(
     "/videos/{content_id}/events",
     status_code=200,
     response_class=EventStreamResponse,
-    responses=responses(
-        404,
-        429,
-        ok={
-            200: {
-                "description": "`event: generation` with a Generation: the state now, then each change",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            }
-        },
-    ),
+    response_description="The generation as it is now, then each change",
+    responses=problems(GenerationNotFound, RateLimited)
+    | {200: {"content": {"text/event-stream": {"schema": EVENT_STREAM_SCHEMA}}}},
 )
 async def follow_video(
     content_id: UUID,
@@ -159,3 +204,41 @@ async def follow_video(
     """
     generation = await generations.get_latest_generation(business_id, content_id)
     return EventStreamResponse(await events.follow(generation, caller), events.timing.read_timeout_seconds)
+
+
+# The call to n8n, for the OpenAPI document. No request reaches it.
+webhooks = APIRouter(tags=["n8n"], generate_unique_id_function=operation_id)
+
+_webhook_token = HTTPBearer(scheme_name="webhookToken", description="N8N_WEBHOOK_TOKEN, if it is set")
+
+
+@webhooks.post(
+    "generationRequested",
+    dependencies=[Depends(_webhook_token)],
+    response_description="Accepted, as with any 2xx: the generation is `processing`",
+    responses={
+        429: {"description": "Not now: called again until WEBHOOK_TIMEOUT_SECONDS have passed"},
+        503: {"description": "Not now: called again until WEBHOOK_TIMEOUT_SECONDS have passed"},
+        "default": {"description": "Refused: the generation fails and the content item gets its status back"},
+    },
+)
+async def generation_requested(
+    _body: Job,
+    _webhook_id: Annotated[str, Header(alias="webhook-id", description="The generation's id")],
+    _webhook_timestamp: Annotated[
+        int, Header(alias="webhook-timestamp", description="Seconds since 1970; new for each attempt")
+    ],
+    _webhook_signature: Annotated[
+        str | None,
+        Header(
+            alias="webhook-signature",
+            description="Only with N8N_WEBHOOK_SECRET: `v1,` and the base64 of an HMAC-SHA256 over id, timestamp and "
+            "body, joined by dots. Several, separated by spaces, during a rotation",
+        ),
+    ] = None,
+) -> None:
+    """Start the workflow that makes a video.
+
+    The service posts this to `N8N_<PROVIDER>_WEBHOOK_URL`, signed as Standard Webhooks says. n8n may run one webhook
+    twice: a workflow claims the generation before it goes on.
+    """

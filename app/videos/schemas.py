@@ -6,40 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, RootModel, StringConstraints
 
 from app.schemas import Body, ProviderName
-
-_GENERATION_EXAMPLE: Final[dict[str, Any]] = {
-    "id": "d0000000-0000-4000-8000-000000000001",
-    "business_id": "b0000000-0000-4000-8000-000000000001",
-    "content_id": "c0000000-0000-4000-8000-000000000001",
-    "provider": "heygen",
-    "status": "completed",
-    "heygen_status": "completed",
-    "video_id": "3f2b8a9c1d",
-    "video_url": "https://files.heygen.ai/video/3f2b8a9c1d.mp4?Expires=1764000000",
-    "thumbnail_url": "https://files.heygen.ai/video/3f2b8a9c1d.jpg?Expires=1764000000",
-    "duration_seconds": 42.5,
-    "captioned_video_url": None,
-    "subtitle_url": None,
-    "error": None,
-    "error_code": None,
-    "script": "Hi, and welcome to Coral Coast Coffee.",
-    "requested_at": "2026-11-22T10:05:00Z",
-    "dispatched_at": "2026-11-22T10:05:01Z",
-    "completed_at": "2026-11-22T10:12:30Z",
-    "ended_at": "2026-11-22T10:12:30Z",
-}
-_VIDEO_EXAMPLE: Final[dict[str, Any]] = {
-    "content_id": "c0000000-0000-4000-8000-000000000001",
-    "content_title": "Welcome to Coral Coast Coffee",
-    "video_script": "Hi, and welcome to Coral Coast Coffee.",
-    "heygen_status": "completed",
-    "heygen_url": "https://files.heygen.ai/video/3f2b8a9c1d.mp4?Expires=1764000000",
-    "created_at": "2026-11-20T09:00:00Z",
-    "generation": _GENERATION_EXAMPLE,
-}
 
 GenerationStatus = Literal["dispatching", "processing", "completed", "failed", "expired"]
 Script = Annotated[
@@ -51,17 +20,6 @@ Script = Annotated[
 
 class GenerateVideo(Body):
     """Requests a video of a content item."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "content_id": "c0000000-0000-4000-8000-000000000001",
-                    "script": "Hi, and welcome to Coral Coast Coffee.",
-                }
-            ]
-        }
-    )
 
     business_id: UUID | None = Field(
         default=None, description="A user may omit it: it defaults to the user's business"
@@ -78,8 +36,6 @@ class GenerateVideo(Body):
 
 class Generation(BaseModel):
     """One attempt to make a video of a content item."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_GENERATION_EXAMPLE]})
 
     id: UUID
     business_id: UUID
@@ -114,18 +70,12 @@ class Generation(BaseModel):
 class GenerationPage(BaseModel):
     """A page of the generations of a content item, newest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_GENERATION_EXAMPLE], "next_cursor": None}]}
-    )
-
     items: list[Generation]
     next_cursor: str | None
 
 
 class Video(BaseModel):
     """A content item with its latest generation."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_VIDEO_EXAMPLE]})
 
     content_id: UUID
     content_title: str | None
@@ -139,9 +89,39 @@ class Video(BaseModel):
 class VideoPage(BaseModel):
     """A page of content items, newest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_VIDEO_EXAMPLE], "next_cursor": None}]}
-    )
-
     items: list[Video]
     next_cursor: str | None
+
+
+class GenerationEvent(BaseModel):
+    """The generation as it is when the stream starts, and after each change."""
+
+    event: Literal["generation"]
+    data: Generation
+
+
+class ExpiredTokenEvent(BaseModel):
+    """The access token has expired. Connect again with a new one."""
+
+    event: Literal["expired_token"]
+    data: dict[str, Any] = Field(description="Empty")
+
+
+class AccessEndedEvent(BaseModel):
+    """The user no longer belongs to the business."""
+
+    event: Literal["access_ended"]
+    data: dict[str, Any] = Field(description="Empty")
+
+
+class VideoEvent(
+    RootModel[Annotated[GenerationEvent | ExpiredTokenEvent | AccessEndedEvent, Field(discriminator="event")]]
+):
+    """An event of `followVideo`. On the wire, `data` is one line of JSON."""
+
+
+EVENT_STREAM_SCHEMA: Final[dict[str, Any]] = {
+    "type": "string",
+    "contentMediaType": "text/event-stream",
+    "contentSchema": {"type": "array", "items": {"$ref": "#/components/schemas/VideoEvent"}},
+}

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from support.openapi import assert_documented
 from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant
 
 ROOT = "/integrations/ai-avatar"
@@ -165,6 +166,7 @@ class Api:
         self, method: str, path: str, headers: dict[str, str], *, expect: int | None = None, **options: Any
     ) -> httpx.Response:
         response = await self.client.request(method, path, headers=headers, **options)
+        assert_documented(response)
         assert expect in (None, response.status_code), response.text
         return response
 

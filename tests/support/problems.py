@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+from support.openapi import assert_documented
 
 _TABLES = (
     "public.ai_avatar_integrations",
@@ -16,7 +17,7 @@ _TABLES = (
 
 
 def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The whole shape of a problem; returns it."""
+    """The whole shape of a problem, which the OpenAPI document must name; returns it."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert re.fullmatch(r"[\x21-\x7e]{1,128}", response.headers["x-request-id"])
@@ -27,6 +28,7 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     assert problem["title"]
     assert problem["instance"] == response.request.url.path
     assert ("errors" in problem) is (code == "invalid_request")
+    assert_documented(response)
     if status == 401:
         assert response.headers["www-authenticate"] == "Bearer"
     if status in (429, 503) and code != "webhook_not_configured":
