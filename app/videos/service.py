@@ -38,9 +38,6 @@ _RETRY_SECONDS: Final = 30.0
 # How often a replay asks whether n8n has answered: a dozen times in the default 15 seconds.
 _FIRST_REPLAY_PAUSE: Final = 0.1
 _LONGEST_REPLAY_PAUSE: Final = 2.0
-# A replay that came at once must still see that the first request rolled back after its timeout.
-_ROLL_BACK_SECONDS: Final = 1.0
-
 _dispatches = Counter(
     "ai_avatar_dispatches_total", "Generations started, by what became of the webhook", ["outcome"]
 )
@@ -67,7 +64,7 @@ class VideoService:
         self._webhook = webhook
         self._webhook_urls = webhook_urls
         self._tasks = tasks
-        self._replay_wait = webhook_timeout + _ROLL_BACK_SECONDS
+        self._webhook_timeout = webhook_timeout
 
     async def generate(
         self, caller: Caller, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
@@ -127,7 +124,7 @@ class VideoService:
         request raised if the generation was rolled back.
         """
         now = asyncio.get_running_loop().time
-        deadline, pause = now() + self._replay_wait, _FIRST_REPLAY_PAUSE
+        deadline, pause = now() + self._webhook_timeout, _FIRST_REPLAY_PAUSE
         while generation.status == "dispatching" and (left := deadline - now()) > 0:
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_REPLAY_PAUSE)

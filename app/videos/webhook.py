@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 
 # The budget limits the whole call; an address that does not respond must leave time for another attempt.
 _TIMEOUT: Final = httpx.Timeout(None, connect=5.0)
+# The rest of the budget is for the rollback after a timeout: a replay of the request waits for its outcome, and no
+# longer than the budget.
+_ATTEMPTS_SHARE: Final = 0.98
 
 _calls = Counter("ai_avatar_webhook_calls_total", "Calls of the n8n webhook, by attempt", ["outcome"])
 
@@ -73,7 +76,7 @@ class WebhookClient:
         """Return when n8n has responded with 2xx. Raises WebhookError, or WebhookTimeoutError."""
         body = job.body()
         try:
-            await retry_within(self._budget, lambda: self._attempt(url, job, body))
+            await retry_within(self._budget * _ATTEMPTS_SHARE, lambda: self._attempt(url, job, body))
         except TimeoutError:
             _calls.labels("timeout").inc()
             raise WebhookTimeoutError(f"n8n did not answer within {self._budget:g} seconds") from None
