@@ -143,6 +143,7 @@ generations = Table(
     Column("completed_at", _timestamptz),
     Column("ended_at", _timestamptz),
     Column("deadline", _timestamptz, nullable=False),
+    Column("check_token", Uuid),
     Column("next_check_at", _timestamptz, nullable=False, server_default=text("'-infinity'")),
     Column("late_checks", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("duration_seconds >= 0"),

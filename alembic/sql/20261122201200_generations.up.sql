@@ -43,6 +43,7 @@ create table ai_avatar.generations (
     completed_at timestamptz,
     ended_at timestamptz,
     deadline timestamptz not null,
+    check_token uuid,
     next_check_at timestamptz not null default '-infinity',
     late_checks integer not null default 0
 );
@@ -71,6 +72,8 @@ comment on column ai_avatar.generations.content_error is
 comment on column ai_avatar.generations.requested_at is
 'Set while the content item is locked, so that the latest generation is the one that was started last';
 comment on column ai_avatar.generations.deadline is 'When it expires without news, if it is still live';
+comment on column ai_avatar.generations.check_token is
+'The call that last leased the question to the provider for the video; NULL since news came from elsewhere';
 comment on column ai_avatar.generations.next_check_at is
 'The service does not ask the provider for the video before this time';
 comment on column ai_avatar.generations.late_checks is

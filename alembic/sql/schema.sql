@@ -46,6 +46,7 @@ CREATE TABLE ai_avatar.generations (
     completed_at timestamp with time zone,
     ended_at timestamp with time zone,
     deadline timestamp with time zone NOT NULL,
+    check_token uuid,
     next_check_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     late_checks integer DEFAULT 0 NOT NULL,
     CONSTRAINT generations_duration_seconds_check CHECK ((duration_seconds >= (0)::double precision)),
@@ -94,6 +95,9 @@ COMMENT ON COLUMN ai_avatar.generations.ended_at IS 'Set by the trigger; a late 
 
 -- COMMENT ai_avatar.COLUMN generations.deadline
 COMMENT ON COLUMN ai_avatar.generations.deadline IS 'When it expires without news, if it is still live';
+
+-- COMMENT ai_avatar.COLUMN generations.check_token
+COMMENT ON COLUMN ai_avatar.generations.check_token IS 'The call that last leased the question to the provider for the video; NULL since news came from elsewhere';
 
 -- COMMENT ai_avatar.COLUMN generations.next_check_at
 COMMENT ON COLUMN ai_avatar.generations.next_check_at IS 'The service does not ask the provider for the video before this time';
@@ -335,19 +339,20 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.end_video_checks(uuid)
-CREATE FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) RETURNS void
+-- FUNCTION ai_avatar.end_video_checks(uuid, uuid)
+CREATE FUNCTION ai_avatar.end_video_checks(p_generation_id uuid, p_token uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '1s'
     AS $$
 begin
-    update ai_avatar.generations as g set next_check_at = 'infinity' where g.id = p_generation_id;
+    update ai_avatar.generations as g set next_check_at = 'infinity'
+    where g.id = p_generation_id and g.check_token = p_token;
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION end_video_checks(p_generation_id uuid)
-COMMENT ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) IS 'The provider has no video of this generation, or it failed there';
+-- COMMENT ai_avatar.FUNCTION end_video_checks(p_generation_id uuid, p_token uuid)
+COMMENT ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid, p_token uuid) IS 'The provider has no video of this generation, or it failed there; no effect once p_token has lost its lease';
 
 -- FUNCTION ai_avatar.expire_generations(integer, uuid, boolean)
 CREATE FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid DEFAULT NULL::uuid, p_touch_content boolean DEFAULT true) RETURNS SETOF ai_avatar.generation_states
@@ -563,8 +568,8 @@ $$;
 -- COMMENT ai_avatar.FUNCTION lease_key_checks(p_period interval, p_lease interval, p_limit integer)
 COMMENT ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease interval, p_limit integer) IS 'Integrations whose keys are due for a check, leased to the caller; SKIP LOCKED, so that any number may call it';
 
--- FUNCTION ai_avatar.lease_video_checks(integer, uuid)
-CREATE FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) RETURNS SETOF ai_avatar.generation_states
+-- FUNCTION ai_avatar.lease_video_checks(integer, uuid, uuid)
+CREATE FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -597,16 +602,17 @@ begin
     -- The lease is the time until the next question: longer than a provider's call may take. The pauses grow once the
     -- generation has ended.
     update ai_avatar.generations as g
-    set next_check_at = now() + least(interval '1 minute' * power(2, g.late_checks), interval '1 hour'),
+    set check_token = p_token,
+        next_check_at = now() + least(interval '1 minute' * power(2, g.late_checks), interval '1 hour'),
         late_checks = g.late_checks + case when g.status in ('expired', 'failed') then 1 else 0 end
     where g.id = any (v_ids);
     return query select s.* from ai_avatar.generation_states as s where s.id = any (v_ids);
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION lease_video_checks(p_limit integer, p_generation_id uuid)
-COMMENT ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) IS 'Generations of which the provider is to be asked now, by this caller and no other: those past their deadline, for 24
-hours, or the named one; a generation is leased at most once a minute';
+-- COMMENT ai_avatar.FUNCTION lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid)
+COMMENT ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) IS 'Generations of which the provider is to be asked now, by this caller and no other: those past their deadline, for 24
+hours, or the named one; a generation is leased at most once a minute, to p_token';
 
 -- FUNCTION ai_avatar.list_generations(uuid, uuid, timestamp with time zone, uuid, integer)
 CREATE FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.generation_states
@@ -1033,8 +1039,10 @@ begin
         error_code = case when p_report.status = 'failed' then coalesce(p_report.error_code, g.error_code) end,
         completed_at = p_report.completed_at,
         deadline = ai_avatar.next_deadline(g.requested_at, p_timeout),
-        -- The provider may know by now what it did not know when it was asked last.
-        next_check_at = least(g.next_check_at, now() + interval '1 minute')
+        -- The provider may know by now what it did not know when it was asked last. A question that it has not yet
+        -- answered no longer ends the checks.
+        next_check_at = least(g.next_check_at, now() + interval '1 minute'),
+        check_token = null
     where g.id = p_generation.id;
     if not ai_avatar.owns_content(p_generation) then
         if p_report.status <> 'processing' then
@@ -1448,7 +1456,9 @@ begin
         and v_generation.claimed_by is distinct from p_execution_id then
         raise exception 'Generation already claimed' using errcode = 'AV009';
     end if;
-    if v_generation.status in ('dispatching', 'processing') then
+    if p_from_provider and p_status = 'failed' and p_video_id <> v_generation.video_id then
+        null; -- the workflow has reported another video since the provider was asked
+    elsif v_generation.status in ('dispatching', 'processing') then
         perform ai_avatar.move_live_generation(
             v_generation, v_report, p_execution_id, p_timeout, p_touch_content
         );
@@ -2524,10 +2534,10 @@ REVOKE ALL ON FUNCTION ai_avatar.delete_before_truncate() FROM PUBLIC;
 -- ACL ai_avatar.FUNCTION delete_orphaned_secret()
 REVOKE ALL ON FUNCTION ai_avatar.delete_orphaned_secret() FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION end_video_checks(p_generation_id uuid)
-GRANT ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION end_video_checks(p_generation_id uuid, p_token uuid)
+GRANT ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid, p_token uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid, p_token uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.end_video_checks(p_generation_id uuid, p_token uuid) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean)
 GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) TO ai_avatar_service;
@@ -2575,10 +2585,10 @@ GRANT ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease inte
 GRANT ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease interval, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.lease_key_checks(p_period interval, p_lease interval, p_limit integer) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION lease_video_checks(p_limit integer, p_generation_id uuid)
-GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid)
+GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
 GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;

@@ -6,6 +6,7 @@ Every running instance looks for videos that were not reported; the database lea
 import asyncio
 import random
 from typing import Final
+from uuid import UUID, uuid4
 
 import structlog
 from prometheus_client import Counter
@@ -49,15 +50,16 @@ class VideoChecks:
 
     async def check_due(self) -> int:
         """Ask for a batch of the videos that are due, all at once; return how many."""
-        due = await self._generations.lease_video_checks(_BATCH)
-        await asyncio.gather(*(self._check_late(generation) for generation in due))
+        token = uuid4()
+        due = await self._generations.lease_video_checks(_BATCH, token)
+        await asyncio.gather(*(self._check_late(generation, token) for generation in due))
         return len(due)
 
-    async def _check_late(self, generation: GenerationState) -> None:
+    async def _check_late(self, generation: GenerationState, token: UUID) -> None:
         try:
-            outcome: str = (await self.check(_CALLER, generation, "check_video")).status
+            outcome: str = (await self.check(_CALLER, generation, "check_video", token)).status
         except ProviderNotFound:
-            await self._generations.end_video_checks(generation.id)
+            await self._generations.end_video_checks(generation.id, token)
             outcome = "not_found"
         except AppError as error:
             log.info("video_not_checked", generation_id=str(generation.id), code=error.code)
@@ -66,11 +68,13 @@ class VideoChecks:
         if outcome == "completed":
             log.info("unreported_video_found", generation_id=str(generation.id))
 
-    async def check(self, caller: Caller, generation: GenerationState, purpose: str) -> GenerationState:
+    async def check(
+        self, caller: Caller, generation: GenerationState, purpose: str, token: UUID | None = None
+    ) -> GenerationState:
         """Ask the provider how the video is, and update the generation; a completed one gets a fresh link.
 
-        Return the generation as it is where the answer can change nothing. Raises ProviderError, or
-        IntegrationNotFound without the key to ask with.
+        `token`: of the lease under which the provider is asked. Return the generation as it is where the answer can
+        change nothing. Raises ProviderError, or IntegrationNotFound without the key to ask with.
         """
         if generation.video_id is None or not _can_change(generation):
             return generation
@@ -93,14 +97,15 @@ class VideoChecks:
             )
         except GenerationClosed:  # cancelled meanwhile
             return await self._generations.get_generation(generation.id)
-        if video.status == "failed" and not after.is_live:
-            await self._generations.end_video_checks(generation.id)
+        if token is not None and video.status == "failed" and not after.is_live:
+            await self._generations.end_video_checks(generation.id, token)
         return after
 
     async def refresh(self, caller: Caller, generation: GenerationState) -> GenerationState:
         """As `check`, for a fresh link, unless the provider was asked less than a minute ago."""
-        for leased in await self._generations.lease_video_checks(1, generation.id):
-            return await self.check(caller, leased, "refresh_video_url")
+        token = uuid4()
+        for leased in await self._generations.lease_video_checks(1, token, generation.id):
+            return await self.check(caller, leased, "refresh_video_url", token)
         return generation
 
 

@@ -110,9 +110,13 @@ EXPIRE_GENERATIONS: Final = SqlFunction(
     _STATE,
 )
 LEASE_VIDEO_CHECKS: Final = SqlFunction(
-    "ai_avatar.lease_video_checks", {"p_limit": INTEGER, "p_generation_id": UUID_}, _STATE
+    "ai_avatar.lease_video_checks",
+    {"p_limit": INTEGER, "p_generation_id": UUID_, "p_token": UUID_},
+    _STATE,
 )
-END_VIDEO_CHECKS: Final = SqlFunction("ai_avatar.end_video_checks", {"p_generation_id": UUID_})
+END_VIDEO_CHECKS: Final = SqlFunction(
+    "ai_avatar.end_video_checks", {"p_generation_id": UUID_, "p_token": UUID_}
+)
 REFRESH_VIDEO_URL: Final = SqlFunction(
     "ai_avatar.refresh_video_url",
     {
@@ -339,18 +343,20 @@ class GenerationRepository:
         return _changed(row) if row else None
 
     async def lease_video_checks(
-        self, limit: int, generation_id: UUID | None = None
+        self, limit: int, token: UUID, generation_id: UUID | None = None
     ) -> list[GenerationState]:
         """Return the generations whose video this caller is to ask the provider for now, or the named one.
 
-        A generation is leased at most once a minute, so a call must not take longer.
+        A generation is leased at most once a minute, so a call must not take longer. `token` names the leases.
         """
-        rows = await self._db.call(LEASE_VIDEO_CHECKS, p_limit=limit, p_generation_id=generation_id)
+        rows = await self._db.call(
+            LEASE_VIDEO_CHECKS, p_limit=limit, p_generation_id=generation_id, p_token=token
+        )
         return [_state(row) for row in rows]
 
-    async def end_video_checks(self, generation_id: UUID) -> None:
-        """Record that asking the provider again is of no use."""
-        await self._db.call(END_VIDEO_CHECKS, p_generation_id=generation_id)
+    async def end_video_checks(self, generation_id: UUID, token: UUID) -> None:
+        """Record that asking the provider again is of no use, unless the lease of `token` has ended."""
+        await self._db.call(END_VIDEO_CHECKS, p_generation_id=generation_id, p_token=token)
 
     async def refresh_video_url(self, generation_id: UUID, video: ProviderVideo) -> GenerationState:
         """Store fresh links to the same video."""

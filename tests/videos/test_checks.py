@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -28,7 +28,7 @@ from app.integrations.service import IntegrationService
 from app.videos import checks as checks_module
 from app.videos.checks import VideoChecks
 from app.videos.maintenance import Maintenance
-from app.videos.repository import GenerationRepository
+from app.videos.repository import GenerationRepository, Report
 
 pytestmark = pytest.mark.anyio
 
@@ -117,6 +117,20 @@ class Paid:
             UUID(self.generation_id),
             timedelta(seconds=seconds),
         )
+
+    async def lease(self, token: UUID) -> None:
+        """Take the question to the provider for an instance, before the deadline: no background task takes it."""
+        generations = services_of(self.app)[GenerationRepository]
+        [leased] = await generations.lease_video_checks(1, token, UUID(self.generation_id))
+        assert str(leased.id) == self.generation_id
+
+    async def is_done(self) -> bool:
+        """Whether the provider is never asked again."""
+        done: bool = await self.connection.fetchval(
+            "select next_check_at = 'infinity' from ai_avatar.generations where id = $1",
+            UUID(self.generation_id),
+        )
+        return done
 
     async def maintain(self) -> None:
         """Do what the service's background tasks do; they may be doing it just now, so wait for them."""
@@ -260,13 +274,46 @@ async def test_video_that_the_provider_does_not_have_expires_at_once_and_is_not_
 
 async def test_workflow_that_reports_another_video_has_it_asked_for(paid: Paid, heygen: HeyGen) -> None:
     """The first video was unknown to the provider."""
-    await services_of(paid.app)[GenerationRepository].end_video_checks(UUID(paid.generation_id))
+    generations, token = services_of(paid.app)[GenerationRepository], uuid4()
+    await paid.lease(token)
+    await generations.end_video_checks(UUID(paid.generation_id), token)
     await paid.api.report(paid.generation_id, "processing", execution_id="1", video_id="another", expect=200)
     heygen.states["another"] = {"status": "completed", "video_url": VIDEO_URL}
     await paid.pass_time(61)
     await paid.pass_deadline()
     await paid.maintain()
     assert (await paid.state())["video_url"] == VIDEO_URL
+
+
+async def test_provider_s_answer_about_an_earlier_video_does_not_end_the_checks(
+    paid: Paid, heygen: HeyGen
+) -> None:
+    """It does not have the first video, or that one failed, and the workflow has reported another one meanwhile."""
+    generations, token = services_of(paid.app)[GenerationRepository], uuid4()
+    await paid.lease(token)
+    await paid.api.report(paid.generation_id, "processing", execution_id="1", video_id="another", expect=200)
+    await generations.end_video_checks(UUID(paid.generation_id), token)
+    failure = Report("failed", paid.video_id, error="No face", from_provider=True)
+    state = await generations.report_generation("heygen", failure, generation_id=UUID(paid.generation_id))
+    assert (state.status, state.video_id) == ("processing", "another")
+    heygen.states["another"] = {"status": "completed", "video_url": VIDEO_URL}
+    await paid.pass_time(61)
+    await paid.pass_deadline()
+    await paid.maintain()
+    assert (await paid.state())["video_url"] == VIDEO_URL
+
+
+async def test_instance_that_was_stopped_for_longer_than_its_lease_does_not_end_the_checks(
+    paid: Paid,
+) -> None:
+    generations, stopped, other = services_of(paid.app)[GenerationRepository], uuid4(), uuid4()
+    await paid.lease(stopped)
+    await paid.pass_time(61)
+    await paid.lease(other)
+    await generations.end_video_checks(UUID(paid.generation_id), stopped)
+    assert not await paid.is_done()
+    await generations.end_video_checks(UUID(paid.generation_id), other)
+    assert await paid.is_done()
 
 
 async def test_cancelled_generation_is_not_asked_for(paid: Paid, heygen: HeyGen) -> None:

@@ -205,7 +205,7 @@ async def test_video_is_asked_for_before_it_expires_however_long_the_service_was
         [generation_id, without_video],
     )
     assert [state.id for state in await ground.generations.expire_generations(50)] == [without_video]
-    assert [state.id for state in await ground.generations.lease_video_checks(50)] == [generation_id]
+    assert [state.id for state in await ground.generations.lease_video_checks(50, uuid4())] == [generation_id]
     # It has been asked for, and there was no answer.
     assert [state.id for state in await ground.generations.expire_generations(50)] == [generation_id]
 

@@ -177,7 +177,9 @@ begin
         raise exception 'Generation already claimed' using errcode = 'AV009';
     end if;
 
-    if v_generation.status in ('dispatching', 'processing') then
+    if p_from_provider and p_status = 'failed' and p_video_id <> v_generation.video_id then
+        null; -- the workflow has reported another video since the provider was asked
+    elsif v_generation.status in ('dispatching', 'processing') then
         perform ai_avatar.move_live_generation(
             v_generation, v_report, p_execution_id, p_timeout, p_touch_content
         );
@@ -216,8 +218,10 @@ begin
         error_code = case when p_report.status = 'failed' then coalesce(p_report.error_code, g.error_code) end,
         completed_at = p_report.completed_at,
         deadline = ai_avatar.next_deadline(g.requested_at, p_timeout),
-        -- The provider may know by now what it did not know when it was asked last.
-        next_check_at = least(g.next_check_at, now() + interval '1 minute')
+        -- The provider may know by now what it did not know when it was asked last. A question that it has not yet
+        -- answered no longer ends the checks.
+        next_check_at = least(g.next_check_at, now() + interval '1 minute'),
+        check_token = null
     where g.id = p_generation.id;
 
     if not ai_avatar.owns_content(p_generation) then

@@ -12,7 +12,7 @@ select pg_temp.lock_tables(
     'access exclusive', 'public.businesses', 'public.ai_avatar_integrations', 'vault.secrets'
 );
 
-select pg_temp.restore_definitions('20261124212546');
+select pg_temp.restore_definitions('20261124215441');
 
 do $migration$
 begin
