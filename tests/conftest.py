@@ -18,6 +18,7 @@ from support.webhook_receiver import WebhookReceiver, webhook_receiver
 from app.db import connect
 from app.sandbox.heygen import create_heygen_app
 from app.sandbox.media import Media
+from app.sandbox.tavus import create_tavus_app
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -59,6 +60,14 @@ async def admin_connection(database_url: str, anyio_backend: str) -> AsyncIterat
 def heygen_url() -> Iterator[str]:
     """The sandbox's HeyGen over HTTP; keys that begin with `sandbox-` are good."""
     with serve_app(create_heygen_app(Media("http://127.0.0.1:1/media"))) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tavus_url() -> Iterator[str]:
+    """The sandbox's Tavus over HTTP; its keys are like HeyGen's."""
+    media = Media("http://127.0.0.1:1/media")
+    with serve_app(create_tavus_app(media, waiting_seconds=0.1, rendering_seconds=0.1)) as url:
         yield url
 
 

@@ -48,6 +48,16 @@ def _chosen(body: IntegrationCreate | IntegrationUpdate) -> Chosen:
     return {kind: id_ for kind, id_ in ids.items() if id_}
 
 
+def _check_settings(provider: str, body: IntegrationCreate | IntegrationUpdate) -> None:
+    """Raise InvalidRequest for settings that the provider does not have."""
+    spec = PROVIDERS[provider]
+    check_options(spec.options, body.provider_config, "body.provider_config")
+    if body.voice_id and not spec.has_voices:
+        raise InvalidRequest.of(
+            "body.voice_id", f"{spec.title} has no voices to choose: each avatar has its own; leave it out"
+        )
+
+
 class KeyCipher:
     """Seals provider keys for storage and opens stored ones."""
 
@@ -115,7 +125,7 @@ class IntegrationService:
 
         Raises ProviderError: nothing is stored then.
         """
-        check_options(PROVIDERS[body.provider].options, body.provider_config, "body.provider_config")
+        _check_settings(body.provider, body)
         api_key = body.api_key.get_secret_value()
         await self._verify_key(business_id, body.provider, api_key)
         is_new = await self.repository.set_ai_avatar_integration(
@@ -136,7 +146,7 @@ class IntegrationService:
 
         Raises IntegrationNotFound, or ProviderError: nothing is changed then.
         """
-        check_options(PROVIDERS[provider].options, body.provider_config, "body.provider_config")
+        _check_settings(provider, body)
         new_key, api_key = None, None
         if body.api_key is not None:
             # A missing integration is reported before the provider is asked.

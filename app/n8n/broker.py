@@ -22,7 +22,7 @@ from app.integrations.service import IntegrationService
 from app.n8n.repository import ClaimedCredentials, ClaimRepository
 from app.n8n.schemas import BrokerRequest
 from app.providers import PROVIDERS
-from app.providers.base import Provider, Video
+from app.providers.base import Provider, ProviderSpec, Video
 from app.providers.options import check_options, flatten_options
 from app.security import Caller
 from app.videos.checks import VideoChecks
@@ -38,6 +38,15 @@ _BACKOFF: Final = Backoff(first=0.5, longest=2.0)
 # How long a database call is retried: before the request to the provider, and after it.
 _RESERVE_SECONDS: Final = 15.0
 _RETRY_SECONDS: Final = 60.0
+
+
+def _unknown_outcome(spec: ProviderSpec, generation_id: UUID) -> str:
+    """Return what people can do where only the provider's own list tells whether there is a video."""
+    which = f'one whose name ends with "{generation_id}"' if spec.names_videos else "one of this time"
+    return (
+        f"It is not known whether {spec.title} makes this video. It is not asked again, because that could be billed "
+        f"twice: look for {which} in the list of videos at {spec.title}."
+    )
 
 
 class Broker:
@@ -115,9 +124,7 @@ class Broker:
             return Retry(ProviderUnavailable(provider, text, retry_after=15))
         if reservation == "unknown":
             raise ProviderUnexpectedAnswer(
-                provider,
-                "The provider was asked for this video and what came of it is not known. It is not asked "
-                "again, because that could be billed twice; look at the provider's own list of videos.",
+                provider, _unknown_outcome(PROVIDERS[provider], body.generation_id)
             )
         try:
             video = await self._request_video(client, api_key, body, claimed)
@@ -129,8 +136,11 @@ class Broker:
                 is_refused=not error.may_have_happened,
                 error_code=error.provider_code if isinstance(error, ProviderRejected) else None,
             )
-            if guarantee is None or not error.may_have_happened:
+            if not error.may_have_happened:
                 raise
+            if guarantee is None:
+                text = f"{error.detail} {_unknown_outcome(PROVIDERS[provider], body.generation_id)}"
+                raise ProviderUnexpectedAnswer(provider, text) from None
             text = (
                 f"{error.detail} It is not known whether a video is being made; repeat the call to find out."
             )

@@ -193,5 +193,7 @@ class ProviderSpec:
     """Whether voices are chosen apart from avatars."""
     has_account: bool = True
     """Whether `verify_key` tells whose account it is."""
+    names_videos: bool = False
+    """Whether a video's name at the provider ends with the idempotency key, so that people can find it there."""
     idempotent_create: timedelta | None = None
     """For how long the provider documents that a create with the same idempotency key makes no second video."""

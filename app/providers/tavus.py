@@ -230,4 +230,5 @@ TAVUS = ProviderSpec(
     key_url="https://maker.tavus.io/dev",  # https://docs.tavus.io/api-reference/authentication
     has_voices=False,
     has_account=False,
+    names_videos=True,
 )

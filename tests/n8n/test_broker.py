@@ -435,14 +435,14 @@ async def test_unknown_outcome_is_final_where_the_guarantee_ends(
 async def test_unknown_outcome_is_never_retried_without_the_provider_s_guarantee(
     heygen: HeyGen, stage: tuple[Api, str], answer: Callable[[], Awaitable[Response]], status: int, code: str
 ) -> None:
-    """Whether a video was made and billed is unknown: no later call may make another."""
+    """Whether a video was made and billed is unknown: no later call may make another, and each says where to look."""
     api, generation_id = stage
     heygen.create = answer
-    assert_problem(await api.create_video(generation_id), status, code)
-    heygen.create = accept
-    for _ in range(2):
-        later = assert_problem(await api.create_video(generation_id), 502, "provider_unexpected_answer")
-        assert "not asked" in later["detail"]
+    for _ in range(3):
+        problem = assert_problem(await api.create_video(generation_id), 502, "provider_unexpected_answer")
+        assert "It is not asked again" in problem["detail"]
+        assert "list of videos at HeyGen" in problem["detail"]
+        heygen.create = accept
     assert len(heygen.creates) == 1
 
 
