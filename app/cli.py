@@ -24,15 +24,8 @@ from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
 
 from app import migrations
-from app.config import (
-    ConfigError,
-    MigrationSettings,
-    RotationSettings,
-    Settings,
-    TokenSettings,
-    load,
-    load_settings,
-)
+from app.command_settings import MigrationSettings, RotationSettings, TokenSettings
+from app.config import ConfigError, Settings, load, load_settings
 from app.config_warnings import log_warnings
 from app.db import Database, SqlFunction, connect
 from app.errors import AppError, DatabaseUnavailable, NotReady

@@ -5,7 +5,8 @@ from difflib import get_close_matches
 
 import structlog
 
-from app.config import Settings, given_names, is_plain_http, variable_names
+from app.config import Settings, given_names, variable_names
+from app.config_types import is_plain_http
 
 log = structlog.get_logger(__name__)
 

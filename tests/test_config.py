@@ -130,6 +130,11 @@ def test_secrets_are_in_no_repr(environment: dict[str, str]) -> None:
             "SERVICE_API_KEY and N8N_API_KEY should differ",
         ),
         ({"SUPABASE_JWT_SECRET": CANARY * 2}, "SUPABASE_JWT_SECRET: should have at least 32 bytes"),
+        (
+            {"SUPABASE_JWT_SECRET": CANARY * 2, "SUPABASE_URL": None},
+            "SUPABASE_JWT_SECRET: should have at least 32 bytes",
+        ),
+        ({"SUPABASE_JWKS_URL": CANARY, "SUPABASE_URL": None}, "SUPABASE_JWKS_URL: should be an http"),
         ({"N8N_WEBHOOK_SECRET": CANARY}, "N8N_WEBHOOK_SECRET: should be whsec_"),
         ({"N8N_WEBHOOK_SECRET": "whsec_AAAA"}, "N8N_WEBHOOK_SECRET: should be whsec_"),
         ({"N8N_HEYGEN_WEBHOOK_URL": CANARY}, "N8N_HEYGEN_WEBHOOK_URL: should be an http"),

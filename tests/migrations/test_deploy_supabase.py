@@ -202,7 +202,8 @@ def test_second_project_s_owner_on_one_server_gets_a_login_after_the_grant(
 
 def test_settings_of_the_page_are_the_service_s() -> None:
     """Each variable that the document names exists."""
-    from app.config import MigrationSettings, Settings
+    from app.command_settings import MigrationSettings
+    from app.config import Settings
 
     known = {
         str(field.alias or name).upper()
