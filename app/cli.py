@@ -29,8 +29,8 @@ from app.config import ConfigError, Settings, load, load_settings
 from app.config_warnings import log_warnings
 from app.db import Database, SqlFunction, connect
 from app.errors import AppError, DatabaseUnavailable, NotReady
-from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import RotationResult, rotate
+from app.integrations.secret_repository import SecretRepository
 from app.lifespan import check_vault, drain_seconds
 from app.logs import configure_logging
 from app.main import create_app
@@ -240,11 +240,11 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
         # Keys that are sealed with a wrong newest key would be lost. `rotate` lists those that other ids do not open.
         if ring.newest in wrong:
             raise NotReady(f"{wrong[ring.newest]} Nothing was changed.")
-        repository = IntegrationRepository(db)
-        total = await repository.count_secrets()
+        secrets = SecretRepository(db)
+        total = await secrets.count_secrets()
         with Progress(console=_errors) as bar:
             task = bar.add_task("Sealing", total=total)
-            return await rotate(repository, ring, from_vault=from_vault, progress=lambda: bar.advance(task))
+            return await rotate(secrets, ring, from_vault=from_vault, progress=lambda: bar.advance(task))
     except DatabaseUnavailable as error:
         raise db.explain(error) from error
     finally:

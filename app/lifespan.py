@@ -27,6 +27,7 @@ from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.key_health import KeyHealth
 from app.integrations.repository import IntegrationRepository
+from app.integrations.secret_repository import SecretRepository
 from app.integrations.service import IntegrationService, KeyCipher
 from app.memberships import Memberships
 from app.n8n.broker import Broker
@@ -147,9 +148,7 @@ def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
         Catalogue(integrations),
         EventHub(generations, memberships, streams),
         KeyHealth(integrations, settings.key_check_period),
-        Maintenance(
-            generations, integration_repository, timedelta(days=settings.secret_reads_retention_days)
-        ),
+        Maintenance(generations, SecretRepository(db), timedelta(days=settings.secret_reads_retention_days)),
         VideoService(
             generations,
             integrations,
@@ -176,7 +175,7 @@ async def check_vault(settings: Settings) -> None:
     )
     try:
         wrong = await Readiness(db, settings.key_ring).find_wrong_keys()
-        encrypts = has_keys or await IntegrationRepository(db).vault_encrypts()
+        encrypts = has_keys or await SecretRepository(db).vault_encrypts()
     except AppError as error:
         cause = db.explain(error) if isinstance(error, DatabaseUnavailable) else error
         if has_keys:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.errors import LockTimeout
-from app.integrations.repository import IntegrationRepository, SecretRow
+from app.integrations.secret_repository import SecretRepository, SecretRow
 from app.sealing import KeyRing, SealError, is_sealed, sealing_key_id
 
 _BATCH: Final = 100
@@ -23,7 +23,7 @@ class RotationResult:
 
 
 async def rotate(
-    repository: IntegrationRepository, ring: KeyRing, *, from_vault: bool, progress: Callable[[], None]
+    secrets: SecretRepository, ring: KeyRing, *, from_vault: bool, progress: Callable[[], None]
 ) -> RotationResult:
     """Seal every key that is not sealed with the newest key; with `from_vault`, also plain keys of a real vault.
 
@@ -32,16 +32,16 @@ async def rotate(
     """
     result = RotationResult()
     after = None
-    while rows := await repository.list_secrets(after, _BATCH):
+    while rows := await secrets.list_secrets(after, _BATCH):
         for row in rows:
-            await _rotate_one(repository, ring, row, result, from_vault=from_vault)
+            await _rotate_one(secrets, ring, row, result, from_vault=from_vault)
             progress()
         after = rows[-1].secret_id
     return result
 
 
 async def _rotate_one(
-    repository: IntegrationRepository,
+    secrets: SecretRepository,
     ring: KeyRing,
     row: SecretRow,
     result: RotationResult,
@@ -65,7 +65,7 @@ async def _rotate_one(
             return
     sealed_key = ring.seal(api_key, stored.business_id, stored.provider)
     try:
-        is_replaced = await repository.replace_secret(row.secret_id, stored.sealed_key, sealed_key)
+        is_replaced = await secrets.replace_secret(row.secret_id, stored.sealed_key, sealed_key)
     except LockTimeout:
         result.left.append(
             f"business {stored.business_id}, {stored.provider}: another transaction holds it; run this again"

@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from app.errors import AppError
-from app.integrations.repository import IntegrationRepository
+from app.integrations.secret_repository import SecretRepository
 from app.videos.repository import GenerationRepository, GenerationState
 
 log = structlog.get_logger(__name__)
@@ -33,11 +33,11 @@ class Maintenance:
     period_seconds = 5.0
 
     def __init__(
-        self, generations: GenerationRepository, integrations: IntegrationRepository, retention: timedelta
+        self, generations: GenerationRepository, secrets: SecretRepository, retention: timedelta
     ) -> None:
         """`retention`: how long ai_avatar.secret_reads is kept."""
         self._generations = generations
-        self._integrations = integrations
+        self._secrets = secrets
         self._retention = retention
         self._purged_at = -float("inf")
 
@@ -101,7 +101,7 @@ class Maintenance:
         """Deletes what is older than the retention, batch by batch; returns how many."""
         total = 0
         while True:
-            deleted = await self._integrations.purge_secret_reads(self._retention, _PURGE_BATCH)
+            deleted = await self._secrets.purge_secret_reads(self._retention, _PURGE_BATCH)
             total += deleted
             if deleted < _PURGE_BATCH:
                 return total

@@ -12,9 +12,10 @@ from support.controlled_heygen import ControlledHeyGen
 from support.rows import list_secret_reads
 from support.tenants import SECRETS_KEYS
 
+from app.db import Database
 from app.dependencies import services_of
-from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import rotate
+from app.integrations.secret_repository import SecretRepository
 from app.sealing import KeyRing
 
 pytestmark = pytest.mark.anyio
@@ -72,8 +73,8 @@ async def test_last_characters_survive_a_rotation_of_the_sealing_keys(
 ) -> None:
     await unconnected_api.connect(LONG_KEY, expect=201)
     ring = KeyRing.parse("newer:" + "B" * 43 + "=," + SECRETS_KEYS)
-    repository = services_of(service[0])[IntegrationRepository]
-    result = await rotate(repository, ring, from_vault=False, progress=lambda: None)
+    secrets = SecretRepository(services_of(service[0])[Database])
+    result = await rotate(secrets, ring, from_vault=False, progress=lambda: None)
     assert result.rotated >= 1
     assert (await shown(unconnected_api))["api_key_last4"] == "abcd"
 

@@ -19,8 +19,8 @@ from support.tenants import SECRETS_KEYS, Tenant, make_tenant
 from app.db import Database
 from app.dependencies import services_of
 from app.integrations import rotation
-from app.integrations.repository import IntegrationRepository
 from app.integrations.rotation import rotate
+from app.integrations.secret_repository import SecretRepository
 from app.integrations.service import IntegrationService
 from app.sealing import KeyRing
 
@@ -31,14 +31,12 @@ BOTH = f"{NEW},{SECRETS_KEYS}"
 
 
 @pytest.fixture
-async def repository(
-    database_url: str, admin_connection: asyncpg.Connection
-) -> AsyncIterator[IntegrationRepository]:
+async def secrets(database_url: str, admin_connection: asyncpg.Connection) -> AsyncIterator[SecretRepository]:
     """On a database without integrations."""
     await admin_connection.execute("delete from public.ai_avatar_integrations")
     db = Database(SecretStr(database_url), pool_size=2)
     await db.open()
-    yield IntegrationRepository(db)
+    yield SecretRepository(db)
     await db.close()
 
 
@@ -52,7 +50,7 @@ async def connect_many(
     return apis
 
 
-async def secrets(admin_connection: asyncpg.Connection) -> dict[str, str]:
+async def stored_secrets(admin_connection: asyncpg.Connection) -> dict[str, str]:
     rows = await admin_connection.fetch(
         "select ai.business_id::text, s.secret from public.ai_avatar_integrations as ai "
         "join vault.secrets as s on s.id = ai.secret_id"
@@ -66,7 +64,7 @@ def nothing() -> None:
 
 async def test_every_key_is_sealed_with_the_newest_and_opens_as_before(
     client: httpx.AsyncClient,
-    repository: IntegrationRepository,
+    secrets: SecretRepository,
     admin_connection: asyncpg.Connection,
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,10 +72,10 @@ async def test_every_key_is_sealed_with_the_newest_and_opens_as_before(
     monkeypatch.setattr(rotation, "_BATCH", 3)
     apis = await connect_many(client, admin_connection, 7)
     steps: list[int] = []
-    result = await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=lambda: steps.append(1))
+    result = await rotate(secrets, KeyRing.parse(BOTH), from_vault=False, progress=lambda: steps.append(1))
     assert (result.rotated, result.current, result.left, len(steps)) == (7, 0, [], 7)
     assert all(
-        secret.startswith("sealed:v1:newest:") for secret in (await secrets(admin_connection)).values()
+        secret.startswith("sealed:v1:newest:") for secret in (await stored_secrets(admin_connection)).values()
     )
     async with running(settings(database_url, secrets_keys=NEW)) as (_, later):
         for api in apis:
@@ -86,7 +84,7 @@ async def test_every_key_is_sealed_with_the_newest_and_opens_as_before(
 
 
 async def test_interrupted_run_continues_where_it_stopped(
-    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
+    client: httpx.AsyncClient, secrets: SecretRepository, admin_connection: asyncpg.Connection
 ) -> None:
     await connect_many(client, admin_connection, 5)
     turns = 0
@@ -99,16 +97,16 @@ async def test_interrupted_run_continues_where_it_stopped(
 
     ring = KeyRing.parse(BOTH)
     with pytest.raises(KeyboardInterrupt):
-        await rotate(repository, ring, from_vault=False, progress=stop_after_two)
-    result = await rotate(repository, ring, from_vault=False, progress=nothing)
+        await rotate(secrets, ring, from_vault=False, progress=stop_after_two)
+    result = await rotate(secrets, ring, from_vault=False, progress=nothing)
     assert (result.rotated, result.current) == (3, 2)
-    again = await rotate(repository, ring, from_vault=False, progress=nothing)
+    again = await rotate(secrets, ring, from_vault=False, progress=nothing)
     assert (again.rotated, again.current) == (0, 5)
 
 
 async def test_keys_saved_during_a_rotation_are_kept(
     client: httpx.AsyncClient,
-    repository: IntegrationRepository,
+    secrets: SecretRepository,
     admin_connection: asyncpg.Connection,
     database_url: str,
 ) -> None:
@@ -124,14 +122,14 @@ async def test_keys_saved_during_a_rotation_are_kept(
 
         await asyncio.gather(
             *(save(api) for api in apis[:3]),
-            *(rotate(repository, ring, from_vault=False, progress=nothing) for _ in range(2)),
+            *(rotate(secrets, ring, from_vault=False, progress=nothing) for _ in range(2)),
         )
         for api in apis:
             saved = f"sandbox-{api.tenant.business_id}" + ("-7" if api in apis[:3] else "")
             answer = await api.through(saver).issue_credentials()
             assert answer.json()["api_key"] == saved
     assert all(
-        secret.startswith("sealed:v1:newest:") for secret in (await secrets(admin_connection)).values()
+        secret.startswith("sealed:v1:newest:") for secret in (await stored_secrets(admin_connection)).values()
     )
 
 
@@ -144,20 +142,20 @@ class _Believer:
 
 async def test_compare_and_set_leaves_a_key_that_was_saved_a_moment_ago(
     unconnected_api: Api,
-    repository: IntegrationRepository,
+    secrets: SecretRepository,
     admin_connection: asyncpg.Connection,
     tenant: Tenant,
 ) -> None:
     await unconnected_api.connect("sandbox-1", expect=201)
-    [row] = await repository.list_secrets(None, 10)
+    [row] = await secrets.list_secrets(None, 10)
     await unconnected_api.connect("sandbox-2", expect=200)
-    assert not await repository.replace_secret(row.secret_id, row.stored.sealed_key, "sealed:v1:newest:stale")
-    assert "stale" not in (await secrets(admin_connection))[str(tenant.business_id)]
+    assert not await secrets.replace_secret(row.secret_id, row.stored.sealed_key, "sealed:v1:newest:stale")
+    assert "stale" not in (await stored_secrets(admin_connection))[str(tenant.business_id)]
     assert row.stored.sealed_key not in repr(row)
 
 
 async def test_keys_that_do_not_open_are_listed_and_left(
-    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
+    client: httpx.AsyncClient, secrets: SecretRepository, admin_connection: asyncpg.Connection
 ) -> None:
     first, second = await connect_many(client, admin_connection, 2)
     await admin_connection.execute(
@@ -165,18 +163,18 @@ async def test_keys_that_do_not_open_are_listed_and_left(
         "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
         first.tenant.business_id,
     )
-    result = await rotate(repository, KeyRing.parse(BOTH), from_vault=True, progress=nothing)
+    result = await rotate(secrets, KeyRing.parse(BOTH), from_vault=True, progress=nothing)
     assert result.rotated == 1
     assert result.left == [
         f"business {first.tenant.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost'"
     ]
-    stored = await secrets(admin_connection)
+    stored = await stored_secrets(admin_connection)
     assert stored[str(first.tenant.business_id)] == "sealed:v1:lost:AAAA"
     assert stored[str(second.tenant.business_id)].startswith("sealed:v1:newest:")
 
 
 async def test_damaged_key_is_listed_even_if_the_newest_key_sealed_it(
-    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
+    client: httpx.AsyncClient, secrets: SecretRepository, admin_connection: asyncpg.Connection
 ) -> None:
     first, _ = await connect_many(client, admin_connection, 2)
     await admin_connection.execute(
@@ -184,23 +182,23 @@ async def test_damaged_key_is_listed_even_if_the_newest_key_sealed_it(
         "(select secret_id from public.ai_avatar_integrations where business_id = $1)",
         first.tenant.business_id,
     )
-    result = await rotate(repository, KeyRing.parse(SECRETS_KEYS), from_vault=False, progress=nothing)
+    result = await rotate(secrets, KeyRing.parse(SECRETS_KEYS), from_vault=False, progress=nothing)
     assert (result.current, len(result.left)) == (1, 1)
     assert str(first.tenant.business_id) in result.left[0]
 
 
 async def test_rotated_keys_count_for_the_newest_key(
-    client: httpx.AsyncClient, repository: IntegrationRepository, admin_connection: asyncpg.Connection
+    client: httpx.AsyncClient, secrets: SecretRepository, admin_connection: asyncpg.Connection
 ) -> None:
     await connect_many(client, admin_connection, 2)
-    await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=nothing)
+    await rotate(secrets, KeyRing.parse(BOTH), from_vault=False, progress=nothing)
     kept = await admin_connection.fetch("select sealing_key_id from ai_avatar.integration_details")
     assert [row["sealing_key_id"] for row in kept] == ["newest", "newest"]
 
 
 async def test_plain_keys_of_a_real_vault_are_counted_and_sealed_when_asked(
     unconnected_api: Api,
-    repository: IntegrationRepository,
+    secrets: SecretRepository,
     admin_connection: asyncpg.Connection,
     tenant: Tenant,
 ) -> None:
@@ -214,20 +212,20 @@ async def test_plain_keys_of_a_real_vault_are_counted_and_sealed_when_asked(
         await admin_connection.execute(f'alter table vault.secrets drop constraint "{name}"')
     await admin_connection.execute("update vault.secrets set secret = 'sandbox-plain'")
     ring = KeyRing.parse(BOTH)
-    untouched = await rotate(repository, ring, from_vault=False, progress=nothing)
+    untouched = await rotate(secrets, ring, from_vault=False, progress=nothing)
     assert (untouched.rotated, untouched.plain) == (0, 1)
     answer = await unconnected_api.issue_credentials()
     assert answer.json()["api_key"] == "sandbox-plain", "a plain one is read"
     metrics = (await unconnected_api.client.get("/metrics")).text
     assert "ai_avatar_plain_secrets_read_total 0.0" not in metrics, "and counted"
-    sealed = await rotate(repository, ring, from_vault=True, progress=nothing)
+    sealed = await rotate(secrets, ring, from_vault=True, progress=nothing)
     assert (sealed.rotated, sealed.plain) == (1, 0)
-    assert (await secrets(admin_connection))[str(tenant.business_id)].startswith("sealed:v1:newest:")
+    assert (await stored_secrets(admin_connection))[str(tenant.business_id)].startswith("sealed:v1:newest:")
 
 
 async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
     client: httpx.AsyncClient,
-    repository: IntegrationRepository,
+    secrets: SecretRepository,
     admin_connection: asyncpg.Connection,
     database_url: str,
     tmp_path: Path,
@@ -270,7 +268,7 @@ async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
 
 async def test_key_that_another_transaction_holds_is_left_and_the_others_are_rotated(
     client: httpx.AsyncClient,
-    repository: IntegrationRepository,
+    secrets: SecretRepository,
     admin_connection: asyncpg.Connection,
     database_url: str,
 ) -> None:
@@ -282,7 +280,7 @@ async def test_key_that_another_transaction_holds_is_left_and_the_others_are_rot
                 "select from public.ai_avatar_integrations where business_id = $1 for update",
                 held.tenant.business_id,
             )
-            result = await rotate(repository, KeyRing.parse(BOTH), from_vault=False, progress=nothing)
+            result = await rotate(secrets, KeyRing.parse(BOTH), from_vault=False, progress=nothing)
     finally:
         await holder.close()
     assert result.rotated == 1

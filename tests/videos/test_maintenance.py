@@ -18,6 +18,7 @@ from app.db import Database
 from app.errors import AppError, DatabaseUnavailable
 from app.integrations.names import Details
 from app.integrations.repository import IntegrationRepository, NewKey
+from app.integrations.secret_repository import SecretRepository
 from app.n8n.repository import ClaimRepository
 from app.providers.base import Video
 from app.sealing import KeyRing
@@ -44,6 +45,7 @@ class Ground:
         )
         self.claims = ClaimRepository(db, generation_timeout=timedelta(hours=1))
         self.integrations = IntegrationRepository(db)
+        self.secrets = SecretRepository(db)
 
     async def connect(self) -> UUID:
         """Another business."""
@@ -62,7 +64,7 @@ class Ground:
         return state.id
 
     def maintenance(self, retention: timedelta = timedelta(days=1)) -> Maintenance:
-        return Maintenance(self.generations, self.integrations, retention)
+        return Maintenance(self.generations, self.secrets, retention)
 
 
 @pytest.fixture
