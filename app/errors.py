@@ -49,6 +49,16 @@ class FieldError:
     message: str
     type: str
 
+    @classmethod
+    def of_validator(cls, field: str, message: str, type_: str) -> "FieldError":
+        """Return an error of pydantic in words for callers, who send JSON and know nothing of our classes."""
+        if type_ in _NOT_AN_OBJECT:
+            message = "should be an object"
+        return cls(field, message.removeprefix("Value error, "), type_)
+
+
+_NOT_AN_OBJECT: Final = {"dict_type", "model_type", "model_attributes_type"}
+
 
 class AppError(Exception):
     """An error reported to the caller. `detail` and `extra` are part of the response and must not contain secrets."""

@@ -103,10 +103,8 @@ async def _handle_validation_error(request: Request, error: Exception) -> JSONRe
     if any(problem["type"] == "json_invalid" for problem in problems):
         return problem_response(request, MalformedJson())
     fields = [
-        FieldError(
-            field=".".join(str(part)[:_MAX_FIELD_NAME] for part in problem["loc"]),
-            message=problem["msg"].removeprefix("Value error, "),
-            type=problem["type"],
+        FieldError.of_validator(
+            ".".join(str(part)[:_MAX_FIELD_NAME] for part in problem["loc"]), problem["msg"], problem["type"]
         )
         for problem in problems[:_MAX_FIELD_ERRORS]
     ]

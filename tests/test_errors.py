@@ -177,6 +177,7 @@ async def test_invalid_body_is_422_names_the_field_and_changes_nothing(
     assert field in [error["field"] for error in problem["errors"]]
     assert all(set(error) == {"field", "message", "type"} for error in problem["errors"])
     assert "sandbox-" not in json.dumps(problem)
+    assert "dictionary" not in json.dumps(problem), "callers send JSON, which has objects"
     assert await snapshot(admin_connection) == before
 
 

@@ -96,9 +96,7 @@ class HeyGenVoiceSettings(Options):
     pitch: Annotated[float, Field(ge=-50, le=50)] | None = None
     volume: Share | None = None
     locale: Text | None = None
-    engine_settings: (
-        Annotated[HeyGenElevenLabs | HeyGenFish | HeyGenStarfish, Field(discriminator="engine_type")] | None
-    ) = None
+    engine_settings: EngineSettings | None = None
 
 
 class HeyGenOptions(ProviderOptions):

@@ -42,10 +42,10 @@ def check_options(model: type[ProviderOptions], options: Mapping[str, JsonValue]
         return
     raise InvalidRequest(
         [
-            FieldError(
-                field=".".join([field, *(str(part)[:_MAX_NAME] for part in problem["loc"])]),
-                message=_message(model, problem["loc"], problem["type"], problem["msg"]),
-                type=problem["type"],
+            FieldError.of_validator(
+                ".".join([field, *(str(part)[:_MAX_NAME] for part in problem["loc"])]),
+                _hint(model, problem["loc"], problem["type"]) or problem["msg"],
+                problem["type"],
             )
             for problem in problems
         ]
@@ -59,9 +59,10 @@ def flatten_options(options: Mapping[str, JsonValue] | None) -> dict[str, JsonVa
     return flat | unchecked if isinstance(unchecked, dict) else flat
 
 
-def _message(model: type[Options], location: tuple[int | str, ...], kind: str, message: str) -> str:
+def _hint(model: type[Options], location: tuple[int | str, ...], kind: str) -> str | None:
+    """Return what to write instead of an unknown option."""
     if kind != "extra_forbidden":
-        return message.removeprefix("Value error, ")
+        return None
     *path, key = location
     near = difflib.get_close_matches(str(key), _known_keys(model, path), n=1)
     if near:

@@ -120,6 +120,13 @@ def test_value_that_heygen_would_refuse_is_refused_here(options: dict[str, Any],
     assert not why.startswith("Value error")
 
 
+@pytest.mark.parametrize(
+    "option", ["engine", "caption", "background", "voice_settings", "watermark", "unchecked"]
+)
+def test_text_in_place_of_an_object_is_refused_in_words(option: str) -> None:
+    assert refusals({option: "avatar_iv"}) == [(f"body.provider_config.{option}", "should be an object")]
+
+
 def test_many_unknown_options_are_not_all_listed() -> None:
     assert len(refusals({f"{'x' * 300}{number}": 1 for number in range(200)})) == 50
 
