@@ -467,6 +467,15 @@ def test_ctrl_c_is_no_error_of_make_either(folder: Path, tmp_path: Path) -> None
     assert not (folder / "pg" / "postmaster.pid").exists(), "the database has ended in order"
 
 
+@pytest.mark.parametrize(("given", "options"), [([], ""), (["PORT=8123"], " --port 8123")])
+def test_make_run_passes_the_port_on(given: list[str], options: str) -> None:
+    command = ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/run", "run", *given]
+    printed = subprocess.run(
+        command, cwd=DATA.parent, env=clean_environment(), capture_output=True, check=True
+    )
+    assert printed.stdout.decode().strip() == f".venv/bin/ai-avatar dev{options}"
+
+
 def test_lock_of_make_run_is_part_of_the_tests_one_and_needs_no_index() -> None:
     """`make run` installs what running needs; nothing in it comes from another place."""
 
