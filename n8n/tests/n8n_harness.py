@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from n8n_process import BROKER, DIRECT, N8nProcess
 from service_stack import Service, Stack
 
 # n8n keeps waits of less than 65 seconds in memory and stores longer ones in its database.
-QUICK = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "0.5", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "2"}
-PATIENT = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "66", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "66"}
-Mode = Literal["inactive", "quick", "patient", "wrong secret", "pruning"]
+_QUICK = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "0.2", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "1"}
+_PATIENT = {"AI_AVATAR_FIRST_PAUSE_SECONDS": "66", "AI_AVATAR_LONGEST_PAUSE_SECONDS": "66"}
+Mode = Literal["inactive", "quick", "patient"]
+# Tests run in this order, so that n8n is started once for each.
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 @dataclass
@@ -26,25 +28,23 @@ class N8nHarness:
 
     def enter(self, mode: Mode) -> None:
         if mode != self._mode:
-            self.n8n.stop()
-            self.n8n.set_active(mode != "inactive")
-            self.n8n.settings |= PATIENT if mode == "patient" else QUICK
-            self.n8n.settings["AI_AVATAR_WEBHOOK_SECRET"] = self._webhook_secret(mode)
-            # In minutes. By default, n8n 2 deletes ended executions every quarter of an hour.
-            prune_interval = "0.05" if mode == "pruning" else "15"
-            self.n8n.settings["EXECUTIONS_DATA_PRUNE_HARD_DELETE_INTERVAL"] = prune_interval
-            self.n8n.start()
-            self._mode = mode
-        # Wait for executions of earlier tests before clearing the lists of requests.
+            self.restart(mode)
+        # Let executions of earlier tests end, and wait for them before clearing the lists of requests.
+        self.stack.to_heygen.forget()
         self._kept_before = {slug: self.n8n.wait_until_idle(slug) for slug in (BROKER, DIRECT)}
         self.stack.to_service.forget()
         self.stack.to_heygen.forget()
 
-    def _webhook_secret(self, mode: Mode) -> str:
-        """Return two secrets as during a rotation, a wrong one, or none (no check)."""
-        another = Stack.another_secret()
-        right = f"{another},{self.stack.keys.webhook_secret}"
-        return {"wrong secret": another, "patient": ""}.get(mode, right)
+    def restart(self, mode: Mode) -> None:
+        """Stop n8n, unless it has been killed, and start it with the settings of this mode."""
+        self.n8n.stop()
+        self.n8n.set_active(mode != "inactive")
+        self.n8n.settings |= _PATIENT if mode == "patient" else _QUICK
+        # Two secrets as during a rotation, or none, which is no check.
+        secrets = [] if mode == "patient" else [Stack.another_secret(), self.stack.keys.webhook_secret]
+        self.n8n.settings["AI_AVATAR_WEBHOOK_SECRET"] = ",".join(secrets)
+        self.n8n.start()
+        self._mode = mode
 
     def new_executions(self, workflow: str) -> list[str]:
         """Return the statuses of this test's executions that n8n has kept after they ended: only failed ones."""
@@ -57,6 +57,10 @@ class N8nHarness:
             text.encode() in path.read_bytes() for path in self.n8n.folder.rglob("*") if path.is_file()
         )
 
+    def hold_videos(self) -> None:
+        """Let HeyGen be at work on every video until the end of this test."""
+        self.stack.to_heygen.answer_each("GET", "/v3/videos/", 200, _still_processing, times=1000)
+
     def wait_for_create(self, videos: int = 1) -> None:
         """Wait until HeyGen has received this number of create requests."""
         deadline = time.monotonic() + 20
@@ -66,3 +70,7 @@ class N8nHarness:
 
     def service(self, workflow: str) -> Service:
         return self.stack.services[workflow]
+
+
+def _still_processing(path: str) -> object:
+    return {"data": {"id": path.rpartition("/")[2], "status": "processing"}}

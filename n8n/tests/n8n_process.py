@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -52,6 +53,8 @@ class N8nProcess:
 
     folder: Path
     port: int
+    broker_port: int
+    """Where its task runner connects. By default, all n8n on one machine use the same port."""
     settings: dict[str, str]
     import_output: str = field(default="", init=False)
     _active: bool = field(default=False, init=False)
@@ -91,7 +94,7 @@ class N8nProcess:
             self._active = active
 
     def start(self) -> None:
-        """Start n8n and return when it answers at both webhooks.
+        """Start n8n, with the current settings, and return when it answers at both webhooks.
 
         n8n 2 registers the webhooks some seconds after its log says that the editor is accessible. A request
         with a wrong token starts no execution: the answer is 404 before the webhook is registered, and 403 after.
@@ -170,6 +173,14 @@ class N8nProcess:
                 raise TimeoutError(f"not {status} after {seconds} s: {kept}")
             time.sleep(0.2)
 
+    def end_waits(self) -> None:
+        """Let the time of every wait in the database be over, as if n8n had been down that long."""
+        with closing(sqlite3.connect(self._database)) as connection, connection:
+            changed = connection.execute(
+                "update execution_entity set waitTill = '2026-01-01 00:00:00.000' where status = 'waiting'"
+            )
+            assert changed.rowcount > 0
+
     @property
     def _database(self) -> Path:
         return self.folder / ".n8n" / "database.sqlite"
@@ -204,6 +215,7 @@ class N8nProcess:
             "N8N_USER_FOLDER": str(self.folder),
             "N8N_PORT": str(self.port),
             "N8N_LISTEN_ADDRESS": "127.0.0.1",
+            "N8N_RUNNERS_BROKER_PORT": str(self.broker_port),
             "N8N_ENCRYPTION_KEY": "made-up-for-the-test",
             "N8N_DIAGNOSTICS_ENABLED": "false",
             "N8N_PERSONALIZATION_ENABLED": "false",

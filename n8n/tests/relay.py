@@ -34,7 +34,8 @@ class Fault:
     path: str
     kind: Literal["lose", "answer"]
     status: int = 0
-    body: bytes = b""
+    body: Callable[[str], object] = lambda path: None
+    """Returns the JSON for a request's path."""
 
 
 @dataclass
@@ -60,8 +61,13 @@ class Relay:
             self._faults += [Fault(method, path, "lose")] * times
 
     def answer(self, method: str, path: str, status: int, body: object, times: int = 1) -> None:
+        self.answer_each(method, path, status, lambda _: body, times)
+
+    def answer_each(
+        self, method: str, path: str, status: int, body: Callable[[str], object], times: int
+    ) -> None:
         with self._lock:
-            self._faults += [Fault(method, path, "answer", status, json.dumps(body).encode())] * times
+            self._faults += [Fault(method, path, "answer", status, body)] * times
 
     def statuses(self, method: str, path: str) -> list[int]:
         """Return the statuses of forwarded requests with this method and path prefix, in order."""
@@ -80,7 +86,8 @@ class Relay:
     def _exchange(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         fault = self._take_fault(handler.command, handler.path)
         if fault is not None and fault.kind == "answer":
-            _send(handler, fault.status, "application/json", fault.body)
+            body = json.dumps(fault.body(handler.path)).encode()
+            _send(handler, fault.status, "application/json", body)
             return
         headers = {k: v for k, v in handler.headers.items() if k.lower() not in _HOP_HEADERS}
         response = self._client.request(

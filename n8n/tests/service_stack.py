@@ -89,8 +89,10 @@ class Service:
         generation: dict[str, Any] = response.json()
         return generation
 
-    def fire_webhook(self, url: str, generation: dict[str, Any]) -> httpx.Response:
-        """Repeat the service's webhook call, with a valid signature and token."""
+    def fire_webhook(
+        self, url: str, generation: dict[str, Any], webhook_secret: str | None = None
+    ) -> httpx.Response:
+        """Call the webhook as the service does, signed with its own secret or another one."""
         job = {name: generation[name] for name in ("business_id", "content_id")}
         body = json.dumps(job | {"script": "Hello", "generation_id": generation["id"]})
         now = datetime.now(UTC)
@@ -99,7 +101,9 @@ class Service:
             "Content-Type": "application/json",
             "webhook-id": generation["id"],
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(self.keys.webhook_secret).sign(generation["id"], now, body),
+            "webhook-signature": Webhook(webhook_secret or self.keys.webhook_secret).sign(
+                generation["id"], now, body
+            ),
         }
         return httpx.post(url, content=body, headers=headers, timeout=10)
 
@@ -178,10 +182,9 @@ class Stack:
 
 
 @contextmanager
-def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
+def run_stack(folder: Path, keys: Secrets, webhook_urls: dict[str, str]) -> Iterator[Stack]:
     """Run the stack. `webhook_urls` maps each workflow to its webhook; logs are written to `folder`."""
     with ExitStack() as running:
-        keys = Secrets()
         # Not in pytest's temporary folder: at each new run, pytest restricts its permissions, and the database server,
         # which runs as another user, loses access.
         DATA.mkdir(exist_ok=True)
@@ -195,7 +198,7 @@ def run_stack(folder: Path, webhook_urls: dict[str, str]) -> Iterator[Stack]:
         sandbox = ["-m", "app.sandbox", "--port", str(heygen_port), "--service-url", "http://127.0.0.1:9"]
         running.enter_context(
             _process(
-                [sys.executable, *sandbox, "--video-seconds", "3"],
+                [sys.executable, *sandbox, "--video-seconds", "1"],
                 {"N8N_API_KEY": keys.n8n_api_key},
                 folder / "heygen.log",
             )
