@@ -1,14 +1,18 @@
 """Tasks that must finish even if the client disconnects, the database restarts or the process shuts down."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, ParamSpec, TypeVar
 
 import stamina
 
 from app.errors import DatabaseUnavailable, Overloaded
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+_OUTAGES: Final = (DatabaseUnavailable, Overloaded)
+_FIRST_PAUSE: Final = 0.1
 
 
 class ShieldedTasks:
@@ -35,10 +39,28 @@ class ShieldedTasks:
             task.exception()  # retrieved, so that asyncio does not warn where no handler waits any more
 
 
-def retrying_outages(seconds: float) -> stamina.BoundAsyncRetryingCaller:
+class _OutageRetries:
+    """Calls at once, and sets up retries only when they are needed: they cost more than the usual call."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def __call__(
+        self, call: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        try:
+            return await call(*args, **kwargs)
+        except _OUTAGES:
+            await asyncio.sleep(_FIRST_PAUSE)
+        retries = stamina.AsyncRetryingCaller(
+            attempts=None, timeout=self._seconds, wait_initial=_FIRST_PAUSE, wait_max=2
+        )
+        return await retries.on(_OUTAGES)(call, *args, **kwargs)
+
+
+def retrying_outages(seconds: float) -> _OutageRetries:
     """Return a caller that repeats a database call for so long while the database is unavailable or overloaded.
 
     For what follows work outside the database, which must not be lost: `await retrying_outages(30)(call, argument)`.
     """
-    caller = stamina.AsyncRetryingCaller(attempts=None, timeout=seconds, wait_initial=0.1, wait_max=2)
-    return caller.on((DatabaseUnavailable, Overloaded))
+    return _OutageRetries(seconds)

@@ -70,7 +70,8 @@ class Operation:
 
     def __init__(self, route: RouteContext) -> None:
         """Raise NotCompilableError if only FastAPI can run it."""
-        if not isinstance(route.response_class, DefaultPlaceholder):
+        has_body = not (route.response_class is Response and route.response_field is None)
+        if has_body and not isinstance(route.response_class, DefaultPlaceholder):
             raise NotCompilableError
         self._route = route.original_route
         self._plan = Plan(route.dependant)
@@ -122,10 +123,13 @@ class Operation:
         )
 
     async def _send(self, result: Any, response: Response | None, send: Send) -> None:
-        status, headers, body = self._status, [(b"content-type", b"application/json")], b""
+        status, headers, body = self._status, [], b""
         if self._response_field is not None:
             body = self._response_field.serialize_json(result)
-            headers.append((b"content-length", str(len(body)).encode()))
+            headers = [
+                (b"content-length", str(len(body)).encode()),
+                (b"content-type", b"application/json"),
+            ]
         if response is not None:
             status = response.status_code or status
             headers += response.raw_headers

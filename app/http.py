@@ -23,11 +23,10 @@ _MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0
 
 
 @asynccontextmanager
-async def create_client(*, keep_alive: bool) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield an HTTP client without cookies, to be shared by the whole process.
+async def create_transport(*, keep_alive: bool) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """Yield a transport, to be shared by the whole process. `keep_alive`: reuse connections.
 
-    `keep_alive`: reuse connections. Why httpx runs on aiohttp's transport:
-    docs/decisions/0007-database-driver-http-transport-and-gc.md.
+    Why httpx runs on aiohttp's: docs/decisions/0007-database-driver-http-transport-and-gc.md.
     """
 
     def session() -> aiohttp.ClientSession:
@@ -36,7 +35,17 @@ async def create_client(*, keep_alive: bool) -> AsyncIterator[httpx.AsyncClient]
         )
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
-    async with httpx.AsyncClient(transport=AiohttpTransport(client=session)) as client:
+    async with AiohttpTransport(client=session) as transport:
+        yield transport
+
+
+@asynccontextmanager
+async def create_client(*, keep_alive: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield an HTTP client without cookies, to be shared by the whole process."""
+    async with (
+        create_transport(keep_alive=keep_alive) as transport,
+        httpx.AsyncClient(transport=transport) as client,
+    ):
         yield client
 
 

@@ -22,7 +22,7 @@ from app.config import ConfigError, Settings
 from app.db import Database
 from app.dependencies import Services, install_services
 from app.errors import AppError, DatabaseUnavailable
-from app.http import create_client
+from app.http import create_client, create_transport
 from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.key_health import KeyHealth
@@ -51,7 +51,7 @@ class Clients:
 
     jwks: httpx.AsyncClient
     providers: httpx.AsyncClient
-    webhook: httpx.AsyncClient
+    webhook: httpx.AsyncBaseTransport
 
 
 def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -70,7 +70,7 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             clients = Clients(
                 jwks=await stack.enter_async_context(create_client(keep_alive=True)),
                 providers=await stack.enter_async_context(create_client(keep_alive=False)),
-                webhook=await stack.enter_async_context(create_client(keep_alive=False)),
+                webhook=await stack.enter_async_context(create_transport(keep_alive=False)),
             )
             services = _wire(settings, db, clients)
             install_services(app, services)

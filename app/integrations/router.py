@@ -141,7 +141,12 @@ async def update_integration(
     return await integrations.update(caller, business_id, provider, body)
 
 
-@router.delete("/{business_id:business}", status_code=204, responses=problems(IntegrationNotFound))
+@router.delete(
+    "/{business_id:business}",
+    status_code=204,
+    response_class=Response,  # without a body's media type
+    responses=problems(IntegrationNotFound),
+)
 async def delete_integration(
     business_id: OwnBusiness,
     integrations: IntegrationRepositoryDep,

@@ -18,7 +18,7 @@ from app.http import Retry, request_was_not_sent, retry_after_seconds, retry_wit
 log = structlog.get_logger(__name__)
 
 # The budget limits the whole call; an address that does not respond must leave time for another attempt.
-_TIMEOUT: Final = httpx.Timeout(None, connect=5.0)
+_EXTENSIONS: Final = {"timeout": httpx.Timeout(None, connect=5.0).as_dict()}
 # The rest of the budget is for the rollback after a timeout: a replay of the request waits for its outcome, and no
 # longer than the budget.
 _ATTEMPTS_SHARE: Final = 0.98
@@ -61,13 +61,16 @@ class Job:
 
 
 class WebhookClient:
-    """Posts jobs to n8n. `client` must not reuse connections (docs/decisions/0004)."""
+    """Posts jobs to n8n, on httpx's transport itself: its client adds cookies, redirects and authentication.
+
+    The transport must not reuse connections (docs/decisions/0004).
+    """
 
     def __init__(
-        self, client: httpx.AsyncClient, *, secrets: Sequence[str], token: str | None, budget: float
+        self, transport: httpx.AsyncBaseTransport, *, secrets: Sequence[str], token: str | None, budget: float
     ) -> None:
         """`secrets` (`whsec_…`): each signs; `budget`: seconds for all attempts together."""
-        self._client = client
+        self._transport = transport
         self._signers = [Webhook(secret) for secret in secrets]
         self._token = token
         self._budget = budget
@@ -83,11 +86,15 @@ class WebhookClient:
 
     async def _attempt(self, url: str, job: Job, body: str) -> Retry | None:
         """Call once. Return a Retry only if the workflow certainly did not start; raise WebhookError otherwise."""
-        request = self._client.build_request(
-            "POST", url, content=body.encode(), headers=self._headers(job, body), timeout=_TIMEOUT
+        request = httpx.Request(
+            "POST",
+            url,
+            content=body.encode(),
+            headers=self._headers(job, body),
+            extensions=_EXTENSIONS,
         )
         try:
-            response = await self._client.send(request, stream=True, follow_redirects=False)
+            response = await self._transport.handle_async_request(request)
             await response.aclose()  # only the status counts; a body may come late, or break off
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             # The libraries' messages stay out: they contain the address, and may quote the request.

@@ -18,9 +18,8 @@ async def test_answer_may_take_the_whole_budget() -> None:
         timeouts.append(request.extensions["timeout"])
         return httpx.Response(200)
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-        webhook = WebhookClient(client, secrets=[], token=None, budget=15)
-        await webhook.send("http://n8n.test/", Job(uuid4(), uuid4(), uuid4(), "Hello"))
+    webhook = WebhookClient(httpx.MockTransport(answer), secrets=[], token=None, budget=15)
+    await webhook.send("http://n8n.test/", Job(uuid4(), uuid4(), uuid4(), "Hello"))
     [timeout] = timeouts
     assert timeout["read"] is None
     assert timeout["connect"] < 15
