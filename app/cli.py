@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import migrations
 from app.command_settings import MigrationSettings, RotationSettings, TokenSettings
-from app.config import ConfigError, Settings, load, load_settings
+from app.config import ConfigError, ProviderSettings, Settings, load, load_settings
 from app.config_warnings import log_warnings
 from app.db import Database, SqlFunction, connect
 from app.errors import AppError, DatabaseUnavailable, NotReady
@@ -34,6 +34,7 @@ from app.integrations.secret_repository import SecretRepository
 from app.lifespan import check_vault, drain_seconds
 from app.logs import configure_logging
 from app.main import create_app
+from app.providers import PROVIDERS
 from app.readiness import Readiness
 from app.sealing import generate_key
 from app.server import server_options
@@ -200,7 +201,11 @@ def openapi() -> None:
 def _settings_for_document() -> Settings:
     """Return settings that are enough for the document, which depends on none of them."""
     return Settings.model_construct(
-        log_level="error", log_format="console", cors_origins=[], frame_ancestors=[]
+        log_level="error",
+        log_format="console",
+        cors_origins=[],
+        frame_ancestors=[],
+        providers={name: ProviderSettings(api_url=spec.default_api_url) for name, spec in PROVIDERS.items()},
     )
 
 
