@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NODE_MODULES := tests/settings_page/node_modules
+CLIENT := clients/typescript
 # One test worker per core. Two cores are enough.
 WORKERS ?= auto
 # The versions of n8n that `make test-n8n` runs against: major versions (n8n/versions) or exact ones.
@@ -63,6 +64,20 @@ check-js: $(NODE_MODULES)/ready # part of check, and last: it needs npm
 	$(NODE_MODULES)/.bin/tsc -p .
 	$(NODE_MODULES)/.bin/tsc -p tests/settings_page
 
+.PHONY: check-clients client-types
+$(CLIENT)/node_modules/ready: $(CLIENT)/package.json $(CLIENT)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer (on Debian: apt-get install nodejs npm)"; exit 1; }
+	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+check-clients: $(CLIENT)/node_modules/ready .venv/ready ## Check, build and test the TypeScript client, also against the service
+	$(BIN)/ai-avatar openapi > $(CLIENT)/openapi.json
+	cd $(CLIENT) && npm run --silent generate -- --check && npm run --silent lint && npm test --silent && node build/service/run.js
+
+client-types: $(CLIENT)/node_modules/ready .venv/run ## Write the TypeScript client's types, from the OpenAPI document
+	$(BIN)/ai-avatar openapi > $(CLIENT)/openapi.json
+	cd $(CLIENT) && npm run --silent generate
+
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -105,4 +120,4 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove .venv, .data, node_modules and caches
-	rm -rf .venv .data $(NODE_MODULES) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .data $(NODE_MODULES) $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
