@@ -6,12 +6,13 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import stamina
 
-from app.errors import DatabaseUnavailable, Overloaded
+from app.errors import DatabaseUnavailable, Overloaded, RateLimited
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_OUTAGES: Final = (DatabaseUnavailable, Overloaded)
+# RateLimited: the business uses its share of the connections.
+_OUTAGES: Final = (DatabaseUnavailable, Overloaded, RateLimited)
 _FIRST_PAUSE: Final = 0.1
 
 

@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     membership_cache_seconds: int = Field(default=30, ge=0, le=3600)
     fast_path: bool = True
     """False leaves every request to FastAPI, to tell whether app/compiled.py is to blame for an answer."""
+    concurrent_requests: int = Field(default=64, ge=4, le=10_000)
+    concurrent_requests_per_business: int = Field(default=32, ge=1, le=10_000)
     event_streams_per_user: int = Field(default=50, ge=1, le=10_000)
     event_streams_per_business: int = Field(default=500, ge=1, le=10_000)
 

@@ -32,19 +32,19 @@ class Connections:
 
     @property
     def are_all_busy(self) -> bool:
-        """Whether every connection that there may be is in use, rather than being opened."""
-        return self._taken == self._max_size and not self._idle and not self._connecting
+        """Whether there may be no more connections, and some are in use: the database answers, others first."""
+        return self._taken == self._max_size and not self._idle and self._connecting < self._taken
 
-    async def acquire(self, seconds: float) -> Any:
-        """Return a connection. Raises TimeoutError if there is none in time, and what connecting raises."""
+    async def acquire(self, patience: float) -> Any:
+        """Return a connection. Raises TimeoutError if none is free within `patience` s, and what connecting raises."""
         while True:
             if self._idle:
                 connection = self._idle.pop()
                 self._fewest_idle = min(self._fewest_idle, len(self._idle))
             elif self._taken < self._max_size:
-                return await self._connect(seconds)
+                return await self._connect()
             else:
-                connection = await self._wait(seconds)
+                connection = await self._wait(patience)
             if connection is not None:
                 if not connection.is_closed():
                     return connection
@@ -73,11 +73,11 @@ class Connections:
         while self._idle:
             await self.discard(self._idle.pop())
 
-    async def _connect(self, seconds: float) -> Any:
+    async def _connect(self) -> Any:
         self._taken += 1
         self._connecting += 1
         try:
-            connection = await self._pool.acquire(timeout=seconds)
+            connection = await self._pool.acquire()
         except BaseException:
             self._taken -= 1
             self._serve_waiting(None)
@@ -88,12 +88,12 @@ class Connections:
             self._trimming = asyncio.get_running_loop().call_later(_TRIM_SECONDS, self._trim)
         return connection
 
-    async def _wait(self, seconds: float) -> Any:
+    async def _wait(self, patience: float) -> Any:
         """Return a released connection, or None when one may be opened."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Any] = loop.create_future()
         self._waiting.append(turn)
-        deadline = loop.call_later(seconds, _end_wait, turn)
+        deadline = loop.call_later(patience, _end_wait, turn)
         try:
             return await turn
         except asyncio.CancelledError:

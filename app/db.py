@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.types import TypeEngine
 
 from app import errors
+from app.admission import BusinessLimit, current_admission, requests_shed
 from app.connections import Connections
 from app.outages import Outages, address_of, describe_failure
 
@@ -47,7 +48,9 @@ INTERVAL: Final = Interval()
 BYTEA: Final = LargeBinary()
 JSON: Final = JSONB()
 
-_ACQUIRE_SECONDS = 5.0
+# How long a request waits while every connection is busy. Longer in the background, where work is not to be lost.
+_QUEUE_SECONDS = 0.5
+_BACKGROUND_QUEUE_SECONDS = 5.0
 _COMMAND_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 
@@ -100,6 +103,8 @@ class Database:
         if pooler is None and urlsplit(dsn).port == 6543:
             pooler = "transaction"
         self.outages = Outages(dsn)
+        # Half, so that one business's slow statements leave connections for the others.
+        self._per_business = BusinessLimit((pool_size + 1) // 2, "connections", "database calls")
         self._pool = asyncpg.create_pool(
             dsn,
             min_size=0,
@@ -130,11 +135,25 @@ class Database:
         """Calls an SQL function in one round trip and returns its rows.
 
         `seconds`: the statement's timeout, if not the usual one. Raises the AppError of a named SQLSTATE (AV001…),
-        DatabaseUnavailable, DatabaseTimeout, Overloaded or NotReady.
+        DatabaseUnavailable, DatabaseTimeout, LockTimeout, Overloaded, RateLimited (the business uses its share of the
+        connections) or NotReady.
         """
         values = [arguments.pop(name) for name in function.arguments]
         assert not arguments, f"{function.name} has no {', '.join(arguments)}"
-        connection = await self._acquire()
+        admission = current_admission()
+        owner = admission.connection_owner if admission else None
+        if owner is not None:
+            await self._per_business.take(owner)
+        try:
+            connection = await self._acquire(_QUEUE_SECONDS if admission else _BACKGROUND_QUEUE_SECONDS)
+            return await self._fetch(connection, function, seconds, values)
+        finally:
+            if owner is not None:
+                self._per_business.release(owner)
+
+    async def _fetch(
+        self, connection: Any, function: SqlFunction, seconds: float | None, values: Sequence[Argument]
+    ) -> list[asyncpg.Record]:
         is_usable = False
         try:
             rows: list[asyncpg.Record] = await connection.fetch(function.sql, *values, timeout=seconds)
@@ -167,13 +186,14 @@ class Database:
             self.outages.note_success()
         return rows
 
-    async def _acquire(self) -> Any:
-        """Take a connection of the pool, or make one. Raises Overloaded or DatabaseUnavailable."""
+    async def _acquire(self, patience: float) -> Any:
+        """Take a connection of the pool, or make one. Raises Overloaded, if all are busy, or DatabaseUnavailable."""
         try:
-            return await self._connections.acquire(_ACQUIRE_SECONDS)
+            return await self._connections.acquire(patience)
         except TimeoutError as error:
             if self._connections.are_all_busy:
-                raise errors.Overloaded from error
+                requests_shed.labels("database").inc()
+                raise errors.Overloaded(reason="no database connection was free in time") from error
             self.outages.note_unreachable(error)
             raise errors.DatabaseUnavailable from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:

@@ -15,6 +15,8 @@ import httpx
 import structlog
 from httpx_aiohttp import AiohttpTransport
 
+from app.admission import waiting_outside
+
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -118,11 +120,18 @@ async def retry_within(
     max_attempts: int | None = None,
     backoff: Backoff = Backoff(),
 ) -> T:
-    """Call `attempt` until it returns anything but a Retry, and return that.
+    """Call `attempt` until it returns anything but a Retry, and return that. Meanwhile others use the request's slot.
 
     `budget`: seconds for all attempts and pauses together. Raises the last Retry's error when another attempt
     would be one too many or start after the budget's end; TimeoutError when an attempt is still running then.
     """
+    with waiting_outside():
+        return await _retry_within(budget, attempt, max_attempts, backoff)
+
+
+async def _retry_within(
+    budget: float, attempt: Callable[[], Awaitable[T | Retry]], max_attempts: int | None, backoff: Backoff
+) -> T:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + budget
     failures = 0

@@ -11,6 +11,7 @@ import jwt
 import structlog
 from pydantic import BaseModel
 
+from app.admission import waiting_outside
 from app.errors import NotReady
 
 log = structlog.get_logger(__name__)
@@ -41,14 +42,18 @@ class JwksKeys:
     async def get(self, kid: str) -> jwt.PyJWK | None:
         """Return the key, or None. Raises NotReady if the keys have never been fetched and cannot be now."""
         if not self._is_known(kid):
-            async with self._lock:
-                # Any caller can send unknown kids: limit the requests to the project's server that they cause.
-                wait = _REFETCH_SECONDS if self._was_fetched else _FIRST_RETRY_SECONDS
-                if not self._is_known(kid) and self._clock() - self._tried_at > wait:
-                    await self._fetch()
+            with waiting_outside():
+                await self._fetch_if_due(kid)
         if not self._was_fetched:
             raise NotReady("The public keys that access tokens are verified with cannot be fetched.")
         return self._keys.get(kid)
+
+    async def _fetch_if_due(self, kid: str) -> None:
+        async with self._lock:
+            # Any caller can send unknown kids: limit the requests to the project's server that they cause.
+            wait = _REFETCH_SECONDS if self._was_fetched else _FIRST_RETRY_SECONDS
+            if not self._is_known(kid) and self._clock() - self._tried_at > wait:
+                await self._fetch()
 
     @property
     def _was_fetched(self) -> bool:

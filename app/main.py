@@ -17,8 +17,10 @@ from app.n8n import examples as n8n_examples
 from app.n8n import router as n8n_router
 from app.openapi import install_openapi, operation_id
 from app.problems import install_error_handlers
+from app.security import ApiKeys
 from app.settings_page.router import create_router as create_settings_router
 from app.settings_page.router import describe_providers, loopback_origins
+from app.shedding import LoadShedding
 from app.videos import examples as videos_examples
 from app.videos import router as videos_router
 from app.videos.schemas import VideoEvent
@@ -53,6 +55,12 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     if settings.fast_path:
         app.add_middleware(CompiledOperations, routes=app.routes)
+    app.add_middleware(
+        LoadShedding,
+        limit=settings.concurrent_requests,
+        limit_per_business=settings.concurrent_requests_per_business,
+        is_n8n=ApiKeys(service=[], n8n=settings.n8n_api_keys).owner_of,
+    )
     app.add_middleware(UnexpectedErrors)
     if settings.cors_origins:
         app.add_middleware(

@@ -137,7 +137,7 @@ def _record(scope: Scope, request_id: str, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     _counter_of(method, route, status).inc()
     _histogram_of(method, route).observe(seconds)
-    quiet = route.startswith(_QUIET_ROUTES)
+    quiet = route.startswith(_QUIET_ROUTES) or scope.get("is_shed", False)
     log_request(request_id, method, scope["path"], status, round(seconds * 1000, 1), quiet=quiet)
 
 

@@ -27,6 +27,7 @@ _AUTHENTICATED: Final = (
     errors.NoBusiness,
     errors.BodyTooLarge,
     errors.InvalidRequest,
+    errors.RateLimited,
     errors.DatabaseUnavailable,
     errors.NotReady,
 )

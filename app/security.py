@@ -14,6 +14,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import TypeAdapter
 from starlette.types import Scope
 
+from app.admission import enter_business
 from app.config import Settings
 from app.dependencies import reads_body, services_of
 from app.errors import AppError, Forbidden, IntegrationNotFound, InvalidRequest, NoBusiness, Unauthenticated
@@ -183,6 +184,8 @@ async def _authenticate(request: Request) -> Caller:
     ]  # not a dependency: each costs time, here in every request
     caller = await authenticator.authenticate(request.scope)
     request.scope["caller"] = caller
+    if caller.own_business_id is not None:
+        await enter_business(caller.own_business_id)
     return caller
 
 
@@ -210,6 +213,7 @@ N8nCaller = Annotated[Caller, Depends(_n8n_caller)]
 
 async def _own_business(caller: CurrentCaller, business_id: Annotated[UUID, Path()]) -> UUID:
     caller.select_business(business_id, IntegrationNotFound)
+    await enter_business(business_id)
     return business_id
 
 
@@ -228,7 +232,7 @@ def business_filter(not_found: type[AppError]) -> Dependency:
     """Return the dependency for the query's `business_id`: the user's own; for a back end, None is any."""
 
     async def select(caller: CurrentCaller, business_id: UUID | None = None) -> UUID | None:
-        return caller.select_business(business_id, not_found)
+        return await _enter(caller.select_business(business_id, not_found))
 
     return cast(Dependency, Depends(select))
 
@@ -237,7 +241,7 @@ def business_in_query(not_found: type[AppError]) -> Dependency:
     """Return the dependency for the query's `business_id`, which a user may omit and a back end must name."""
 
     async def select(caller: CurrentCaller, business_id: UUID | None = None) -> UUID:
-        return _require(caller.select_business(business_id, not_found), "query.business_id")
+        return _require(await _enter(caller.select_business(business_id, not_found)), "query.business_id")
 
     return cast(Dependency, Depends(select))
 
@@ -252,7 +256,7 @@ def business_in_body(not_found: type[AppError]) -> Dependency:
             requested = _optional_uuid.validate_python(body.get("business_id"))
         except (ValueError, AttributeError):  # pydantic's ValidationError is a ValueError
             return _INVALID_BODY
-        return _require(caller.select_business(requested, not_found), "body.business_id")
+        return _require(await _enter(caller.select_business(requested, not_found)), "body.business_id")
 
     return cast(Dependency, Depends(select))
 
@@ -260,6 +264,13 @@ def business_in_body(not_found: type[AppError]) -> Dependency:
 _optional_uuid: Final = TypeAdapter(UUID | None)
 # No route sees it: the body's schema rejects what cannot be read here, and names everything that is wrong with it.
 _INVALID_BODY: Final = UUID(int=0)
+
+
+async def _enter(business_id: UUID | None) -> UUID | None:
+    """Count the request as one of the business's: a back end's too. Raises RateLimited."""
+    if business_id is not None:
+        await enter_business(business_id)
+    return business_id
 
 
 def _require(business_id: UUID | None, field: str) -> UUID:

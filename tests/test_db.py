@@ -108,7 +108,7 @@ async def test_unknown_argument_is_a_mistake_of_ours(db: Database) -> None:
 
 
 async def test_pool_that_is_exhausted_is_overloaded(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_ACQUIRE_SECONDS", 0.2)
+    monkeypatch.setattr(database, "_BACKGROUND_QUEUE_SECONDS", 0.2)
     busy = [asyncio.create_task(db.call_value(SLEEP, p_ms=1500)) for _ in range(2)]
     await asyncio.sleep(0.1)
     with pytest.raises(errors.Overloaded) as caught:

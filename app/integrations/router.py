@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.dependencies import provided
-from app.errors import PROVIDER_FAILURES, ApiKeyRejected, IntegrationNotFound, KeyNotAvailable, RateLimited
+from app.errors import PROVIDER_FAILURES, ApiKeyRejected, IntegrationNotFound, KeyNotAvailable
 from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
@@ -66,7 +66,7 @@ ProviderQuery = Annotated[ProviderName, Query(description="Which provider's inte
     "",
     status_code=201,
     response_description="Connected",
-    responses=problems(IntegrationNotFound, ApiKeyRejected, RateLimited, *PROVIDER_FAILURES)
+    responses=problems(IntegrationNotFound, ApiKeyRejected, *PROVIDER_FAILURES)
     | sends(201, "Location")
     | {200: {"model": Integration, "description": "Replaced"}},
 )
@@ -124,7 +124,7 @@ async def get_integration(
 
 @router.patch(
     "/{business_id:business}",
-    responses=problems(IntegrationNotFound, ApiKeyRejected, RateLimited, KeyNotAvailable, *PROVIDER_FAILURES),
+    responses=problems(IntegrationNotFound, ApiKeyRejected, KeyNotAvailable, *PROVIDER_FAILURES),
 )
 async def update_integration(
     business_id: OwnBusiness,
@@ -161,7 +161,7 @@ async def delete_integration(
 
 @router.post(
     "/{business_id:business}/validate",
-    responses=problems(IntegrationNotFound, RateLimited, KeyNotAvailable, *PROVIDER_FAILURES),
+    responses=problems(IntegrationNotFound, KeyNotAvailable, *PROVIDER_FAILURES),
 )
 async def validate_integration(
     business_id: OwnBusiness,

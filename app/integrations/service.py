@@ -10,6 +10,7 @@ import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 
+from app.admission import BusinessLimit, requests_limited
 from app.errors import (
     ApiKeyRejected,
     AppError,
@@ -31,6 +32,9 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+# One slow provider's calls share 100 connections: a business may use a tenth of them. A provider limits accounts, too.
+_PROVIDER_CALLS: Final = 10
+_PROVIDER_QUEUE_SECONDS: Final = 5.0
 _KEY_CHECKS: Final = 120
 _KEY_CHECK_SECONDS: Final = 60.0
 # Four characters of a shorter key would be too much of it.
@@ -100,6 +104,7 @@ class KeyCheckLimit:
         key = (business_id, int(window))
         counted = self._counts.get(key, 0)
         if counted >= _KEY_CHECKS:
+            requests_limited.labels("key_checks").inc()
             raise RateLimited(retry_after=_KEY_CHECK_SECONDS - elapsed)
         self._counts[key] = counted + 1
 
@@ -115,10 +120,14 @@ class IntegrationService:
         self._providers = providers
         self.seen_items = SeenItems()
         self._key_checks = KeyCheckLimit()
+        self._calls = BusinessLimit(
+            _PROVIDER_CALLS, "provider_calls", "calls to the provider", patience=_PROVIDER_QUEUE_SECONDS
+        )
 
     async def _verify_key(self, business_id: UUID, provider: str, api_key: str) -> None:
         self._key_checks.count(business_id)
-        await self._providers[provider].verify_key(api_key)
+        async with self._calls.holding(business_id):
+            await self._providers[provider].verify_key(api_key)
 
     async def connect(self, business_id: UUID, body: IntegrationCreate) -> tuple[Integration, bool]:
         """Check the key with the provider, then store it; return whether the integration is new.
@@ -189,7 +198,10 @@ class IntegrationService:
                 api_key = self.keys.open(await self.read_key(caller, business_id, provider, "look_up_names"))
         if api_key is None:
             return Details.of(found)
-        return Details.of(await look_up(self._providers[provider], api_key, chosen))
+        with suppress(RateLimited):
+            async with self._calls.holding(business_id):
+                found = await look_up(self._providers[provider], api_key, chosen)
+        return Details.of(found)
 
     async def validate(self, caller: Caller, business_id: UUID, provider: str) -> Integration:
         """Ask the provider whether the stored key still works and record the answer."""
@@ -238,21 +250,23 @@ class IntegrationService:
         return stored
 
     async def is_accepted(self, stored: StoredKey) -> bool:
-        """Ask the provider whether it accepts a stored key; record nothing. Raises KeyNotAvailable or ProviderError."""
+        """Ask the provider whether it accepts a stored key; record nothing. Raises as `use_key`."""
         try:
-            await self._providers[stored.provider].verify_key(self.keys.open(stored))
+            async with self._calls.holding(stored.business_id):
+                await self._providers[stored.provider].verify_key(self.keys.open(stored))
         except ApiKeyRejected:
             return False
         return True
 
     async def use_key(self, stored: StoredKey, call: Callable[[Provider, str], Awaitable[T]]) -> T:
-        """Open a stored key and call its provider with it. Raises KeyNotAvailable or ProviderError.
+        """Open a stored key and call its provider with it. Raises KeyNotAvailable, RateLimited or ProviderError.
 
         If the provider rejects the key, the integration gets the status `error`.
         """
         api_key = self.keys.open(stored)
         try:
-            return await call(self._providers[stored.provider], api_key)
+            async with self._calls.holding(stored.business_id):
+                return await call(self._providers[stored.provider], api_key)
         except ApiKeyRejected:
             try:
                 await self.repository.record_key_check(stored, accepted=False)

@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 from cachetools import TTLCache
 
+from app.admission import waiting_outside
+
 T = TypeVar("T")
 
 
@@ -29,7 +31,8 @@ class SharedReads(Generic[T]):
             self._in_flight[key] = task
             task.add_done_callback(lambda _: self._in_flight.pop(key, None))
         # Shielded: a caller that disconnects must not cancel the read of the others.
-        return await asyncio.shield(task)
+        with waiting_outside():
+            return await asyncio.shield(task)
 
     async def _read(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
         result = await read()

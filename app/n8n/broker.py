@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from app.admission import waiting_outside
 from app.background import ShieldedTasks, retrying_outages
 from app.errors import (
     AvatarNotConfigured,
@@ -100,7 +101,8 @@ class Broker:
             # Only what starts is limited: a request that the provider may have received is never given up.
             if now() + pause > deadline:
                 raise outcome.error
-            await asyncio.sleep(pause)
+            with waiting_outside():
+                await asyncio.sleep(pause)
         raise AssertionError
 
     async def _attempt(

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from app.admission import enter_business
 from app.dependencies import provided
 from app.errors import (
     PROVIDER_FAILURES,
@@ -72,6 +73,7 @@ async def issue_credentials(
     The same execution may ask again; another one, or one without an id, gets 409 and should end silently: n8n can
     run one webhook twice, and only one of the two may go on. 410 says that the generation is over.
     """
+    await enter_business(body.business_id)
     claimed = await claims.claim_credentials(
         caller,
         "issue_credentials",
@@ -104,6 +106,8 @@ async def report_status(
     `processing` comes with `video_id`, then `completed` with `video_url`, or `failed` with `error`. The same report
     twice, and one that would go backwards, change nothing. 409 and 410: end silently.
     """
+    # Which business's it is only the database knows.
+    await enter_business(body.generation_id or body.content_id)
     return await generations.report_generation(
         provider, body.report(), generation_id=body.generation_id, content_id=body.content_id
     )
@@ -124,6 +128,7 @@ async def create_provider_video(
     Broker mode: the key never enters n8n. Claims as the credentials do; a second call of the same execution returns
     the same video.
     """
+    await enter_business(body.generation_id)
     return await broker.create_video(caller, provider, body)
 
 
@@ -141,4 +146,5 @@ async def get_provider_video(
 
     Broker mode: poll this until the generation has ended.
     """
+    await enter_business(generation_id)
     return await broker.get_video(caller, provider, generation_id)

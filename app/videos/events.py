@@ -18,6 +18,7 @@ from fastapi.responses import StreamingResponse
 from prometheus_client import Gauge
 from starlette.types import Message, Send
 
+from app.admission import requests_limited, requests_shed
 from app.errors import AppError, Overloaded, RateLimited
 from app.memberships import Memberships
 from app.security import Caller
@@ -161,14 +162,17 @@ class EventHub:
     def _check_limits(self, stream: _Stream) -> None:
         timing = self.timing
         if self._count >= timing.max_streams:
+            requests_shed.labels("streams").inc()
             raise Overloaded
         user_id = stream.caller.user_id
         if user_id is not None and self._count_by_owner[user_id] >= timing.max_streams_per_user:
+            requests_limited.labels("streams").inc()
             raise RateLimited(
                 f"You have {timing.max_streams_per_user} event streams open. Close one, or try again later.",
                 retry_after=_RETRY_SECONDS,
             )
         if self._count_by_owner[stream.business_id] >= timing.max_streams_per_business:
+            requests_limited.labels("streams").inc()
             raise RateLimited(
                 f"Your business has {timing.max_streams_per_business} event streams open. Try again later.",
                 retry_after=_RETRY_SECONDS,

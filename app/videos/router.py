@@ -17,7 +17,6 @@ from app.errors import (
     IdempotencyKeyReused,
     IntegrationNotActive,
     IntegrationNotConfigured,
-    RateLimited,
     ScriptMissing,
     WebhookFailed,
     WebhookNotConfigured,
@@ -186,7 +185,7 @@ async def reset_video(
     status_code=200,
     response_class=EventStreamResponse,
     response_description="The generation as it is now, then each change",
-    responses=problems(GenerationNotFound, RateLimited)
+    responses=problems(GenerationNotFound)
     | {200: {"content": {"text/event-stream": {"schema": EVENT_STREAM_SCHEMA}}}},
 )
 async def follow_video(

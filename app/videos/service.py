@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
+from app.admission import waiting_outside
 from app.background import ShieldedTasks, retrying_outages
 from app.errors import (
     AppError,
@@ -126,7 +127,8 @@ class VideoService:
         now = asyncio.get_running_loop().time
         deadline, pause = now() + self._webhook_timeout, _FIRST_REPLAY_PAUSE
         while generation.status == "dispatching" and (left := deadline - now()) > 0:
-            await asyncio.sleep(min(pause, left))
+            with waiting_outside():
+                await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, _LONGEST_REPLAY_PAUSE)
             generation = await self.repository.get_generation(generation.id)
         if generation.ended_by == "webhook":
