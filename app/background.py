@@ -1,12 +1,16 @@
 """Tasks that must finish even if the client disconnects, the database restarts or the process shuts down."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, ParamSpec, TypeVar
 
 import stamina
+import structlog
 
 from app.errors import DatabaseUnavailable, Overloaded, RateLimited
+
+log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -14,6 +18,7 @@ T = TypeVar("T")
 # RateLimited: the business uses its share of the connections.
 _OUTAGES: Final = (DatabaseUnavailable, Overloaded, RateLimited)
 _FIRST_PAUSE: Final = 0.1
+_SETTLED_SECONDS: Final = 10.0
 
 
 class ShieldedTasks:
@@ -65,3 +70,25 @@ def retrying_outages(seconds: float) -> _OutageRetries:
     For what follows work outside the database, which must not be lost: `await retrying_outages(30)(call, argument)`.
     """
     return _OutageRetries(seconds)
+
+
+class RepeatedWarning:
+    """The warning of work that is tried again every few seconds: logged when its code changes, not each time."""
+
+    def __init__(self, event: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`event`: the log line's. `clock` in seconds."""
+        self._event = event
+        self._clock = clock
+        self._code: str | None = None
+        self._noted_at = 0.0
+
+    def note(self, code: str) -> None:
+        """Log that the work has failed, unless it failed for the same reason the last time."""
+        if code != self._code:
+            log.warning(self._event, code=code)
+        self._code, self._noted_at = code, self._clock()
+
+    def end(self) -> None:
+        """The work has succeeded. In an outage single attempts do, so a while must pass before it is news again."""
+        if self._clock() - self._noted_at > _SETTLED_SECONDS:
+            self._code = None

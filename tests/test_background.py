@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
-from app.background import ShieldedTasks, retrying_outages
-from app.errors import AppError, DatabaseUnavailable, GenerationNotFound, Overloaded
+from app.background import RepeatedWarning, ShieldedTasks, retrying_outages
+from app.errors import AppError, DatabaseUnavailable, GenerationNotFound, Overloaded, RateLimited
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +54,7 @@ async def test_failure_of_a_task_without_a_waiter_is_no_warning() -> None:
     await tasks.drain(30)
 
 
-@pytest.mark.parametrize("error", [DatabaseUnavailable, Overloaded])
+@pytest.mark.parametrize("error", [DatabaseUnavailable, Overloaded, RateLimited])
 async def test_database_that_is_away_or_full_is_tried_again(error: type[AppError]) -> None:
     tries = 0
 
@@ -78,3 +79,18 @@ async def test_refusal_of_the_database_is_not_tried_again() -> None:
     with pytest.raises(GenerationNotFound):
         await retrying_outages(30)(call)
     assert tries == 1
+
+
+def test_repeated_warning_is_logged_when_its_code_changes_and_after_a_while_without_it() -> None:
+    now = 0.0
+    with capture_logs() as logs:
+        warning = RepeatedWarning("work_failed", clock=lambda: now)
+        for code in ("a", "a", "b", "b"):
+            warning.note(code)
+        now = 5.0
+        warning.end()  # a single success amid the outage
+        warning.note("b")
+        now = 20.0
+        warning.end()
+        warning.note("b")
+    assert [line["code"] for line in logs] == ["a", "b", "b"]

@@ -2,8 +2,12 @@
 
 import asyncio
 import shutil
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -20,9 +24,16 @@ from support.sql import script
 from support.tenants import Tenant, make_tenant
 
 from app.db import connect
+from app.dependencies import services_of
 from app.errors import DatabaseUnavailable
+from app.integrations import key_health
 from app.outages import Outages, address_of, describe_failure
 from app.sandbox.embedded import PostgresServer, database_url, start_postgres
+from app.security import Caller
+from app.videos import checks
+from app.videos.events import EventHub
+from app.videos.maintenance import Maintenance
+from app.videos.schemas import Generation
 
 pytestmark = pytest.mark.anyio
 
@@ -156,6 +167,43 @@ async def test_outage_is_logged_once_with_its_cause_and_again_when_it_ends(
     [end] = [line for line in logs if line["event"] == "database_reachable"]
     assert end["detail"] == f"database reachable again after {end['seconds']} s"
     assert not [line for line in logs if "exc_info" in line]
+
+
+async def test_background_work_warns_of_an_outage_once(
+    own_server: PostgresServer, own_tenant: tuple[str, Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these warned every five seconds, the event streams every second."""
+    monkeypatch.setattr(Maintenance, "period_seconds", 0.05)
+    monkeypatch.setattr(checks, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(key_health, "_POLL_SECONDS", 0.05)
+    url, tenant = own_tenant
+    async with running(settings(url, key_check_hours=1)) as (app, _):
+        hub = services_of(app)[EventHub]
+        hub.timing = replace(hub.timing, poll_seconds=0.05)
+        known: dict[str, Any] = {
+            "id": uuid4(),
+            "business_id": tenant.business_id,
+            "content_id": tenant.content_id,
+            "script": "",
+        }
+        known |= {"provider": "heygen", "status": "processing", "requested_at": datetime.now(UTC)}
+        generation = Generation(**(dict.fromkeys(Generation.model_fields) | known))
+        with capture_logs() as logs:
+            events = await hub.follow(generation, Caller("service"))
+            await asyncio.to_thread(own_server.stop)
+            await asyncio.sleep(1)
+            await events.aclose()
+            await asyncio.to_thread(own_server.ensure_postgres_running)
+    found = Counter((line["event"], line.get("code")) for line in logs if line["log_level"] == "warning")
+    down = "database_unavailable"
+    for event in (
+        "recovery_interrupted",
+        "video_checks_interrupted",
+        "key_checks_interrupted",
+        "event_poll_failed",
+    ):
+        assert found[event, down] == 1, event
+    assert found["batch_not_expired", "DatabaseUnavailable"] == 1
 
 
 async def test_refused_requests_log_one_line_each_without_a_traceback(tenant: Tenant) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
+from app.background import RepeatedWarning
 from app.errors import AppError
 from app.integrations.service import IntegrationService
 from app.security import Caller
@@ -36,14 +37,16 @@ class KeyHealth:
         """`period`: how often each key is checked, about; zero for never."""
         self._integrations = integrations
         self._period = period
+        self._interrupted = RepeatedWarning("key_checks_interrupted")
 
     async def run(self) -> None:
         """Check keys until cancelled. Errors are logged, and the check is tried again."""
         while self._period:
             try:
                 await self.check_due()
+                self._interrupted.end()
             except AppError as error:
-                log.warning("key_checks_interrupted", code=error.code)
+                self._interrupted.note(error.code)
             except Exception:
                 log.exception("key_checks_failed")
             # Jitter: instances that were started together should not ask together.

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter
 
+from app.background import RepeatedWarning
 from app.errors import AppError, GenerationClosed, ProviderNotFound
 from app.integrations.service import IntegrationService
 from app.providers.base import Provider, Video
@@ -34,6 +35,7 @@ class VideoChecks:
     def __init__(self, generations: GenerationRepository, integrations: IntegrationService) -> None:
         self._generations = generations
         self._integrations = integrations
+        self._interrupted = RepeatedWarning("video_checks_interrupted")
 
     async def run(self) -> None:
         """Check videos until cancelled. Errors are logged, and the check is tried again."""
@@ -41,8 +43,9 @@ class VideoChecks:
             try:
                 while await self.check_due() == _BATCH:
                     pass
+                self._interrupted.end()
             except AppError as error:
-                log.warning("video_checks_interrupted", code=error.code)
+                self._interrupted.note(error.code)
             except Exception:
                 log.exception("video_checks_failed")
             # Jitter: instances that were started together should not ask together.

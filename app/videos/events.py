@@ -19,6 +19,7 @@ from prometheus_client import Gauge
 from starlette.types import Message, Send
 
 from app.admission import requests_limited, requests_shed
+from app.background import RepeatedWarning
 from app.errors import AppError, Overloaded, RateLimited
 from app.memberships import Memberships
 from app.security import Caller
@@ -92,6 +93,7 @@ class EventHub:
         self._count_by_owner: Counter[UUID] = Counter()
         self._poll: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._poll_failed = RepeatedWarning("event_poll_failed")
 
     @property
     def open_streams(self) -> int:
@@ -194,8 +196,9 @@ class EventHub:
         while self._streams and not self._closing.is_set():
             try:
                 await self._tell_changes()
+                self._poll_failed.end()
             except AppError as error:
-                log.warning("event_poll_failed", code=error.code)
+                self._poll_failed.note(error.code)
             except Exception:
                 log.exception("event_poll_failed")
             await asyncio.sleep(self.timing.poll_seconds)

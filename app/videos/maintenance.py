@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
+from app.background import RepeatedWarning
 from app.errors import AppError
 from app.integrations.secret_repository import SecretRepository
 from app.videos.repository import GenerationRepository, GenerationState
@@ -40,17 +41,20 @@ class Maintenance:
         self._secrets = secrets
         self._retention = retention
         self._purged_at = -float("inf")
+        self._interrupted = RepeatedWarning("recovery_interrupted")
+        self._not_expired = RepeatedWarning("batch_not_expired")
 
     async def run(self) -> None:
         """Goes on until it is cancelled; a fault is logged and tried again."""
         while True:
             try:
                 await self.expire()
+                self._interrupted.end()
                 if time.monotonic() - self._purged_at > _PURGE_PERIOD_SECONDS:
                     await self.purge()
                     self._purged_at = time.monotonic()
             except AppError as error:
-                log.warning("recovery_interrupted", code=error.code)
+                self._interrupted.note(error.code)
             except Exception:
                 log.exception("recovery_failed")
             # Jitter: instances that were started together should not ask together.
@@ -63,8 +67,9 @@ class Maintenance:
             try:
                 expired = await self._generations.expire_generations(_BATCH)
             except Exception as error:
-                log.warning("batch_not_expired", error=type(error).__name__)
+                self._not_expired.note(type(error).__name__)
                 return total + await self._expire_each()
+            self._not_expired.end()
             for generation in expired:
                 _note_expired(generation)
             total += len(expired)
