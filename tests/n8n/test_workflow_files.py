@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from app.providers import PROVIDERS
+from app.providers.base import ProviderSpec
 
 FOLDER = Path(__file__).resolve().parents[2] / "n8n"
 BROKER, DIRECT = "heygen-video", "heygen-video-direct"
@@ -52,7 +57,7 @@ class Workflow:
         return [node for node in self.nodes.values() if node["type"] == f"n8n-nodes-base.{kind}"]
 
 
-@pytest.fixture(params=[BROKER, DIRECT])
+@pytest.fixture(params=[DIRECT, *(f"{provider}-video" for provider in PROVIDERS)])
 def workflow(request: pytest.FixtureRequest) -> Workflow:
     return Workflow(request.param)
 
@@ -139,6 +144,25 @@ def test_workflows_check_signatures_alike_and_have_paths_of_their_own() -> None:
         broker.nodes["Check the signature"]["parameters"] == direct.nodes["Check the signature"]["parameters"]
     )
     assert [w.of_type("webhook")[0]["parameters"]["path"] for w in (broker, direct)] == [BROKER, DIRECT]
+
+
+@pytest.mark.parametrize("spec", [spec for spec in PROVIDERS.values() if spec.name != "heygen"])
+def test_every_other_provider_has_the_workflow_that_is_made_from_heygen_s(spec: ProviderSpec) -> None:
+    made = subprocess.run(
+        [sys.executable, FOLDER / "for-provider", spec.name, spec.title],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    workflow = Workflow(f"{spec.name}-video")
+
+    assert workflow.text == made
+    assert workflow.of_type("webhook")[0]["parameters"]["path"] == f"{spec.name}-video"
+    assert "heygen" not in made.casefold()
+    originals = {node["id"] for node in Workflow(BROKER).document["nodes"]}
+    assert not originals & {node["id"] for node in workflow.document["nodes"]}, (
+        "n8n imports it beside HeyGen's"
+    )
 
 
 def test_files_hold_no_secret_and_no_address_but_heygens(workflow: Workflow) -> None:
