@@ -94,10 +94,9 @@ def to_error(answer: Response, api_key: str) -> ProviderError | None:
         return ProviderUnavailable(NAME, "Tavus has a fault of its own.", retry_after=retry_after)
     if status == 404 or message.casefold() in _NOT_FOUND:
         return not_found(message)
-    if 400 <= status < 500:
-        return ProviderRejected(
-            NAME, _refusal(status, message), provider_code=str(status), provider_message=message
-        )
+    if 400 <= status < 500 and message:
+        text = _FORBIDDEN if status == 403 else f"Tavus refused the call: {message}"
+        return ProviderRejected(NAME, text, provider_code=str(status), provider_message=message)
     return ProviderUnexpectedAnswer(NAME, f"Tavus answered {status} without saying why.")
 
 
@@ -115,12 +114,6 @@ def to_create_error(answer: Response, api_key: str) -> ProviderError:
     if error.may_have_happened or answer.status in _REFUSALS:
         return error
     return ProviderUnexpectedAnswer(NAME, error.detail)
-
-
-def _refusal(status: int, message: str) -> str:
-    if status == 403:
-        return _FORBIDDEN
-    return f"Tavus refused the call: {message}" if message else "Tavus refused the call and gave no reason."
 
 
 def _message(answer: Response, api_key: str) -> str:

@@ -1,4 +1,4 @@
-"""HeyGen's client against a loopback server that misbehaves, over both HTTP transports."""
+"""Each provider's client against a loopback server that misbehaves, over both HTTP transports."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -19,8 +20,9 @@ from app.errors import (
     ProviderUnavailable,
     ProviderUnexpectedAnswer,
 )
-from app.providers.base import Filters
-from app.providers.heygen import HeyGen
+from app.providers.base import Filters, Provider, ProviderSpec
+from app.providers.heygen import HEYGEN, HeyGen
+from app.providers.tavus import TAVUS, Tavus
 from app.providers.transport import Timeouts
 
 pytestmark = pytest.mark.anyio
@@ -39,49 +41,81 @@ def json_answer(status: str, content: Any, *headers: str) -> bytes:
     return http_answer(status, json.dumps(content).encode(), *headers)
 
 
-ME = json_answer("200 OK", {"data": {"username": "u-1", "email": "ada@example.com"}})
 BUSY = json_answer("500 Internal Server Error", {"error": {"code": "internal_error", "message": "oops"}})
-CREATED = json_answer("200 OK", {"data": {"video_id": "v-1", "status": "waiting", "output_format": "mp4"}})
 
 
-@pytest.fixture
-async def heygen(client: httpx.AsyncClient, raw_server: Any) -> HeyGen:
-    return HeyGen(client, raw_server.url, reading=QUICK, creating=QUICK)
+def verify(provider: Provider) -> Awaitable[object]:
+    return provider.verify_key(CANARY)
 
 
-def verify(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.verify_key(CANARY)
+def avatars(provider: Provider) -> Awaitable[object]:
+    return provider.list_avatars(CANARY, filters=Filters(), limit=20, page_token=None)
 
 
-def avatars(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.list_avatars(CANARY, filters=Filters(), limit=20, page_token=None)
+def voices(provider: Provider) -> Awaitable[object]:
+    return provider.list_voices(CANARY, filters=Filters(), limit=20, page_token=None)
 
 
-def voices(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.list_voices(CANARY, filters=Filters(), limit=20, page_token=None)
+def avatar(provider: Provider) -> Awaitable[object]:
+    return provider.get_avatar(CANARY, "a")
 
 
-def avatar(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.get_avatar(CANARY, "a")
+def voice(provider: Provider) -> Awaitable[object]:
+    return provider.get_voice(CANARY, "v")
 
 
-def voice(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.get_voice(CANARY, "v")
-
-
-def create(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.create_video(
+def create(provider: Provider) -> Awaitable[object]:
+    return provider.create_video(
         CANARY, idempotency_key="g-1", script="Hi", avatar_id="a", voice_id=None, title=None, options={}
     )
 
 
-def state(heygen: HeyGen) -> Awaitable[object]:
-    return heygen.get_video(CANARY, "v-1")
+def state(provider: Provider) -> Awaitable[object]:
+    return provider.get_video(CANARY, "v-1")
 
 
-Call = Callable[[HeyGen], Awaitable[object]]
-READS: list[Call] = [verify, avatars, voices, avatar, voice, state]
-ALL: list[Call] = [*READS, create]
+Call = Callable[[Provider], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """A provider's client, the calls that it makes, and two good answers."""
+
+    spec: ProviderSpec
+    client: type[HeyGen] | type[Tavus]
+    reads: list[Call]
+    me: bytes
+    created: bytes
+
+    def at(self, http: httpx.AsyncClient, url: str, reading: Timeouts = QUICK) -> Provider:
+        return self.client(http, url, reading=reading, creating=QUICK)
+
+
+HEYGEN_VENDOR = Vendor(
+    HEYGEN,
+    HeyGen,
+    [verify, avatars, voices, avatar, voice, state],
+    me=json_answer("200 OK", {"data": {"username": "u-1", "email": "ada@example.com"}}),
+    created=json_answer("200 OK", {"data": {"video_id": "v-1", "status": "waiting", "output_format": "mp4"}}),
+)
+TAVUS_VENDOR = Vendor(
+    TAVUS,
+    Tavus,
+    [verify, avatars, avatar, state],
+    me=json_answer("200 OK", {"data": [], "total_count": 0}),
+    created=json_answer("200 OK", {"video_id": "v-1", "status": "queued"}),
+)
+
+
+@pytest.fixture(params=[HEYGEN_VENDOR, TAVUS_VENDOR], ids=["heygen", "tavus"])
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    found: Vendor = request.param
+    return found
+
+
+@pytest.fixture
+async def provider(client: httpx.AsyncClient, raw_server: Any, vendor: Vendor) -> Provider:
+    return vendor.at(client, raw_server.url)
 
 
 def everything_in(error: BaseException | None) -> str:
@@ -106,64 +140,63 @@ async def no_key_in_any_log(
     assert CANARY not in repr([vars(record) for record in caplog.records])
 
 
-async def failure(heygen: HeyGen, call: Call) -> ProviderError:
+async def failure(provider: Provider, call: Call) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        await call(heygen)
+        await call(provider)
     assert CANARY not in everything_in(caught.value)
-    assert caught.value.provider == "heygen"
+    assert caught.value.provider in {HEYGEN.name, TAVUS.name}
     assert caught.value.detail.endswith(".") or isinstance(caught.value, ProviderRejected)
     return caught.value
 
 
-@pytest.mark.parametrize("call", READS)
-async def test_a_read_is_tried_again_after_a_500(heygen: HeyGen, raw_server: Any, call: Call) -> None:
+async def test_reads_are_tried_again_after_a_500(vendor: Vendor, provider: Provider, raw_server: Any) -> None:
     raw_server.answers(BUSY)
+    for call in vendor.reads:
+        raw_server.requests.clear()
 
-    error = await failure(heygen, call)
+        error = await failure(provider, call)
 
-    assert isinstance(error, ProviderUnavailable)
-    assert len(raw_server.requests) == 3
+        assert isinstance(error, ProviderUnavailable)
+        assert len(raw_server.requests) == 3
 
 
-async def test_a_read_succeeds_after_a_500(heygen: HeyGen, raw_server: Any) -> None:
-    raw_server.answers(BUSY, ME)
+async def test_a_read_succeeds_after_a_500(vendor: Vendor, provider: Provider, raw_server: Any) -> None:
+    raw_server.answers(BUSY, vendor.me)
 
-    account = await heygen.verify_key(CANARY)
-
-    assert account.label == "ada@example.com"
+    assert (await provider.verify_key(CANARY)).label
 
 
 @pytest.mark.parametrize(
     "answer", [BUSY, json_answer("429 Too Many", {"error": {"code": "rate_limit_exceeded"}})]
 )
 async def test_a_create_is_sent_once_whatever_comes_back(
-    heygen: HeyGen, raw_server: Any, answer: bytes
+    provider: Provider, raw_server: Any, answer: bytes
 ) -> None:
     raw_server.answers(answer)
 
-    await failure(heygen, create)
+    await failure(provider, create)
 
     assert len(raw_server.requests) == 1
 
 
 async def test_a_create_whose_connection_breaks_after_it_was_read_is_sent_once(
-    heygen: HeyGen, raw_server: Any
+    vendor: Vendor, provider: Provider, raw_server: Any
 ) -> None:
     raw_server.reply = None  # reads the request, hangs up: the video may be on its way, and billed
 
-    error = await failure(heygen, create)
+    error = await failure(provider, create)
 
     assert isinstance(error, ProviderUnavailable)
     assert error.may_have_happened
-    assert error.detail == "The connection to HeyGen broke."
+    assert error.detail == f"The connection to {vendor.spec.title} broke."
     assert len(raw_server.requests) == 1
 
 
-async def test_a_create_that_hangs_is_sent_once_and_ends_in_time(heygen: HeyGen, raw_server: Any) -> None:
+async def test_a_create_that_hangs_is_sent_once_and_ends_in_time(provider: Provider, raw_server: Any) -> None:
     raw_server.reply = lambda writer: asyncio.sleep(60)
 
     started = time.monotonic()
-    error = await failure(heygen, create)
+    error = await failure(provider, create)
 
     assert time.monotonic() - started < QUICK.budget
     assert isinstance(error, ProviderUnavailable)
@@ -172,46 +205,52 @@ async def test_a_create_that_hangs_is_sent_once_and_ends_in_time(heygen: HeyGen,
 
 
 async def test_a_create_is_retried_after_a_refused_connection(
-    client: httpx.AsyncClient, raw_server: Any
+    vendor: Vendor, client: httpx.AsyncClient, raw_server: Any
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: refuses
         port = taken.getsockname()[1]
-    heygen = HeyGen(client, f"http://127.0.0.1:{port}", reading=QUICK, creating=QUICK)
 
     async def start_listening() -> asyncio.Server:
         await asyncio.sleep(0.1)
         return await asyncio.start_server(raw_server.serve, "127.0.0.1", port)
 
-    raw_server.answers(CREATED)
+    raw_server.answers(vendor.created)
     door = asyncio.ensure_future(start_listening())
-    video = await create(heygen)
+    video = await create(vendor.at(client, f"http://127.0.0.1:{port}"))
     (await door).close()
 
     assert video.video_id == "v-1"  # type: ignore[attr-defined]
     assert len(raw_server.requests) == 1
 
 
-@pytest.mark.parametrize("call", ALL)
-async def test_refused_connection_is_unavailable_and_not_sent(client: httpx.AsyncClient, call: Call) -> None:
-    error = await failure(HeyGen(client, "http://127.0.0.1:1", reading=QUICK, creating=QUICK), call)
+async def test_refused_connection_is_unavailable_and_not_sent(
+    vendor: Vendor, client: httpx.AsyncClient
+) -> None:
+    async def ask(call: Call) -> None:
+        error = await failure(vendor.at(client, "http://127.0.0.1:1"), call)
+        assert isinstance(error, ProviderUnavailable)
+        assert not error.may_have_happened
 
-    assert isinstance(error, ProviderUnavailable)
-    assert not error.may_have_happened
+    await asyncio.gather(*map(ask, [*vendor.reads, create]))
 
 
-async def test_a_read_that_hangs_ends_within_the_budget(client: httpx.AsyncClient, raw_server: Any) -> None:
+async def test_a_read_that_hangs_ends_within_the_budget(
+    vendor: Vendor, client: httpx.AsyncClient, raw_server: Any
+) -> None:
     raw_server.reply = lambda writer: asyncio.sleep(60)
     timing = Timeouts(connect=0.5, read=5.0, budget=0.5)
 
     started = time.monotonic()
-    error = await failure(HeyGen(client, raw_server.url, reading=timing), verify)
+    error = await failure(vendor.at(client, raw_server.url, timing), verify)
 
     assert time.monotonic() - started < 1.0
     assert isinstance(error, ProviderUnavailable)
 
 
-async def test_a_body_that_drips_ends_within_the_budget(client: httpx.AsyncClient, raw_server: Any) -> None:
+async def test_a_body_that_drips_ends_within_the_budget(
+    vendor: Vendor, client: httpx.AsyncClient, raw_server: Any
+) -> None:
     async def drip(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for _ in range(100):
@@ -223,25 +262,27 @@ async def test_a_body_that_drips_ends_within_the_budget(client: httpx.AsyncClien
     timing = Timeouts(connect=0.5, read=5.0, budget=0.6)
 
     started = time.monotonic()
-    error = await failure(HeyGen(client, raw_server.url, reading=timing), verify)
+    error = await failure(vendor.at(client, raw_server.url, timing), verify)
 
     assert time.monotonic() - started < 1.2
     assert isinstance(error, ProviderUnavailable)
 
 
-@pytest.mark.parametrize("call", ALL)
-async def test_an_answer_cut_off_half_way_is_unavailable(heygen: HeyGen, raw_server: Any, call: Call) -> None:
-    raw_server.answers(ME[:-10])
+async def test_an_answer_cut_off_half_way_is_unavailable(
+    vendor: Vendor, provider: Provider, raw_server: Any
+) -> None:
+    raw_server.answers(vendor.me[:-10])
 
-    error = await failure(heygen, call)
+    async def ask(call: Call) -> None:
+        assert isinstance(await failure(provider, call), ProviderUnavailable)
 
-    assert isinstance(error, ProviderUnavailable)
+    await asyncio.gather(*map(ask, [*vendor.reads, create]))
 
 
-async def test_an_answer_that_is_no_http_is_unavailable(heygen: HeyGen, raw_server: Any) -> None:
+async def test_an_answer_that_is_no_http_is_unavailable(provider: Provider, raw_server: Any) -> None:
     raw_server.answers(b"SMTP ready " + CANARY.encode() + b"\r\n\r\n")
 
-    error = await failure(heygen, create)
+    error = await failure(provider, create)
 
     assert isinstance(error, ProviderUnavailable)
     assert error.may_have_happened
@@ -260,35 +301,40 @@ UNEXPECTED = {
     "deep error": http_answer("200 OK", b'{"error":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"}"),
     "not UTF-8": http_answer("200 OK", b'{"data": {"username": "\xff\xfe"}}'),
     "lone surrogate": http_answer("200 OK", b'{"data": {"username": "\\ud800"}}'),
-    "too many items": json_answer("200 OK", {"data": [{"id": "a", "voice_id": "a"}] * 501}),
+    "too many items": json_answer(
+        "200 OK", {"data": [{"id": "a", "voice_id": "a", "replica_id": "a"}] * 501}
+    ),
     "10 MB": http_answer("200 OK", b'{"data": "' + b"x" * 10_000_000 + b'"}'),
     "zipped": http_answer("200 OK", b"\x1f\x8b\x08\x00", "Content-Encoding: gzip"),
     "redirect": http_answer("302 Found", b"", "Location: http://127.0.0.1:1/elsewhere"),
 }
 
 
-@pytest.mark.parametrize("call", ALL)
 @pytest.mark.parametrize("answer", UNEXPECTED.values(), ids=UNEXPECTED)
 async def test_an_unexpected_answer_is_called_that_and_not_asked_for_again(
-    heygen: HeyGen, raw_server: Any, answer: bytes, call: Call
+    vendor: Vendor, provider: Provider, raw_server: Any, answer: bytes
 ) -> None:
     raw_server.answers(answer)
+    for call in [*vendor.reads, create]:
+        raw_server.requests.clear()
 
-    error = await failure(heygen, call)
+        error = await failure(provider, call)
 
-    assert isinstance(error, ProviderUnexpectedAnswer)
-    assert len(raw_server.requests) == 1
-
-
-async def test_the_client_is_well_after_a_body_that_was_too_long(heygen: HeyGen, raw_server: Any) -> None:
-    raw_server.answers(UNEXPECTED["10 MB"], ME)
-
-    await failure(heygen, verify)
-
-    assert await heygen.verify_key(CANARY)
+        assert isinstance(error, ProviderUnexpectedAnswer), call
+        assert len(raw_server.requests) == 1, call
 
 
-async def test_an_endless_body_is_left_after_the_limit(heygen: HeyGen, raw_server: Any) -> None:
+async def test_the_client_is_well_after_a_body_that_was_too_long(
+    vendor: Vendor, provider: Provider, raw_server: Any
+) -> None:
+    raw_server.answers(UNEXPECTED["10 MB"], vendor.me)
+
+    await failure(provider, verify)
+
+    assert await provider.verify_key(CANARY)
+
+
+async def test_an_endless_body_is_left_after_the_limit(provider: Provider, raw_server: Any) -> None:
     async def endless(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while True:
@@ -297,41 +343,48 @@ async def test_an_endless_body_is_left_after_the_limit(heygen: HeyGen, raw_serve
 
     raw_server.reply = endless
 
-    assert isinstance(await failure(heygen, verify), ProviderUnexpectedAnswer)
+    assert isinstance(await failure(provider, verify), ProviderUnexpectedAnswer)
 
 
-async def test_a_page_token_that_leads_to_the_same_page_is_an_error(heygen: HeyGen, raw_server: Any) -> None:
+async def test_a_page_token_of_heygen_that_leads_to_the_same_page_is_an_error(
+    client: httpx.AsyncClient, raw_server: Any
+) -> None:
+    provider = HEYGEN_VENDOR.at(client, raw_server.url)
     raw_server.answers(json_answer("200 OK", {"data": [], "has_more": True, "next_token": "again"}))
 
-    first = await heygen.list_avatars(CANARY, filters=Filters(), limit=20, page_token=None)
+    first = await provider.list_avatars(CANARY, filters=Filters(), limit=20, page_token=None)
     assert first.next_token == "private:again"
     with pytest.raises(ProviderUnexpectedAnswer):
-        await heygen.list_avatars(CANARY, filters=Filters(), limit=20, page_token="private:again")
+        await provider.list_avatars(CANARY, filters=Filters(), limit=20, page_token="private:again")
 
 
 @pytest.mark.parametrize("token", ["public:" + "x" * 1025, "public:line\nbreak", "public:\ud800"])
 async def test_a_page_token_that_no_url_carries_is_refused_here(
-    heygen: HeyGen, raw_server: Any, token: str
+    provider: Provider, raw_server: Any, token: str
 ) -> None:
     with pytest.raises(ProviderRejected):
-        await heygen.list_voices(CANARY, filters=Filters(), limit=20, page_token=token)
+        await provider.list_avatars(CANARY, filters=Filters(), limit=20, page_token=token)
     assert raw_server.requests == []
 
 
-async def test_retry_after_is_honoured_inside_the_budget(heygen: HeyGen, raw_server: Any) -> None:
-    raw_server.answers(json_answer("429 Too Many Requests", {}, "Retry-After: 1"), ME)
+async def test_retry_after_is_honoured_inside_the_budget(
+    vendor: Vendor, provider: Provider, raw_server: Any
+) -> None:
+    raw_server.answers(json_answer("429 Too Many Requests", {}, "Retry-After: 1"), vendor.me)
 
     started = time.monotonic()
-    await heygen.verify_key(CANARY)
+    await provider.verify_key(CANARY)
 
     assert 1.0 <= time.monotonic() - started < QUICK.budget
 
 
-async def test_a_retry_after_beyond_the_budget_is_passed_on_at_once(heygen: HeyGen, raw_server: Any) -> None:
+async def test_a_retry_after_beyond_the_budget_is_passed_on_at_once(
+    provider: Provider, raw_server: Any
+) -> None:
     raw_server.answers(json_answer("429 Too Many Requests", {}, "Retry-After: 30"))
 
     started = time.monotonic()
-    error = await failure(heygen, verify)
+    error = await failure(provider, verify)
 
     assert time.monotonic() - started < 0.5
     assert isinstance(error, ProviderRateLimited)
@@ -339,11 +392,14 @@ async def test_a_retry_after_beyond_the_budget_is_passed_on_at_once(heygen: HeyG
     assert len(raw_server.requests) == 1
 
 
-async def test_cookies_of_the_provider_are_never_sent_back(heygen: HeyGen, raw_server: Any) -> None:
-    raw_server.answers(ME.replace(b"\r\n\r\n", b"\r\nSet-Cookie: session=one-tenants; Path=/\r\n\r\n", 1))
+async def test_cookies_of_the_provider_are_never_sent_back(
+    vendor: Vendor, provider: Provider, raw_server: Any
+) -> None:
+    cookie = b"\r\nSet-Cookie: session=one-tenants; Path=/\r\n\r\n"
+    raw_server.answers(vendor.me.replace(b"\r\n\r\n", cookie, 1))
 
-    await heygen.verify_key("first-tenant")
-    await heygen.verify_key("second-tenant")
+    await provider.verify_key("first-tenant")
+    await provider.verify_key("second-tenant")
 
     assert b"one-tenants" not in raw_server.requests[1]
     assert b"first-tenant" not in raw_server.requests[1]
@@ -351,8 +407,8 @@ async def test_cookies_of_the_provider_are_never_sent_back(heygen: HeyGen, raw_s
 
 @pytest.mark.parametrize("key", ["", " ", "a\nb", "a\r\nX: y", "schlüssel", " lead", "trail ", "\ud800"])
 async def test_a_key_that_no_header_carries_is_rejected_unasked(
-    heygen: HeyGen, raw_server: Any, key: str
+    provider: Provider, raw_server: Any, key: str
 ) -> None:
     with pytest.raises(ApiKeyRejected):
-        await heygen.verify_key(key)
+        await provider.verify_key(key)
     assert raw_server.requests == []
