@@ -31,6 +31,7 @@ from support.tenants import Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app.db import connect
+from app.providers import PROVIDERS
 from app.sandbox.embedded import database_url as embedded_url
 from app.sandbox.embedded import start_postgres
 
@@ -38,12 +39,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def env(database_url: str, webhook_server: WebhookReceiver, heygen_url: str) -> dict[str, str]:
+def env(
+    database_url: str, webhook_server: WebhookReceiver, heygen_url: str, tavus_url: str
+) -> dict[str, str]:
     # A generous budget: a test that waits for it to run out takes too long.
     return environment(
         database_url,
         webhook_server.url,
         HEYGEN_API_URL=heygen_url,
+        TAVUS_API_URL=tavus_url,
+        N8N_TAVUS_WEBHOOK_URL=webhook_server.url,
         WEBHOOK_TIMEOUT_SECONDS="40",
         LOG_LEVEL="warning",
     )
@@ -56,20 +61,24 @@ def pair(env: dict[str, str]) -> Iterator[list[ServiceProcess]]:
         yield services
 
 
-@pytest.fixture
-async def api(pair: list[ServiceProcess], tenant: Tenant) -> AsyncIterator[Api]:
-    """The first process, called by a business that has connected HeyGen."""
-    async with api_at(pair[0].url, tenant) as api:
+@pytest.fixture(params=list(PROVIDERS))
+async def api(
+    pair: list[ServiceProcess], tenant: Tenant, request: pytest.FixtureRequest
+) -> AsyncIterator[Api]:
+    """The first process, called by a business that has connected a provider, and uses that one."""
+    async with api_at(pair[0].url, tenant) as client:
+        api = client.at(request.param)
         await api.connect(avatar_id="sandbox-ada", expect=201)
         yield api
 
 
-def hang_up_on_generate(url: str, tenant: Tenant, webhook: WebhookReceiver) -> None:
+def hang_up_on_generate(url: str, api: Api, webhook: WebhookReceiver) -> None:
     """Ask for a video and close the connection before n8n has answered."""
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
-    body = json.dumps({"content_id": str(tenant.content_id)}).encode()
+    tenant = api.tenant
+    body = json.dumps({"content_id": str(tenant.content_id), "provider": api.provider}).encode()
     head = (
         f"POST {ROOT}/generate-video HTTP/1.1\r\nHost: service.test\r\nContent-Type: application/json\r\n"
         f"Authorization: {tenant.headers['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -107,7 +116,7 @@ async def test_what_n8n_answers_counts_although_the_client_has_hung_up(
     wanted: tuple[Any, ...],
 ) -> None:
     webhook.answers, webhook.delay = [answer], 1
-    await asyncio.to_thread(hang_up_on_generate, pair[0].url, api.tenant, webhook)
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, api, webhook)
     await until(admin_connection, api.tenant.content_id, wanted)
 
 
@@ -118,8 +127,8 @@ async def test_sigterm_lets_webhook_calls_finish(
     admin_connection: asyncpg.Connection,
 ) -> None:
     """Of one client that waits and of one that has hung up."""
-    hung_up = await make_tenant(admin_connection)
-    await api.of(hung_up).connect(avatar_id="sandbox-ada", expect=201)
+    hung_up = api.of(await make_tenant(admin_connection))
+    await hung_up.connect(avatar_id="sandbox-ada", expect=201)
     webhook.delay = 2
     await asyncio.to_thread(hang_up_on_generate, pair[0].url, hung_up, webhook)
     waiting = asyncio.create_task(api.generate())
@@ -130,8 +139,8 @@ async def test_sigterm_lets_webhook_calls_finish(
 
     assert (await waiting).status_code == 202
     await asyncio.to_thread(pair[0].wait)
-    for tenant in (api.tenant, hung_up):
-        await until(admin_connection, tenant.content_id, ("processing", "processing", True))
+    for called in (api, hung_up):
+        await until(admin_connection, called.tenant.content_id, ("processing", "processing", True))
     await start_again(pair[0])
 
 
@@ -170,7 +179,7 @@ async def test_what_a_killed_process_left_is_repaired(
         "update public.content set heygen_status = 'completed' where id = $1", api.tenant.content_id
     )
     webhook.delay = 30
-    await asyncio.to_thread(hang_up_on_generate, pair[0].url, api.tenant, webhook)
+    await asyncio.to_thread(hang_up_on_generate, pair[0].url, api, webhook)
     pair[0].kill()
     if repaired_by == "the next start":
         pair[1].kill()

@@ -39,7 +39,7 @@ class Api:
         return replace(self, credentials=SERVICE_HEADERS)
 
     def at(self, provider: str) -> "Api":
-        """The same caller, whose n8n operations are those of another provider."""
+        """The same caller, who connects another provider and makes videos with it, and that provider's n8n."""
         return replace(self, provider=provider)
 
     @property
@@ -57,7 +57,7 @@ class Api:
     # Integrations
 
     async def connect(self, api_key: str = "sandbox-key", **fields: Any) -> httpx.Response:
-        body, options = _split({"api_key": api_key, **self._business, **fields})
+        body, options = _split({"api_key": api_key, **self._business, **self._other_provider, **fields})
         return await self.request("POST", ROOT, json=body, **options)
 
     async def get_integration(self, **params: Any) -> httpx.Response:
@@ -93,7 +93,12 @@ class Api:
     ) -> httpx.Response:
         """Ask for a video of this content item, or the tenant's own. `key`: the Idempotency-Key."""
         body, options = _split(
-            {"content_id": str(content_id or self.tenant.content_id), **self._business, **fields}
+            {
+                "content_id": str(content_id or self.tenant.content_id),
+                **self._business,
+                **self._other_provider,
+                **fields,
+            }
         )
         headers = {} if key is None else {"Idempotency-Key": key}
         return await self.request("POST", f"{ROOT}/generate-video", json=body, headers=headers, **options)
@@ -149,6 +154,11 @@ class Api:
     def _business(self) -> dict[str, str]:
         """A back end names the business; a user has one."""
         return {"business_id": str(self.tenant.business_id)} if self.credentials else {}
+
+    @property
+    def _other_provider(self) -> dict[str, str]:
+        """HeyGen is the default."""
+        return {} if self.provider == "heygen" else {"provider": self.provider}
 
     def _video(self, content_id: UUID | None) -> str:
         return f"{ROOT}/videos/{content_id or self.tenant.content_id}"
