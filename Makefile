@@ -94,8 +94,11 @@ chaos: .venv/ready ## Break things under load and check what is promised: 5 minu
 test-image: .venv/ready ## Run the Dockerfile's steps and compose.yaml's commands without a container engine (root, Debian)
 	PYTHONPATH=tests $(BIN)/python tests/image/replay.py
 
-bench: .venv/ready ## Measure CPU time per request, as ratios within one run
+bench: .venv/ready ## Compare CPU time per request with other servers, in under ten minutes (needs wrk; npm for Fastify)
 	PYTHONPATH=tests $(BIN)/python bench/run.py
+
+bench-quick: .venv/ready ## The same in under two minutes: one short round
+	BENCH_ROUNDS=1 BENCH_SECONDS=2 BENCH_MEMORY_REQUESTS=1 $(MAKE) --no-print-directory bench
 
 bench-sql: .venv/ready ## Measure every SQL function (BENCH_ROWS=1000,100000,1000000: the tables' sizes)
 	PYTHONPATH=tests $(BIN)/python bench/sql.py
@@ -114,6 +117,7 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 	$(PYTHON) -m venv .data/lock && .data/lock/bin/pip install --quiet uv
 	.data/lock/bin/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	.data/lock/bin/uv pip compile $(LOCK) -c requirements.lock -o bench/contestants/requirements.lock bench/contestants/requirements.in
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group build -c requirements-dev.lock -o requirements-run.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 

@@ -40,6 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("ai-avatar"),
         lifespan=create_lifespan(settings),
         redirect_slashes=False,
+        # FastAPI's own OpenTelemetry looks for a provider in every request; logs and /metrics say what it would.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=operation_id,
     )
     install_error_handlers(app)

@@ -1,177 +1,214 @@
-"""`make bench`: what a request costs the server process, as ratios in one run. Read the ratios, not the figures.
+"""`make bench`: this service beside others on the same work. Read the ratios, not the figures.
 
-CPU time per request rather than requests per second: the load comes from the same two cores.
+The load comes from the same cores, so CPU time per request says more than requests per second. Rounds alternate
+between the servers, because other work on the machine comes and goes.
 """
 
 import asyncio
 import json
 import os
+import re
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
-import aiohttp
 import psutil
-from pydantic import SecretStr
+from data import BUSINESSES, USERS, fill, reset, write_requests
+from servers import OURS, Contestant, Running, contestants, install, running
 from support import postgres
 from support.servers import free_port
-from support.tenants import JWT_SECRET, N8N_API_KEY, N8N_HEADERS, SECRETS_KEYS, Tenant, make_tenant
+from support.tenants import JWT_SECRET, N8N_API_KEY, SECRETS_KEYS, WEBHOOK_SECRET, WEBHOOK_TOKEN
 
-from app.db import connect
-from app.sealing import KeyRing
-
+HERE = Path(__file__).parent
 CONNECTIONS = 32
-SECONDS = float(os.environ.get("BENCH_SECONDS", "6"))
-OTHER_BUSINESSES = 10_000
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+SECONDS = int(os.environ.get("BENCH_SECONDS", "5"))
+MEMORY_REQUESTS = int(os.environ.get("BENCH_MEMORY_REQUESTS", "100000"))
+TITLES = {
+    "integration": "GET one integration",
+    "list": "GET list of integrations",
+    "video": "GET video",
+    "credentials": "POST credentials",
+    "status": "POST status",
+    "generate": "POST generate-video",
+}
 
 
 @dataclass(frozen=True)
 class Result:
-    """Microseconds of the server's CPU per request, and milliseconds until the answer."""
+    """CPU in microseconds per request, latencies in milliseconds."""
 
     cpu: float
+    postgres_cpu: float
+    per_second: float
     p50: float
     p99: float
-    per_second: float
+    errors: float
+
+
+class Bench:
+    """One database, and the files of requests for it."""
+
+    def __init__(self, url: str, database: str, folder: Path) -> None:
+        self.url = url
+        self._database = database
+        self._folder = folder
+        users = asyncio.run(fill(url))
+        for operation in TITLES:
+            write_requests(users, operation, folder / operation)
+
+    def load(self, server: Running, operation: str, seconds: int) -> dict[str, float]:
+        """Load a server for so long; return what requests.lua prints."""
+        options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(HERE / "requests.lua")]
+        command = ["wrk", *options, server.url, str(self._folder / operation)]
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
+        found = re.search("RESULT (.*)", output.stdout)
+        assert found, output.stdout + output.stderr
+        result: dict[str, float] = json.loads(found[1])
+        return result
+
+    def measure(self, server: Running, operation: str) -> Result:
+        """Warm up, then measure."""
+        self._reset(operation)
+        self.load(server, operation, 1)
+        self._reset(operation)
+        before, postgres_before = _cpu(server.process), self._postgres_cpu()
+        load = self.load(server, operation, SECONDS)
+        cpu, postgres_cpu = _cpu(server.process) - before, self._postgres_cpu() - postgres_before
+        count = load["requests"]
+        return Result(
+            cpu / count * 1e6,
+            postgres_cpu / count * 1e6,
+            count / load["seconds"],
+            load["p50"],
+            load["p99"],
+            load["errors"],
+        )
+
+    def _reset(self, operation: str) -> None:
+        if operation == "generate":
+            asyncio.run(reset(self.url))
+
+    def _postgres_cpu(self) -> float:
+        """Return the CPU seconds of all connections to this database."""
+        total = 0.0
+        for process in psutil.process_iter(["cmdline"]):
+            title = " ".join(process.info["cmdline"] or ())
+            if title.startswith("postgres:") and self._database in title:
+                total += _cpu(process)
+        return total
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
 
 
 @contextmanager
-def server(application: str, environment: dict[str, str]) -> Iterator[tuple[str, psutil.Process]]:
+def webhook_receiver() -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--no-access-log"]
-    if application.startswith("app."):
-        command.append("--factory")
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait()
+    process = subprocess.Popen([sys.executable, str(HERE / "receiver.py"), str(port)])
+    try:
+        yield f"http://127.0.0.1:{port}/webhook"
+    finally:
+        process.kill()
 
 
-async def measure(
-    url: str, process: psutil.Process, method: str, headers: dict[str, str], body: Any
-) -> Result:
-    latencies: list[float] = []
-    data = json.dumps(body) if body else None
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-
-        async def ask() -> None:
-            started = time.perf_counter()
-            async with session.request(method, url, data=data) as response:
-                answer = await response.read()
-                assert response.status == 200, answer
-            latencies.append(time.perf_counter() - started)
-
-        async def client(until: float) -> None:
-            while time.perf_counter() < until:
-                await ask()
-
-        for _ in range(200):
-            try:
-                await ask()
-            except aiohttp.ClientConnectorError:
-                await asyncio.sleep(0.05)
-        await asyncio.gather(*(client(time.perf_counter() + 1) for _ in range(CONNECTIONS)))
-        latencies.clear()
-        before = sum(process.cpu_times()[:2])
-        await asyncio.gather(*(client(time.perf_counter() + SECONDS) for _ in range(CONNECTIONS)))
-        cpu = sum(process.cpu_times()[:2]) - before
-    count = len(latencies)
-    cuts = statistics.quantiles(latencies, n=100)
-    return Result(cpu / count * 1e6, cuts[49] * 1e3, cuts[98] * 1e3, count / SECONDS)
-
-
-async def prepare(url: str) -> Tenant:
-    connection = await connect(SecretStr(url))
-    tenant = await make_tenant(connection)
-    ring = KeyRing.parse(SECRETS_KEYS)
-    await connection.execute(
-        "insert into public.businesses (id, business_name) select gen_random_uuid(), 'other' "
-        f"from generate_series(1, {OTHER_BUSINESSES})"
+def print_table(results: dict[tuple[str, str], list[Result]]) -> None:
+    """Print the medians of all rounds."""
+    print(
+        "\n| operation | server | CPU µs | × ours | PostgreSQL CPU µs | requests/s | p50 ms | p99 ms | errors |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
-    await connection.execute(
-        "insert into public.ai_avatar_integrations (business_id, provider, avatar_id) "
-        "select id, 'heygen', 'x' from public.businesses where business_name = 'other'"
+    for operation, title in TITLES.items():
+        ours = statistics.median(r.cpu for r in results[operation, OURS.name])
+        for (measured, name), rounds in results.items():
+            if measured != operation:
+                continue
+            median = {
+                field: statistics.median(getattr(r, field) for r in rounds)
+                for field in Result.__annotations__
+            }
+            print(
+                f"| {title} | {name} | {median['cpu']:.0f} | {median['cpu'] / ours:.2f} "
+                f"| {median['postgres_cpu']:.0f} | {median['per_second']:.0f} | {median['p50']:.1f} "
+                f"| {median['p99']:.1f} | {sum(r.errors for r in rounds):.0f} |"
+            )
+    one = statistics.median(r.cpu for r in results["integration", OURS.name])
+    print("\nThis service's operations, × GET one integration:", end=" ")
+    print(
+        ", ".join(
+            f"{operation} {statistics.median(r.cpu for r in results[operation, OURS.name]) / one:.2f}"
+            for operation in OURS.operations
+        )
     )
-    await connection.execute(
-        "select public.set_ai_avatar_integration($1, 'heygen', $2, 'avatar', 'voice')",
-        tenant.business_id,
-        ring.seal("sandbox-key", tenant.business_id, "heygen"),
-    )
-    await connection.execute("analyze")
-    await connection.close()
-    return tenant
+
+
+def print_start_and_memory(bench: Bench, environment: dict[str, str]) -> None:
+    """Print how long the service takes to start, and its memory before and after many requests."""
+    with running(OURS, environment) as server:
+        bench.load(server, "integration", 1)
+        sizes, done = [server.process.memory_info().rss / 2**20], 0.0
+        while done < MEMORY_REQUESTS:
+            done += bench.load(server, "integration", 5)["requests"]
+            sizes.append(server.process.memory_info().rss / 2**20)
+        middle = sizes[len(sizes) // 2]
+        print(
+            f"\n/health/live answers {server.start_seconds:.2f} s after `ai-avatar serve`, "
+            f"{server.start_cpu:.2f} s of them on a core. "
+            f"Memory: {sizes[0]:.0f} MiB at first, {middle:.0f} MiB half way, "
+            f"{sizes[-1]:.0f} MiB after {done:.0f} requests."
+        )
 
 
 def main() -> None:
+    if not shutil.which("wrk"):
+        raise SystemExit("wrk is missing. On Debian: apt-get install wrk")
+    install()
+    servers: list[Contestant] = contestants()
     database_server = postgres.start()
-    with database_server.database(template=database_server.migrated_template()) as name:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        database_server.database(template=database_server.migrated_template()) as name,
+        webhook_receiver() as webhook,
+    ):
         url = database_server.url(name)
-        tenant = asyncio.run(prepare(url))
-        environment = os.environ | {
+        bench = Bench(url, name, Path(folder))
+        environment = {
             "DATABASE_URL": url,
             "SUPABASE_JWT_SECRET": JWT_SECRET,
             "N8N_API_KEY": N8N_API_KEY,
             "SECRETS_KEYS": SECRETS_KEYS,
-            "PYTHONPATH": str(Path(__file__).parent),
+            "N8N_HEYGEN_WEBHOOK_URL": webhook,
+            "N8N_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "N8N_WEBHOOK_TOKEN": WEBHOOK_TOKEN,
+            "KEY_CHECK_HOURS": "0",
+            "WEBHOOK_URL": webhook,
         }
-        one = f"/integrations/ai-avatar/{tenant.business_id}"
-        credentials = {"business_id": str(tenant.business_id)}
-        json_n8n = N8N_HEADERS | {"Content-Type": "application/json"}
-        runs: list[tuple[str, str, str, str, dict[str, str], Any]] = [
-            ("FastAPI, hello", "apps:hello", "GET", "/", {}, None),
-            (
-                "a session per request, no checks",
-                "apps:session_per_request",
-                "GET",
-                f"/{tenant.business_id}",
-                {},
-                None,
-            ),
-            ("GET one integration, as a user", "app.main:from_environment", "GET", one, tenant.headers, None),
-            (
-                "GET the list, as a user",
-                "app.main:from_environment",
-                "GET",
-                "/integrations/ai-avatar",
-                tenant.headers,
-                None,
-            ),
-            (
-                "POST credentials, as n8n",
-                "app.main:from_environment",
-                "POST",
-                "/n8n/heygen-credentials",
-                json_n8n,
-                credentials,
-            ),
-        ]
-        base = None
+        load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         print(
-            f"{CONNECTIONS} connections, {SECONDS:g} s each, {OTHER_BUSINESSES} other businesses; run {uuid4().hex[:6]}\n"
+            f"{CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s, {USERS} users of {BUSINESSES} integrations, "
+            f"{os.cpu_count()} cores; the machine's load before: {load}",
+            flush=True,
         )
-        print("| request | CPU of the server per request | \u00d7 hello | p50 ms | p99 ms | a second |")
-        print("| --- | --- | --- | --- | --- | --- |")
-        for title, application, method, path, headers, body in runs:
-            with server(application, environment) as (address, process):
-                result = asyncio.run(measure(address + path, process, method, headers, body))
-            base = base or result.cpu
-            print(
-                f"| {title} | {result.cpu:.0f} µs | {result.cpu / base:.1f} | {result.p50:.1f} | {result.p99:.1f} "
-                f"| {result.per_second:.0f} |",
-                flush=True,
-            )
+        results: dict[tuple[str, str], list[Result]] = {}
+        for number in range(ROUNDS):
+            for contestant in servers[number % len(servers) :] + servers[: number % len(servers)]:
+                with running(contestant, environment) as server:
+                    for operation in contestant.operations:
+                        found = bench.measure(server, operation)
+                        results.setdefault((operation, contestant.name), []).append(found)
+        print_table(results)
+        print_start_and_memory(bench, environment)
 
 
 if __name__ == "__main__":
