@@ -10,7 +10,7 @@ WORKERS ?= auto
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path check check-js format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ test-fast: .venv/ready ## Run all tests except slow ones: under two minutes on t
 
 test-slow-path: .venv/ready ## Run the API's tests without the fast path (docs/decisions/0008)
 	FAST_PATH=0 $(BIN)/pytest -n $(WORKERS) --dist loadgroup tests/integrations tests/videos tests/n8n tests/test_*.py
+
+test-crash: .venv/ready ## Request 1,200 videos while everything fails, and print the figures: about 8 minutes
+	$(BIN)/pytest -n $(WORKERS) -m long tests/end_to_end
 
 check: .venv/ready ## Check formatting, lint, types, imports, SQL and JavaScript types
 	$(BIN)/ruff format --check .

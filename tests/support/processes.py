@@ -23,8 +23,9 @@ from support.tenants import (
     WEBHOOK_TOKEN,
 )
 
+AI_AVATAR = (str(Path(sys.executable).parent / "ai-avatar"),)
 # Long, for busy machines; nothing is measured here.
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 180
 
 
 def environment(database_url: str, webhook_url: str, **changes: str) -> dict[str, str]:
@@ -51,6 +52,7 @@ class ServiceProcess:
     env: Mapping[str, str]
     folder: Path
     arguments: tuple[str, ...] = ()
+    program: tuple[str, ...] = AI_AVATAR
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -67,8 +69,7 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Start it; `wait_until_ready` returns once it answers."""
-        command = [str(Path(sys.executable).parent / "ai-avatar"), "serve", "--port", str(self.port)]
-        command += self.arguments
+        command = [*self.program, "serve", "--port", str(self.port), *self.arguments]
         with (self.folder / f"{self.port}.log").open("ab") as log:
             # A folder of its own: a developer's .env is none of the tests' business.
             self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log, cwd=self.folder)
@@ -104,13 +105,16 @@ class ServiceProcess:
 
 @contextlib.contextmanager
 def service_processes(
-    env: Mapping[str, str], count: int = 1, *arguments: str
+    env: Mapping[str, str], count: int = 1, *arguments: str, program: tuple[str, ...] = AI_AVATAR
 ) -> Iterator[list[ServiceProcess]]:
-    """Run `count` processes, ready; none is left running afterwards. `arguments`: further ones of `serve`."""
+    """Run `count` processes, ready; none is left running afterwards. `arguments`: further ones of `serve`.
+
+    `program`: what to run in place of `ai-avatar`.
+    """
     base = ROOT / ".data"
     base.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=base, prefix="serve-") as folder:
-        services = [ServiceProcess(env, Path(folder), arguments) for _ in range(count)]
+        services = [ServiceProcess(env, Path(folder), arguments, program=program) for _ in range(count)]
         try:
             for service in services:
                 service.start()

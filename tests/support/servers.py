@@ -1,22 +1,27 @@
 """Servers on loopback that tests talk to: an ASGI application in a thread, and one that misbehaves on purpose."""
 
 import asyncio
+import random
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+# Below the range that systems choose outgoing connections' ports from: none takes it while a server restarts.
+_PORTS = range(20000, 32768)
+
 
 def free_port() -> int:
-    """Return a port without a listener."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that no process uses."""
+    for port in random.SystemRandom().sample(_PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager
