@@ -233,7 +233,7 @@ async def wait_until_gone(connection: asyncpg.Connection, pids: list[int]) -> No
     """Return once these server processes have ended, and their clients have had time to notice."""
     while await connection.fetchval("select count(*) from pg_stat_activity where pid = any($1)", pids):
         await asyncio.sleep(0.02)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(1)
 
 
 @asynccontextmanager
