@@ -17,6 +17,7 @@ from app.n8n import examples as n8n_examples
 from app.n8n import router as n8n_router
 from app.openapi import install_openapi, operation_id
 from app.problems import install_error_handlers
+from app.reference.router import create_router as create_reference_router
 from app.security import ApiKeys
 from app.settings_page.router import create_router as create_settings_router
 from app.settings_page.router import describe_providers, loopback_origins
@@ -42,6 +43,10 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         # FastAPI's own OpenTelemetry looks for a provider in every request; logs and /metrics say what it would.
         telemetry={"tracing": False, "metrics": False, "logs": False},
+        # Served by app.reference, with no file from another server.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=operation_id,
     )
     install_error_handlers(app)
@@ -87,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         n8n_router.router,
         operations.router,
         settings_router,
+        create_reference_router(),
     ):
         app.include_router(router)
         # Callers written against the original application use these paths.

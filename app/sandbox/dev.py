@@ -22,7 +22,7 @@ import uvicorn
 from pydantic import SecretStr
 from rich.console import Console
 
-from app import migrations
+from app import example_ids, migrations
 from app.config import ConfigError, load_settings
 from app.config_warnings import log_warnings
 from app.db import connect
@@ -30,6 +30,7 @@ from app.logs import configure_logging
 from app.main import create_app
 from app.providers import PROVIDERS
 from app.sandbox.embedded import PostgresServer, database_url, start_postgres
+from app.sandbox.examples import seed_examples
 from app.sealing import generate_key
 from app.server import server_options
 from app.tokens import mint_token
@@ -71,9 +72,12 @@ def _run(port: int, data_dir: Path, *, sandbox: bool) -> None:
         os.environ.setdefault("LOG_FORMAT", "console")
         os.environ["DATABASE_URL"] = database_url(server, _DATABASE, user="ai_avatar_dev")
 
-        process = _start_sandbox(port) if sandbox else None
+        process = None
         try:
-            _serve(port, data_dir, owner_url)
+            if sandbox:
+                process, sandbox_url = _start_sandbox(port)
+                asyncio.run(_seed_examples(owner_url, sandbox_url))
+            _serve(port, data_dir, owner_url, docs_user=example_ids.USER_ID if sandbox else USER_ID)
         finally:
             if process is not None:
                 process.terminate()
@@ -116,15 +120,16 @@ class _Server(uvicorn.Server):
 
     dev_info: Mapping[str, object]
     dev_json: Path
+    docs_token: str
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             _write_private(self.dev_json, self.dev_info)
-            _print_welcome(self.dev_info)
+            _print_welcome(self.dev_info, self.docs_token)
 
 
-def _serve(port: int, data_dir: Path, owner_url: str) -> None:
+def _serve(port: int, data_dir: Path, owner_url: str, docs_user: str) -> None:
     settings = load_settings()
     if settings.supabase_jwt_secret is None:
         raise ConfigError("SUPABASE_JWT_SECRET: is required, to sign the demo user's token")
@@ -140,6 +145,7 @@ def _serve(port: int, data_dir: Path, owner_url: str) -> None:
     )
     server = _Server(config)
     server.dev_json = data_dir / "dev.json"
+    server.docs_token = mint_token(jwt_secret, user_id=UUID(docs_user), ttl=_TOKEN_TTL)
     server.dev_info = {
         "url": f"http://127.0.0.1:{port}",
         "database_url": owner_url,
@@ -187,6 +193,16 @@ async def _seed(owner_url: str) -> None:
         await connection.close()
 
 
+async def _seed_examples(owner_url: str, sandbox_url: str) -> None:
+    ring = load_settings().key_ring
+    assert ring is not None
+    connection = await connect(SecretStr(owner_url))
+    try:
+        await seed_examples(connection, ring, f"{sandbox_url}/media")
+    finally:
+        await connection.close()
+
+
 def _development_keys(path: Path) -> dict[str, str]:
     """Return the development keys. They are created once and kept, so that sealed keys open after a restart."""
     if not path.exists():
@@ -219,7 +235,8 @@ def _write_private(path: Path, content: Mapping[str, object]) -> None:
     draft.replace(path)
 
 
-def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
+def _start_sandbox(service_port: int) -> "tuple[subprocess.Popen[bytes], str]":
+    """Start it; return its process and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -235,13 +252,13 @@ def _start_sandbox(service_port: int) -> "subprocess.Popen[bytes]":
     )
     for _ in range(200):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return process
+            return process, url
         time.sleep(0.05)
     process.terminate()
     raise ConfigError("The sandbox did not start; see its output above.")
 
 
-def _print_welcome(dev: Mapping[str, object]) -> None:
+def _print_welcome(dev: Mapping[str, object], docs_token: str) -> None:
     url, token, business_id = dev["url"], dev["user_token"], dev["business_id"]
     json_body = "-H 'Content-Type: application/json'"
     content_id = CONTENT_IDS[0]
@@ -249,8 +266,9 @@ def _print_welcome(dev: Mapping[str, object]) -> None:
         f"""
 [bold]The AI-avatar service is running at {url}[/] (press Ctrl-C to stop)
 
+  Start page      {url}/
   Settings page   {url}/settings/integrations#token={token}
-  API reference   {url}/docs
+  API reference   {url}/docs#accessToken={docs_token}&n8nKey={dev["n8n_api_key"]}
 
 Paste these commands into another terminal, one after the other:
 

@@ -10,6 +10,7 @@ Inputs select the behaviour:
   but for private avatars that are not completed.
 """
 
+import math
 import re
 import time
 import uuid
@@ -41,6 +42,10 @@ class Rendering:
     failure_code: str | None
     caption: dict[str, Any] | None
     started: float = field(default_factory=time.monotonic)
+
+
+# Every account has it: the video of the OpenAPI document's examples.
+READY_VIDEO = Rendering("sandbox-video", "Example", "sandbox-ada", None, None, started=-math.inf)
 
 
 @dataclass(slots=True)
@@ -172,7 +177,8 @@ class StandInHeyGen:
         return _page(request, [self._state(video) for video in account.videos.values()], max_limit=100)
 
     async def video(self, request: Request) -> Response:
-        video = self._account_of(request).videos.get(request.path_params["video_id"])
+        videos = self._account_of(request).videos
+        video = (videos | {READY_VIDEO.id: READY_VIDEO}).get(request.path_params["video_id"])
         if video is None:
             raise HeyGenError(404, "video_not_found", "Video not found.")
         return JSONResponse({"data": self._state(video)})

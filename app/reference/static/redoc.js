@@ -1,0 +1,3 @@
+// Shows the OpenAPI document with Redoc.
+
+Redoc.init("openapi.json", { hideLogo: true, nativeScrollbars: true }, document.getElementById("redoc"));
