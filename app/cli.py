@@ -205,6 +205,7 @@ def _settings_for_document() -> Settings:
         log_format="console",
         cors_origins=[],
         frame_ancestors=[],
+        n8n_api_key=SecretStr(""),
         providers={name: ProviderSettings(api_url=spec.default_api_url) for name, spec in PROVIDERS.items()},
     )
 

@@ -60,6 +60,9 @@ _EXAMPLES: Final[tuple[AppError, ...]] = (
     ),
     errors.ContentNotWritable("permission denied for table content"),
     errors.GenerationInProgress(UUID(TO_CANCEL.generation_id)),
+    errors.RateLimited(
+        "50 requests of this business are in progress, which is the limit. Try again.", retry_after=1
+    ),
     errors.WebhookFailed("Failed to trigger video generation: n8n answered 500 Internal Server Error"),
     errors.WebhookTimeout("Failed to trigger video generation: n8n did not answer within 15 seconds"),
     errors.NotReady("The public keys that access tokens are verified with cannot be fetched."),

@@ -1490,6 +1490,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ScriptMissingProblem"] | components["schemas"]["AvatarNotConfiguredProblem"] | components["schemas"]["IdempotencyKeyReusedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
             431: components["responses"]["HeadersTooLarge"];
             /** @description An unexpected error; the log has its cause, by request id: `internal_error` */
             500: {
@@ -1657,6 +1668,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
                 };
             };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
             431: components["responses"]["HeadersTooLarge"];
             /** @description An unexpected error; the log has its cause, by request id: `internal_error` */
             500: {
@@ -1777,6 +1799,17 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -1914,6 +1947,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
                 };
             };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
             431: components["responses"]["HeadersTooLarge"];
             /** @description An unexpected error; the log has its cause, by request id: `internal_error` */
             500: {
@@ -2044,6 +2088,17 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -2184,6 +2239,17 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -2444,6 +2510,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
                 };
             };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
             431: components["responses"]["HeadersTooLarge"];
             /** @description An unexpected error; the log has its cause, by request id: `internal_error` */
             500: {
@@ -2643,7 +2720,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ApiKeyRejectedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`, `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -2651,7 +2728,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["RateLimitedProblem"] | components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -2798,6 +2875,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
                 };
             };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
             431: components["responses"]["HeadersTooLarge"];
             /** @description An unexpected error; the log has its cause, by request id: `internal_error` */
             500: {
@@ -2896,6 +2984,17 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -3061,7 +3160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ApiKeyRejectedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`, `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3069,7 +3168,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["RateLimitedProblem"] | components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -3216,7 +3315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `rate_limited`, `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3224,7 +3323,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["RateLimitedProblem"] | components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -3353,7 +3452,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ApiKeyRejectedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3361,7 +3460,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -3517,7 +3616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ApiKeyRejectedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3525,7 +3624,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -3684,7 +3783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ApiKeyRejectedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -3692,7 +3791,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -3864,6 +3963,17 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -4038,6 +4148,17 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["InvalidRequestProblem"];
+                };
+            };
+            /** @description Too many requests: `rate_limited` */
+            429: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -4215,7 +4336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["AvatarNotConfiguredProblem"] | components["schemas"]["ApiKeyRejectedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4223,7 +4344,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
@@ -4360,7 +4481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ApiKeyRejectedProblem"] | components["schemas"]["InvalidRequestProblem"];
                 };
             };
-            /** @description Too many requests: `provider_rate_limited` */
+            /** @description Too many requests: `provider_rate_limited`, `rate_limited` */
             429: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4368,7 +4489,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"];
+                    "application/problem+json": components["schemas"]["ProviderRateLimitedProblem"] | components["schemas"]["RateLimitedProblem"];
                 };
             };
             431: components["responses"]["HeadersTooLarge"];
