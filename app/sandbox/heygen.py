@@ -23,6 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .balances import balance_of
 from .catalogue import PEOPLE, SPEAKERS, Person, Speaker
 from .heygen_rules import HeyGenError, check_choice, check_video
 from .media import VIDEO_SECONDS, Media
@@ -72,7 +73,7 @@ class StandInHeyGen:
             "first_name": "Sandbox",
             "last_name": "User",
         }
-        return JSONResponse({"data": user | _balance(_key_of(request))})
+        return JSONResponse({"data": user | balance_of(_key_of(request))})
 
     async def looks(self, request: Request) -> Response:
         self._account_of(request)
@@ -230,28 +231,6 @@ async def _json(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise HeyGenError(400, "invalid_parameter", "The body must be a JSON object.")
     return body
-
-
-def _balance(key: str) -> dict[str, Any]:
-    """Return the billing type and its block; the other two are null."""
-    blocks: dict[str, Any] = {"wallet": None, "subscription": None, "usage_based": None}
-    if key.startswith("sandbox-subscription"):
-        credits_left = {
-            "premium_credits": {"remaining": 120, "resets_at": "2027-01-01T00:00:00Z"},
-            "add_on_credits": None,
-        }
-        blocks["subscription"] = {"plan": "pro", "credits": credits_left}
-    elif key.startswith("sandbox-usage"):
-        blocks["usage_based"] = {"spending_current_usd": 12.5, "spending_cap_usd": 100.0}
-    else:
-        balance = 0.0 if key.startswith("sandbox-nocredit") else 100.0
-        blocks["wallet"] = {
-            "currency": "usd",
-            "remaining_balance": balance,
-            "auto_reload": {"enabled": False},
-        }
-    [billing_type] = [name for name, block in blocks.items() if block is not None]
-    return {"billing_type": billing_type} | blocks
 
 
 Owned = TypeVar("Owned", Person, Speaker)
