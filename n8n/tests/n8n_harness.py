@@ -59,18 +59,22 @@ class N8nHarness:
 
     def hold_videos(self) -> None:
         """Let HeyGen be at work on every video until the end of this test."""
-        self.stack.to_heygen.answer_each("GET", "/v3/videos/", 200, _still_processing, times=1000)
+        self.show_videos({"status": "processing"})
+
+    def show_videos(self, state: dict[str, str]) -> None:
+        """Let HeyGen answer with this state whenever it is asked for a video, until the end of this test."""
+
+        def answer(path: str) -> object:
+            return {"data": {"id": path.rpartition("/")[2], **state}}
+
+        self.stack.to_heygen.answer_each("GET", "/v3/videos/", 200, answer, times=1000)
 
     def wait_for_create(self, videos: int = 1) -> None:
         """Wait until HeyGen has received this number of create requests."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(self.stack.to_heygen.statuses("POST", "/v3/videos")) < videos:
             assert time.monotonic() < deadline, self.stack.to_heygen.passed
             time.sleep(0.1)
 
     def service(self, workflow: str) -> Service:
         return self.stack.services[workflow]
-
-
-def _still_processing(path: str) -> object:
-    return {"data": {"id": path.rpartition("/")[2], "status": "processing"}}

@@ -103,7 +103,7 @@ class N8nProcess:
             self._process = subprocess.Popen(
                 [_PROGRAM, "start"], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
             )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         for slug in _WORKFLOW_IDS:
             while not self._is_ready(slug):
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -156,7 +156,7 @@ class N8nProcess:
             connection.close()
         return [str(row[0]) for row in rows]
 
-    def wait_until_idle(self, workflow: str, seconds: float = 30) -> list[str]:
+    def wait_until_idle(self, workflow: str, seconds: float = 90) -> list[str]:
         """Wait until no execution is running or waiting, then return the statuses of the kept ones."""
         deadline = time.monotonic() + seconds
         while {"new", "running", "waiting"} & set(kept := self.statuses(workflow)):
@@ -165,7 +165,7 @@ class N8nProcess:
             time.sleep(0.3)
         return kept
 
-    def wait_for_status(self, workflow: str, status: str, seconds: float = 30) -> None:
+    def wait_for_status(self, workflow: str, status: str, seconds: float = 90) -> None:
         """Wait until the newest execution has this status."""
         deadline = time.monotonic() + seconds
         while (kept := self.statuses(workflow))[-1:] != [status]:

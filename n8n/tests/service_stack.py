@@ -127,7 +127,7 @@ class Service:
         generation: dict[str, Any] = response.json()
         return generation
 
-    def wait_for_end(self, content_id: UUID, seconds: float = 40) -> dict[str, Any]:
+    def wait_for_end(self, content_id: UUID, seconds: float = 90) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         while (generation := self.generation(content_id))["status"] not in FINAL:
             assert time.monotonic() < deadline, f"still {generation}"
