@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NODE_MODULES := tests/settings_page/node_modules
+OPENAPI := tests/openapi
 CLIENT := clients/typescript
 # One test worker per core. Two cores are enough.
 WORKERS ?= auto
@@ -10,7 +11,7 @@ WORKERS ?= auto
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path test-crash check check-js format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -51,7 +52,7 @@ test-slow-path: .venv/ready ## Run the API's tests without the fast path (docs/d
 test-crash: .venv/ready ## Request 1,200 videos while everything fails, and print the figures: about 8 minutes
 	$(BIN)/pytest -n $(WORKERS) -m long tests/end_to_end
 
-check: .venv/ready ## Check formatting, lint, types, imports, SQL and JavaScript types
+check: .venv/ready ## Check formatting, lint, types, imports, SQL, JavaScript types and the OpenAPI document
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -61,11 +62,21 @@ check: .venv/ready ## Check formatting, lint, types, imports, SQL and JavaScript
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/compose-lint compose.yaml
-	@$(MAKE) --no-print-directory check-js
+	@$(MAKE) --no-print-directory check-js check-openapi
 
 check-js: $(NODE_MODULES)/ready # part of check, and last: it needs npm
 	$(NODE_MODULES)/.bin/tsc -p .
 	$(NODE_MODULES)/.bin/tsc -p tests/settings_page
+
+$(OPENAPI)/node_modules/ready: $(OPENAPI)/package.json $(OPENAPI)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer (on Debian: apt-get install nodejs npm)"; exit 1; }
+	cd $(OPENAPI) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+check-openapi: $(OPENAPI)/node_modules/ready # Redocly's rules, and the types that openapi-typescript makes
+	@mkdir -p $(OPENAPI)/build
+	$(BIN)/ai-avatar openapi > $(OPENAPI)/build/openapi.json
+	cd $(OPENAPI) && npm run --silent check
 
 .PHONY: check-clients client-types
 $(CLIENT)/node_modules/ready: $(CLIENT)/package.json $(CLIENT)/package-lock.json
@@ -127,4 +138,4 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove .venv, .data, node_modules and caches
-	rm -rf .venv .data $(NODE_MODULES) $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .data $(NODE_MODULES) $(OPENAPI)/node_modules $(OPENAPI)/build $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
