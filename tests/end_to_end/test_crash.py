@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
-from support.chaos import (
+from support.crashes import (
     connect_businesses,
     count_stuck_items,
     kill_at_random,
