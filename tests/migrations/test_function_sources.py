@@ -79,6 +79,7 @@ def test_every_function_has_its_source_in_one_place(migrated_database: str, serv
     assert sorted(re.findall(r"^create or replace function ([\w.]+)", sources, re.M)) == sorted(names)
 
 
+@pytest.mark.slow
 def test_freeze_leaves_no_include_and_the_same_schema(
     copy: Path, server: postgres.Server, migrated_database: str
 ) -> None:
@@ -126,6 +127,7 @@ def grant_and_comment_alone(root: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [one_line, another_signature, another_result, new_name, grant_and_comment_alone]
 )
@@ -167,6 +169,7 @@ def test_revision_has_exactly_the_functions_that_changed_and_goes_up_and_down(
     assert write_revision(released, "Nothing is left to do", server)[1] == []
 
 
+@pytest.mark.slow
 def test_before_the_release_a_revision_goes_before_the_clean_up(
     copy: Path, server: postgres.Server, migrated_database: str
 ) -> None:

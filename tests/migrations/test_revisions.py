@@ -250,6 +250,7 @@ def _ours(item: Any, name: str | None, kind: str, _reflected: bool, _other: Any)
     return (table.schema, table.name) == ("public", "ai_avatar_integrations")
 
 
+@pytest.mark.slow
 def test_two_that_migrate_at_once_both_succeed(empty_url: str) -> None:
     """As two instances that are started together: separate processes on an empty database."""
     migrate_command = [str(Path(sys.executable).parent / "ai-avatar"), "migrate"]
