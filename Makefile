@@ -5,6 +5,7 @@ BIN := .venv/bin
 NODE_MODULES := tests/settings_page/node_modules
 OPENAPI := tests/openapi
 CLIENT := clients/typescript
+NEXTJS := examples/nextjs
 # One test worker per core. Two cores are enough.
 WORKERS ?= auto
 # The versions of n8n that `make test-n8n` runs against: major versions (n8n/versions) or exact ones.
@@ -57,6 +58,7 @@ check: .venv/ready ## Check formatting, lint, types, imports, SQL, JavaScript ty
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	MYPYPATH=n8n/tests $(BIN)/mypy n8n/tests
+	$(BIN)/mypy $(NEXTJS)/tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/sqlfluff lint --disable-progress-bar alembic/sql app/sandbox
 	$(BIN)/hadolint Dockerfile
@@ -78,7 +80,7 @@ check-openapi: $(OPENAPI)/node_modules/ready # Redocly's rules, and the types th
 	$(BIN)/ai-avatar openapi > $(OPENAPI)/build/openapi.json
 	cd $(OPENAPI) && npm run --silent check
 
-.PHONY: check-clients client-types
+.PHONY: check-clients client-types test-nextjs
 $(CLIENT)/node_modules/ready: $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer (on Debian: apt-get install nodejs npm)"; exit 1; }
 	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -91,6 +93,13 @@ check-clients: $(CLIENT)/node_modules/ready .venv/ready ## Check, build and test
 client-types: $(CLIENT)/node_modules/ready .venv/run ## Write the TypeScript client's types, from the OpenAPI document
 	$(BIN)/ai-avatar openapi > $(CLIENT)/openapi.json
 	cd $(CLIENT) && npm run --silent generate
+
+test-nextjs: $(CLIENT)/node_modules/ready .venv/ready ## Build the Next.js example and drive it in Chromium against the service
+	cd $(CLIENT) && npm run --silent build
+	cd $(NEXTJS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd $(NEXTJS) && ../../$(CLIENT)/node_modules/.bin/biome ci .
+	cd $(NEXTJS) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
+	REQUIRE_BROWSER=1 $(BIN)/pytest $(NEXTJS)/tests
 
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
@@ -138,4 +147,4 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove .venv, .data, node_modules and caches
-	rm -rf .venv .data $(NODE_MODULES) $(OPENAPI)/node_modules $(OPENAPI)/build $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .data $(NODE_MODULES) $(OPENAPI)/node_modules $(OPENAPI)/build $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/build $(NEXTJS)/node_modules $(NEXTJS)/.next .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

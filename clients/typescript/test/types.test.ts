@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { test } from "node:test";
 import { AiAvatarClient } from "ai-avatar-client";
 import ts from "typescript";
@@ -8,37 +8,53 @@ import ts from "typescript";
 const ROOT = join(import.meta.dirname, "..");
 const ELEMENT = join(ROOT, "test", "element-types.ts");
 
-/** What the README's examples take from their surroundings. */
+/** What the documents' examples take from the application around them. */
 const SURROUNDINGS = `
 import type { AiAvatarClient as Client } from "ai-avatar-client";
+import type { LegacyHeygenFields } from "ai-avatar-client/legacy";
 declare global {
 	const client: Client;
-	const contentId: string, businessId: string, generationId: string, serviceUrl: string;
+	const contentId: string, businessId: string, generationId: string, serviceUrl: string, script: string;
 	const signal: AbortSignal;
+	const profile: { business_id: string };
+	const router: { refresh(): void };
+	const toast: { error(text: string): void };
 	const getAccessToken: () => Promise<string | null>;
 	const tokenFromCookies: () => Promise<() => Promise<string | null>>;
-	interface Session { data: { session: { access_token: string } | null } }
-	const supabase: { auth: { refreshSession(): Promise<Session>; getSession(): Promise<Session> } };
+	const generateHeygenVideo: import("ai-avatar-client/legacy").LegacyFunctions["generateHeygenVideo"];
+	const HeygenSettingsForm: (props: { business: { id: string } & LegacyHeygenFields }) => null;
 	const AiAvatarClient: typeof Client;
+	interface Session { data: { session: { access_token: string } | null } }
+	interface Supabase {
+		auth: { refreshSession(): Promise<Session>; getSession(): Promise<Session> };
+		from(table: string): { select(columns: string): { eq(column: string, value: string): {
+			single(): Promise<{ data: { id: string; business_name: string } }>;
+		} } };
+	}
+	const supabase: Supabase;
 }
 `;
-const NEXT_CACHE = 'declare module "next/cache" { export function revalidatePath(path: string): void }';
+const MODULES = `
+declare module "next/cache" { export function revalidatePath(path: string): void }
+declare module "@/lib/supabase/server" { export function createClient(): Promise<Supabase> }
+declare module "@/lib/schemas" { export const heygenSettingsFormSchema: import("ai-avatar-client/legacy").FormSchema }
+`;
 
-/** Write the README's examples as modules, next to the compiled tests. */
-function writeReadmeExamples(): string[] {
-	const folder = join(ROOT, "build", "readme");
+/** Write a document's TypeScript as modules, next to the compiled tests. */
+function writeExamples(path: string): string[] {
+	const folder = join(ROOT, "build", "examples", basename(path));
 	mkdirSync(folder, { recursive: true });
-	writeFileSync(join(folder, "surroundings.ts"), SURROUNDINGS);
-	writeFileSync(join(folder, "next-cache.d.ts"), NEXT_CACHE);
-	const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-	const blocks = [...readme.matchAll(/^```(tsx?)\n(.*?)^```/gms)];
+	const blocks = [...readFileSync(join(ROOT, path), "utf8").matchAll(/^```(tsx?)\n(.*?)^```/gms)];
 	assert.ok(blocks.length >= 4);
-	const examples = blocks.map(([, extension, code], index) => {
-		const path = join(folder, `${index}.${extension}`);
-		writeFileSync(path, `${code}\nexport {};\n`);
-		return path;
+	const sources = [
+		["surroundings.ts", SURROUNDINGS],
+		["modules.d.ts", MODULES],
+	];
+	for (const [, extension, code] of blocks) sources.push([`${sources.length}.${extension}`, `${code}\nexport {};\n`]);
+	return sources.map(([name = "", source = ""]) => {
+		writeFileSync(join(folder, name), source);
+		return join(folder, name);
 	});
-	return [join(folder, "surroundings.ts"), join(folder, "next-cache.d.ts"), ...examples];
 }
 
 function compile(files: string[], changes: ts.CompilerOptions = {}): string[] {
@@ -51,9 +67,11 @@ function compile(files: string[], changes: ts.CompilerOptions = {}): string[] {
 	});
 }
 
-test("the README's examples compile", () => {
-	assert.deepEqual(compile(writeReadmeExamples(), { noUnusedLocals: false }), []);
-});
+for (const document of ["README.md", "../../docs/migrating.md"]) {
+	test(`the examples of ${document} compile`, () => {
+		assert.deepEqual(compile(writeExamples(document), { noUnusedLocals: false }), []);
+	});
+}
 
 test("the element's declarations agree with its JavaScript", () => {
 	const lenient = { allowJs: true, exactOptionalPropertyTypes: false, noUncheckedIndexedAccess: false, types: [] };
