@@ -11,9 +11,12 @@ export interface AccessTokenRequestDetail {
 	respondWith(token: Token | Promise<Token>): void;
 }
 
+/** An error that the element shows. `status` 0: there was no response. */
 export interface ElementErrorDetail {
 	code: string;
-	message: string;
+	status: number;
+	detail: string;
+	requestId: string;
 }
 
 /** `<ai-avatar-settings>`. The service's `docs/settings-page.md` describes it. */
@@ -22,8 +25,8 @@ export interface AiAvatarSettingsElement extends HTMLElement {
 	set apiBase(url: string | null);
 	businessId: string | null;
 	contentId?: string | null;
-	view?: "settings" | "videos" | null;
-	strings?: object | null;
+	view?: string | null;
+	strings?: Record<string, unknown> | null;
 	get provider(): string;
 	set provider(provider: string | null);
 	set accessToken(token: string | null);

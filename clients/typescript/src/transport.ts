@@ -87,22 +87,35 @@ export class Transport {
 
 	/** Send once. Return the response, or the reason why there is none. */
 	async #attempt(original: Request, token: string | null, stream: boolean): Promise<Response | AiAvatarError> {
-		const limit = new AbortController();
-		const signal = AbortSignal.any([original.signal, limit.signal]);
-		const request = new Request(original.clone(), { signal });
-		if (token) request.headers.set("Authorization", `Bearer ${token}`);
-		else if (this.#options.apiKey) request.headers.set("X-API-Key", this.#options.apiKey);
-		const timer = setTimeout(() => limit.abort(), this.#options.timeout ?? 60_000);
+		// Not AbortSignal.any and AbortSignal.timeout: edge runtimes lack them.
+		const controller = new AbortController();
+		const abort = () => controller.abort(original.signal.reason);
+		original.signal.addEventListener("abort", abort);
+		let isOver = false;
+		const timer = setTimeout(() => {
+			isOver = true;
+			controller.abort();
+		}, this.#options.timeout ?? 60_000);
 		try {
-			const response = await this.#fetch(request);
-			return stream && response.ok ? response : await buffered(response);
+			const response = await this.#fetch(this.#authorize(original, token, controller.signal));
+			if (stream && response.ok) return response; // the signal goes on to end it
+			const result = await buffered(response);
+			original.signal.removeEventListener("abort", abort);
+			return result;
 		} catch (cause) {
 			original.signal.throwIfAborted();
-			if (limit.signal.aborted) return new AiAvatarError("timeout", "The service did not answer in time.", { cause });
+			if (isOver) return new AiAvatarError("timeout", "The service did not answer in time.", { cause });
 			return new AiAvatarError("network_error", "The service cannot be reached.", { cause });
 		} finally {
 			clearTimeout(timer);
 		}
+	}
+
+	#authorize(original: Request, token: string | null, signal: AbortSignal): Request {
+		const request = new Request(original.clone(), { signal });
+		if (token) request.headers.set("Authorization", `Bearer ${token}`);
+		else if (this.#options.apiKey) request.headers.set("X-API-Key", this.#options.apiKey);
+		return request;
 	}
 
 	/** Return the pause before a repetition, in milliseconds, or null if the call must not be repeated. */

@@ -251,3 +251,11 @@ test("operations without a method are called by their path, with the same creden
 	assert.deepEqual([response.status, error?.code], [410, "generation_closed"]);
 	assert.equal(server.calls[0]?.headers["x-api-key"], "n8n-key");
 });
+
+test("a call needs nothing that older browsers and edge runtimes lack", async (t) => {
+	const { any, timeout } = AbortSignal;
+	t.after(() => Object.assign(AbortSignal, { any, timeout }));
+	Object.assign(AbortSignal, { any: undefined, timeout: undefined });
+	const { client } = await setUp(t, [json(generation())]);
+	assert.equal((await client.getVideo(CONTENT_ID)).status, "processing");
+});

@@ -230,7 +230,7 @@ test("the settings element gets attributes, properties and listeners, and loses 
 	emit("ai-avatar-change", { kind: "integration", integration: null });
 	root.render(render("second"));
 	await eventually(() => {
-		emit("ai-avatar-error", { code: "offline", message: "" });
+		emit("ai-avatar-error", { code: "offline", status: 0, detail: "", requestId: "" });
 		assert.equal((changes.at(-1) as [string])[0], "second");
 	});
 	assert.deepEqual(changes[0], ["first", { kind: "integration", integration: null }]);

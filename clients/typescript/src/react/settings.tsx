@@ -38,8 +38,8 @@ export interface AiAvatarSettingsProps {
 	provider?: Provider;
 	/** The language of the element's words. */
 	lang?: string;
-	/** Words to use instead of the element's own. */
-	strings?: AiAvatarSettingsElement["strings"];
+	/** Words to use instead of the element's own. Pass the same object each time: another one starts the element again. */
+	strings?: Record<string, unknown>;
 	/** The integration or a generation has changed. */
 	onChange?: (detail: ChangeDetail) => void;
 	/** An error that the element shows. */
