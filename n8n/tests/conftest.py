@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from n8n_harness import MODES, N8nHarness
-from n8n_process import BROKER, DIRECT, INSTALLATION, VERSION, N8nProcess
+from n8n_process import BROKER, DIRECT, INSTALLATION, SLUGS, VERSION, N8nProcess
 from service_stack import Secrets, free_port, run_stack
 
 
@@ -35,7 +35,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
         imports = pool.submit(
             n8n.install_workflows, webhook_token=keys.webhook_token, service_key=keys.n8n_api_key
         )
-        with run_stack(folder, keys, {slug: n8n.webhook_url(slug) for slug in (BROKER, DIRECT)}) as stack:
+        with run_stack(folder, keys, {slug: n8n.webhook_url(slug) for slug in SLUGS}) as stack:
             imports.result()
             n8n.settings = {
                 "AI_AVATAR_SERVICE_URL": stack.to_service.url,
@@ -51,21 +51,21 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8nHarness]:
 
 @pytest.fixture
 def inactive(harness: N8nHarness) -> N8nHarness:
-    """Both workflows are imported and inactive."""
+    """The workflows are imported and inactive."""
     harness.enter("inactive")
     return harness
 
 
 @pytest.fixture
 def quick(harness: N8nHarness) -> N8nHarness:
-    """Both workflows are active, with pauses of up to a second."""
+    """The workflows are active, with pauses of up to a second."""
     harness.enter("quick")
     return harness
 
 
 @pytest.fixture
 def patient(harness: N8nHarness) -> N8nHarness:
-    """Both workflows are active, with pauses that n8n stores in its database, as in production."""
+    """The workflows are active, with pauses that n8n stores in its database, as in production."""
     harness.enter("patient")
     return harness
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from n8n_process import BROKER, DIRECT, N8nProcess
+from n8n_process import SLUGS, N8nProcess
 from service_stack import Service, Stack
 
 # n8n keeps waits of less than 65 seconds in memory and stores longer ones in its database.
@@ -31,9 +31,10 @@ class N8nHarness:
             self.restart(mode)
         # Let executions of earlier tests end, and wait for them before clearing the lists of requests.
         self.stack.to_heygen.forget()
-        self._kept_before = {slug: self.n8n.wait_until_idle(slug) for slug in (BROKER, DIRECT)}
+        self._kept_before = {slug: self.n8n.wait_until_idle(slug) for slug in SLUGS}
         self.stack.to_service.forget()
         self.stack.to_heygen.forget()
+        self.stack.to_tavus.forget()
 
     def restart(self, mode: Mode) -> None:
         """Stop n8n, unless it has been killed, and start it with the settings of this mode."""

@@ -24,11 +24,11 @@ VERSION = os.environ.get("N8N_VERSION", "2")
 MAJOR = int(VERSION.split(".")[0])
 INSTALLATION = Path(os.environ.get("N8N_HOME", REPOSITORY / ".data" / "n8n")) / VERSION
 
-BROKER, DIRECT = "heygen-video", "heygen-video-direct"
+BROKER, DIRECT, TAVUS = "heygen-video", "heygen-video-direct", "tavus-video"
+SLUGS = (BROKER, DIRECT, TAVUS)
 _PROGRAM = INSTALLATION / "node_modules" / ".bin" / "n8n"
 _WORKFLOW_IDS = {
-    slug: json.loads((WORKFLOWS / f"{slug}.json").read_text(encoding="utf-8"))["id"]
-    for slug in (BROKER, DIRECT)
+    slug: json.loads((WORKFLOWS / f"{slug}.json").read_text(encoding="utf-8"))["id"] for slug in SLUGS
 }
 
 
@@ -68,7 +68,7 @@ class N8nProcess:
         return f"{self.url}/webhook/{workflow}"
 
     def install_workflows(self, *, webhook_token: str, service_key: str) -> None:
-        """Import both workflows, inactive, and the two credentials that they use."""
+        """Import the workflows, inactive, and the two credentials that they use."""
         credentials = [
             _header_auth("aiAvatarWebhook1", "AI avatar webhook", "Authorization", f"Bearer {webhook_token}"),
             _header_auth("aiAvatarService1", "AI avatar service", "X-API-Key", service_key),
@@ -76,14 +76,14 @@ class N8nProcess:
         incoming = self.folder / "import"
         incoming.mkdir(parents=True)
         (self.folder / "credentials.json").write_text(json.dumps(credentials), encoding="utf-8")
-        for slug in (BROKER, DIRECT):
+        for slug in SLUGS:
             shutil.copy(WORKFLOWS / f"{slug}.json", incoming)
         self._command("import:credentials", f"--input={self.folder / 'credentials.json'}")
         self.import_output = self._command("import:workflow", "--separate", f"--input={incoming}")
         (self.folder / "credentials.json").unlink()
 
     def set_active(self, active: bool) -> None:
-        """Activate or deactivate both workflows in the database. n8n reads them at its next start."""
+        """Activate or deactivate the workflows in the database. n8n reads them at its next start."""
         if active != self._active:
             for workflow_id in _WORKFLOW_IDS.values():
                 if MAJOR == 1:
@@ -94,7 +94,7 @@ class N8nProcess:
             self._active = active
 
     def start(self) -> None:
-        """Start n8n, with the current settings, and return when it answers at both webhooks.
+        """Start n8n, with the current settings, and return when it answers at their webhooks.
 
         n8n 2 registers the webhooks some seconds after its log says that the editor is accessible. A request
         with a wrong token starts no execution: the answer is 404 before the webhook is registered, and 403 after.

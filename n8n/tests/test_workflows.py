@@ -1,4 +1,4 @@
-"""Complete jobs through a real n8n: the service's webhook, both workflows and a stand-in HeyGen."""
+"""Complete jobs through a real n8n: the service's webhook, the workflows and stand-ins for the providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from n8n_harness import N8nHarness
-from n8n_process import BROKER, DIRECT, WORKFLOWS, node_versions
+from n8n_process import BROKER, DIRECT, SLUGS, TAVUS, WORKFLOWS, node_versions
 from service_stack import NO_WORKFLOW, Stack
 
 UNAUTHORIZED = {"error": {"code": "unauthorized", "message": "Invalid API key"}}
@@ -21,8 +21,8 @@ def test_workflows_are_imported_without_warnings(harness: N8nHarness) -> None:
     lines = harness.n8n.import_output.split("\n")
 
     assert [line for line in lines if line.strip()] == [
-        "Importing 2 workflows...",
-        "Successfully imported 2 workflows.",
+        f"Importing {len(SLUGS)} workflows...",
+        f"Successfully imported {len(SLUGS)} workflows.",
     ]
 
 
@@ -70,6 +70,48 @@ def test_video_is_made(quick: N8nHarness, workflow: str) -> None:
     assert content["heygen_video_id"] == generation["video_id"]
     assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == [200]
     assert quick.new_executions(workflow) == []
+
+
+def test_video_is_made_at_tavus_by_the_execution_that_comes_first(quick: N8nHarness) -> None:
+    service = quick.service(TAVUS)
+    content_id = service.new_content()
+
+    generation = service.start_video(content_id)
+    again = service.fire_webhook(quick.n8n.webhook_url(TAVUS), generation)
+    ended = service.wait_for_end(content_id)
+
+    assert (again.status_code, ended["status"], ended["provider"]) == (200, "completed", "tavus")
+    assert service.content(content_id)["heygen_url"] == ended["video_url"]
+    assert quick.stack.to_tavus.statuses("POST", "/v2/videos") == [200]
+    assert quick.stack.to_heygen.statuses("POST", "/v3/videos") == []
+    assert 409 in quick.stack.to_service.statuses("POST", "/n8n/tavus/videos")
+    assert quick.new_executions(TAVUS) == []
+    assert not quick.has_written(quick.stack.keys.provider_key)
+
+
+def test_failure_at_tavus_is_reported_in_words_for_users(quick: N8nHarness) -> None:
+    service = quick.service(TAVUS)
+    content_id = service.new_content(script="Please [fail:the script violates community guidelines]")
+
+    service.start_video(content_id)
+    ended = service.wait_for_end(content_id)
+
+    assert (ended["status"], ended["error_code"]) == ("failed", "script_community_guidelines")
+    assert service.content(content_id)["error_message"].startswith("The script violates Tavus's")
+
+
+def test_unknown_outcome_at_tavus_ends_with_what_to_look_for(quick: N8nHarness) -> None:
+    """Tavus has nothing that protects a repeated create, so its lost answer is final."""
+    service = quick.service(TAVUS)
+    content_id = service.new_content()
+    quick.stack.to_tavus.lose_answer("POST", "/v2/videos")
+
+    generation = service.start_video(content_id)
+    ended = service.wait_for_end(content_id)
+
+    assert ended["status"] == "failed"
+    assert f'look for one whose name ends with "{generation["id"]}"' in ended["error"]
+    assert len(quick.stack.to_tavus.statuses("POST", "/v2/videos")) == 1
 
 
 def test_failure_at_heygen_is_reported_with_its_reason(quick: N8nHarness, workflow: str) -> None:
@@ -214,12 +256,12 @@ def test_n8n_never_writes_the_key(quick: N8nHarness, workflow: str) -> None:
 
     service.start_video(content_id)
     quick.wait_for_create()
-    assert not quick.has_written(quick.stack.keys.heygen_key)
+    assert not quick.has_written(quick.stack.keys.provider_key)
     quick.stack.to_heygen.forget()
     service.wait_for_end(content_id)
     quick.n8n.wait_until_idle(workflow)
 
-    assert not quick.has_written(quick.stack.keys.heygen_key)
+    assert not quick.has_written(quick.stack.keys.provider_key)
 
 
 def test_ended_executions_leave_the_database(quick: N8nHarness, workflow: str) -> None:
@@ -293,7 +335,7 @@ def test_execution_killed_during_a_long_wait_continues_after_the_restart(patient
     for workflow in (BROKER, DIRECT):
         patient.n8n.wait_for_status(workflow, "waiting")
     assert all(patient.has_written(generation) for generation in generations.values())
-    assert not patient.has_written(patient.stack.keys.heygen_key)
+    assert not patient.has_written(patient.stack.keys.provider_key)
 
     patient.n8n.kill()
     patient.n8n.end_waits()
