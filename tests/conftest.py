@@ -14,6 +14,7 @@ from support.servers import serve_app
 from support.service import running, settings
 from support.tenants import Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver, webhook_receiver
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from app.db import connect
 from app.sandbox.heygen import create_heygen_app
@@ -27,6 +28,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in terminalreporter.stats.get(outcome, []):
             for name, value in getattr(report, "user_properties", []):
                 terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """One worker runs all browser tests, which share a browser and a service; the others run wherever there is room.
+
+    Marks would say so, but pytest 9.2 ignores how pytest-xdist 3.8 adds a group to a test's name.
+    """
+    return BrowserScheduling(config, log)
+
+
+class BrowserScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps the tests of a browser together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if "settings_page/browser/" in nodeid else nodeid
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ _MEDIA_TYPES: Final = {
     "svg": "image/svg+xml",
 }
 _IMPORT = re.compile(r'^(?:import|export)\s(?:[^"\';]*\sfrom\s*)?"(\.[^"]+)"', re.MULTILINE)
+# A comment that fills whole lines: a quarter of the source, most of it types.
+_COMMENT = re.compile(r"^[\t ]*(?://[^\n]*|/\*\*(?:[^*]|\*(?!/))*\*/)[\t ]*\n", re.MULTILINE)
 _VERSIONED = re.compile(r"([0-9a-f]{16})/(.+)")
 
 
@@ -44,7 +46,10 @@ class Assets:
 
     def __init__(self, providers: Iterable[Mapping[str, Any]]) -> None:
         """`providers`: what the page needs to know of each provider of the registry."""
-        sources = _read(files(__package__).joinpath("static"))
+        sources = {
+            path: _COMMENT.sub("", text) if path.endswith(".js") else text
+            for path, text in _read(files(__package__).joinpath("static")).items()
+        }
         sources |= {
             f"{path}.js": _style_module(text) for path, text in sources.items() if path.endswith(".css")
         }
@@ -102,6 +107,7 @@ def _read(folder: Traversable, prefix: str = "") -> dict[str, str]:
 
 def _style_module(text: str) -> str:
     """Return a module whose default export is the style sheet: it is loaded together with the scripts."""
+    text = re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip()
     return (
         f"const sheet = new CSSStyleSheet();\nsheet.replaceSync({json.dumps(text)});\nexport default sheet;\n"
     )

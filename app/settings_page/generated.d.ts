@@ -6,13 +6,6 @@ declare module "*.css.js" {
 }
 
 declare module "*/providers.js" {
-	const providers: {
-		name: string;
-		title: string;
-		key_url: string;
-		has_voices: boolean;
-		has_account: boolean;
-		is_sandbox: boolean;
-	}[];
+	const providers: import("./static/lib/types.js").Provider[];
 	export default providers;
 }

@@ -148,18 +148,17 @@ async def test_files_are_compressed_for_those_who_accept_it(client: httpx.AsyncC
 
 
 async def test_page_is_told_which_providers_there_are() -> None:
-    providers = describe_providers({"heygen": "http://127.0.0.1:9000/heygen"})
-    assert providers == [
-        {
-            "name": "heygen",
-            "title": "HeyGen",
-            "key_url": "https://app.heygen.com/settings?nav=API",
-            "has_voices": True,
-            "has_account": True,
-            "is_sandbox": True,
-        }
-    ]
-    assert not describe_providers({"heygen": "https://api.heygen.com"})[0]["is_sandbox"]
+    api_urls = {"heygen": "http://127.0.0.1:9000/heygen", "tavus": "https://tavusapi.com"}
+    providers = describe_providers(api_urls)
+    assert providers[0] == {
+        "name": "heygen",
+        "title": "HeyGen",
+        "key_url": "https://app.heygen.com/settings?nav=API",
+        "has_voices": True,
+        "has_account": True,
+        "is_sandbox": True,
+    }
+    assert [provider["is_sandbox"] for provider in providers] == [True, False]
     async with make_client(providers=providers) as client:
         module = await client.get("/settings/static/providers.js")
         other = await make_client().get("/settings/static/providers.js")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import asyncpg
+import httpx
 import pytest
 from playwright.sync_api import ConsoleMessage, Page
 from pydantic import SecretStr
@@ -37,6 +38,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    "--host-resolver-rules=MAP service.test 127.0.0.1",
 ]
 
 
@@ -47,15 +49,20 @@ class Host:
         self.url = ""
         self.service_url = ""
         self.script = ""
+        self.head = ""
+        self.html_attributes = 'lang="en"'
+        self.element = "<ai-avatar-settings>The settings are not available.</ai-avatar-settings>"
         self.app = Starlette(routes=[Route("/", self._page)])
 
     async def _page(self, _: Request) -> HTMLResponse:
-        return HTMLResponse(f"""<!doctype html><html lang="en"><title>Host</title><link rel="icon" href="data:,">
+        return HTMLResponse(f"""<!doctype html><html {self.html_attributes}><title>Host</title>
+          <link rel="icon" href="data:,">{self.head}
           <script type="module" src="{self.service_url}/settings/static/ai-avatar-settings.js"></script>
-          <ai-avatar-settings></ai-avatar-settings>
+          {self.element}
           <script>const element = document.querySelector("ai-avatar-settings");
-          window.asked = []; window.changes = [];
+          window.asked = []; window.changes = []; window.errors = [];
           element.addEventListener("ai-avatar-change", (event) => changes.push(event.detail.kind));
+          element.addEventListener("ai-avatar-error", (event) => errors.push(event.detail));
           {self.script}</script>""")
 
 
@@ -122,13 +129,36 @@ class Visitor:
     def token(self, ttl: float = 3600) -> str:
         return mint_token(JWT_SECRET, user_id=self.tenant.user_id, ttl=timedelta(seconds=ttl))
 
+    def call(self, method: str, path: str = "", **json: Any) -> Any:
+        """Call the service as this user; `path` is below the integrations."""
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        url = f"{self.dev.url}/integrations/ai-avatar{path}"
+        response = httpx.request(method, url, headers=headers, json=json or None, timeout=30)
+        assert response.is_success, response.text
+        return response.json() if response.content else None
+
+    def connect(self, **fields: Any) -> None:
+        """Connect HeyGen, with an avatar unless `fields` say otherwise."""
+        key = {"api_key": "sandbox-of-the-tests-9f3c", "avatar_id": "sandbox-ada"}
+        self.call("POST", **{**key, **fields})
+
+    @property
+    def own_path(self) -> str:
+        return f"/{self.tenant.business_id}"
+
+    def generate(self, content_id: object = None, script: str = "Hello from the tests.") -> Any:
+        """Start a video, which the sandbox finishes in a few seconds."""
+        return self.call(
+            "POST", "/generate-video", content_id=str(content_id or self.tenant.content_id), script=script
+        )
+
     @property
     def link(self) -> str:
         return f"{self.dev.page_url}#token={self.token()}"
 
 
-def shoot(page: Page, name: str) -> None:
+def shoot(page: Page, name: str, *, full_page: bool = False) -> None:
     """Take a screenshot for the documentation if UPDATE_SCREENSHOTS is set."""
     if os.environ.get("UPDATE_SCREENSHOTS"):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)

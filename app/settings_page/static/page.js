@@ -2,30 +2,36 @@
 // The page around the element: takes the token from the link and removes it from the address bar.
 import { AiAvatarSettings } from "./ai-avatar-settings.js";
 import { h } from "./lib/dom.js";
-import { strings } from "./lib/strings.js";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const element = new AiAvatarSettings();
 
-/** Read `#token=…&business=…` and remove it from the address bar. False if there is no token. */
+/** In development, reloading keeps the session. Elsewhere a token stays in memory alone. */
+const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+const KEPT = "ai-avatar development session";
+
+/** Read `#token=…&business=…` and remove it from the address bar; or what was kept. False if there is no token. */
 function takeLink() {
-	const link = new URLSearchParams(location.hash.slice(1));
-	const token = link.get("token");
+	const link = location.hash.slice(1);
+	const kept = isLocal ? sessionStorage.getItem(KEPT) : null;
+	const session = new URLSearchParams(link.includes("token=") ? link : kept ?? "");
+	const token = session.get("token");
 	if (!token) return false;
+	if (isLocal) sessionStorage.setItem(KEPT, session.toString());
 	history.replaceState(null, "", location.pathname + location.search);
-	const business = link.get("business");
-	if (business) element.businessId = business;
+	element.businessId = session.get("business");
 	element.accessToken = token;
 	return true;
 }
 
 /** Without a token, say what this page is. */
 function introduction() {
-	const src = new URL("ai-avatar-settings.js", import.meta.url).href;
-	const [before, between, after] = strings.page.introduction;
-	return h("p", { class: "introduction" },
-		before, h("code", {}, `<script type="module" src="${src}">`),
-		between, h("code", {}, "<ai-avatar-settings>"), after);
+	return h("div", { class: "introduction" },
+		h("h2", {}, "Open this page from your application"),
+		h("p", {}, "It shows your business’s settings and videos once you have signed in there. The link that led here has ",
+			"no session, or an old one."),
+		h("p", {}, "Developers: ", h("a", { href: "../docs" }, "the API’s reference"), " and the element ",
+			h("code", {}, "<ai-avatar-settings>"), " for your own pages."));
 }
 
 main.replaceChildren(takeLink() ? element : introduction());

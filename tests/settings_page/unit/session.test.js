@@ -81,3 +81,14 @@ test("next() resolves with the next token or when the signal aborts", async () =
 	controller.abort();
 	await byAbort;
 });
+
+test("again() asks the host at once and says whether there is a session", async () => {
+	/** @type {string | null} */
+	let token = "old";
+	const session = new Session(async () => token);
+	session.set("old");
+	assert.equal(await session.again(), false, "the host has the refused token only");
+	token = "new";
+	assert.equal(await session.again(), true);
+	assert.equal(await session.token(), "new");
+});

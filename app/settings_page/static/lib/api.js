@@ -1,83 +1,79 @@
 // @ts-check
 // The service's HTTP API, as far as the page needs it.
+import { ApiError } from "./failure.js";
 
-/** @import { CatalogueItem, CatalogueKind, ContentItem, Integration, IntegrationFields, Page } from "./types.js" */
-/** @import { FieldError } from "./explain.js" */
+/** @import { Account, CatalogueItem, CatalogueKind, CatalogueFilters, ContentItem, Integration, IntegrationFields, Page } from "./types.js" */
 /** @import { Session } from "./session.js" */
 
-/** @typedef {Record<string, string | number | null | undefined>} Query */
+/** @typedef {Record<string, string | number | string[] | null | undefined>} Query */
 /** @typedef {{ query?: Query, body?: object, headers?: Record<string, string>, signal?: AbortSignal }} RequestOptions */
 
 const TIMEOUT = 60_000; // ms; a key check or a webhook call takes the service 15 s at most
 
-/** A request that failed. `code` is the service's, or `offline`, `unreachable`, `unexpected_response`. */
-export class ApiError extends Error {
-	/**
-	 * @param {string} code
-	 * @param {{ status?: number, detail?: string, errors?: FieldError[] }} [problem] `status` 0: there was no response
-	 */
-	constructor(code, { status = 0, detail = "", errors = [] } = {}) {
-		super(detail || code);
-		this.code = code;
-		this.status = status;
-		this.detail = detail;
-		this.errors = errors;
-	}
-}
-
 export class Api {
-	#session; #base; #businessId;
+	#session; #businessId;
 
 	/**
 	 * @param {Session} session
-	 * @param {object} options
-	 * @param {string} options.base the service's URL
-	 * @param {string | null} options.businessId null: the signed-in user's own business
-	 * @param {string} options.provider
+	 * @param {{ base: string, businessId: string | null }} options `base`: the service's URL; `businessId` null: the
+	 * signed-in user's own
 	 */
-	constructor(session, { base, businessId, provider }) {
+	constructor(session, { base, businessId }) {
 		this.#session = session;
-		this.#base = base.replace(/\/+$/, "");
+		this.base = base.replace(/\/+$/, "");
 		this.#businessId = businessId;
-		this.provider = provider;
 	}
 
-	/** The integration, or null. A list needs no business id, and returns 200 where there is no integration. */
-	async integration() {
-		/** @type {Page<Integration>} */
-		const page = await this.json("GET", "", { query: this.withBusiness({ provider: this.provider, limit: 1 }) });
-		return this.#remember(page.items[0] ?? null);
+	/** The business's integrations. A list needs no business id. @returns {Promise<Integration[]>} */
+	async integrations() {
+		const { items } = await this.json("GET", "", { query: this.withBusiness({ limit: 100 }) });
+		for (const integration of items) this.#remember(integration);
+		return items;
 	}
 
-	/** @param {IntegrationFields} fields @returns {Promise<Integration>} */
-	async connect(fields) {
-		const body = this.withBusiness({ provider: this.provider, ...fields });
-		return this.#remember(await this.json("POST", "", { body }));
+	/** @param {string} provider @param {IntegrationFields} fields @returns {Promise<Integration>} */
+	async connect(provider, fields) {
+		return this.#remember(await this.json("POST", "", { body: this.withBusiness({ provider, ...fields }) }));
 	}
 
-	/** @param {IntegrationFields} fields @returns {Promise<Integration>} */
-	async change(fields) {
-		return this.#remember(await this.json("PATCH", this.#path, { query: this.#providerQuery, body: fields }));
+	/** @param {string} provider @param {IntegrationFields} fields @returns {Promise<Integration>} */
+	async change(provider, fields) {
+		return this.json("PATCH", this.#path, { query: { provider }, body: fields });
 	}
 
-	/** Have the stored key checked. @returns {Promise<Integration>} */
-	async validate() {
-		return this.#remember(await this.json("POST", `${this.#path}/validate`, { query: this.#providerQuery }));
+	/** Have the stored key checked. @param {string} provider @returns {Promise<Integration>} */
+	async validate(provider) {
+		return this.json("POST", `${this.#path}/validate`, { query: { provider } });
 	}
 
-	/** @returns {Promise<null>} */
-	remove() {
-		return this.json("DELETE", this.#path, { query: this.#providerQuery });
+	/** @param {string} provider @returns {Promise<null>} */
+	remove(provider) {
+		return this.json("DELETE", this.#path, { query: { provider } });
 	}
 
-	/** @param {CatalogueKind} kind @param {string | null} cursor @returns {Promise<Page<CatalogueItem>>} */
-	catalogue(kind, cursor) {
-		return this.json("GET", `${this.#path}/${kind}`, { query: { ...this.#providerQuery, limit: 50, cursor } });
+	/** @param {string} provider @returns {Promise<Account>} */
+	account(provider) {
+		return this.json("GET", `${this.#path}/account`, { query: { provider } });
 	}
 
-	/** Content items with their videos. @param {string | null} [cursor] @returns {Promise<Page<ContentItem>>} */
-	videos(cursor) {
-		return this.json("GET", "/videos", { query: this.withBusiness({ limit: 20, cursor }) });
+	/**
+	 * @param {string} provider
+	 * @param {CatalogueKind} kind
+	 * @param {CatalogueFilters} filters
+	 * @param {string | null} cursor
+	 * @returns {Promise<Page<CatalogueItem>>}
+	 */
+	catalogue(provider, kind, filters, cursor) {
+		return this.json("GET", `${this.#path}/${kind}`, { query: { provider, limit: 50, ...filters, cursor } });
+	}
+
+	/**
+	 * Content items with their videos.
+	 * @param {{ q?: string, heygen_status?: string, content_id?: string[], limit?: number, cursor?: string | null }} query
+	 * @returns {Promise<Page<ContentItem>>}
+	 */
+	items(query) {
+		return this.json("GET", "/videos", { query: this.withBusiness(query) });
 	}
 
 	/** Add the business id, if it is known. @template {object} Fields @param {Fields} fields */
@@ -85,13 +81,12 @@ export class Api {
 		return this.#businessId ? { business_id: this.#businessId, ...fields } : fields;
 	}
 
-	/** @template {Integration | null} T @param {T} integration */
+	/** @param {Integration} integration */
 	#remember(integration) {
-		this.#businessId = integration?.business_id ?? this.#businessId;
+		this.#businessId = integration.business_id;
 		return integration;
 	}
 
-	get #providerQuery() { return { provider: this.provider }; }
 	get #path() { return `/${encodeURIComponent(this.#businessId ?? "")}`; }
 
 	/**
@@ -104,7 +99,9 @@ export class Api {
 	async json(method, path, options) {
 		const { response } = await this.send(method, path, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
 		if (response.status === 204) return null;
-		return response.json().catch(() => { throw new ApiError("unexpected_response", { status: response.status }); });
+		return response.json().catch(() => {
+			throw new ApiError("unexpected_response", { status: response.status }, response.headers);
+		});
 	}
 
 	/**
@@ -122,13 +119,15 @@ export class Api {
 		}
 		if (response.ok) return { response, renew: () => this.#session.renew(token) };
 		const problem = await response.json().catch(() => ({}));
-		throw new ApiError(problem.code ?? `http_${response.status}`, { ...problem, status: response.status });
+		throw new ApiError(problem.code ?? `http_${response.status}`, { ...problem, status: response.status }, response.headers);
 	}
 
 	/** @param {string} method @param {string} path @param {string} token @param {RequestOptions} options */
 	async #fetch(method, path, token, { query = {}, body, headers = {}, signal }) {
-		const url = new URL(`${this.#base}/integrations/ai-avatar${path}`);
-		for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, String(value));
+		const url = new URL(`${this.base}/integrations/ai-avatar${path}`);
+		for (const [name, value] of Object.entries(query)) {
+			for (const one of [value].flat()) if (one) url.searchParams.append(name, String(one));
+		}
 		/** @type {RequestInit} */
 		const request = {
 			method,
@@ -145,5 +144,19 @@ export class Api {
 			if (error instanceof DOMException && error.name === "AbortError") throw error;
 			throw new ApiError(navigator.onLine ? "unreachable" : "offline", { detail: String(error) });
 		}
+	}
+}
+
+/**
+ * Load a part of the page when it is first opened.
+ * @template T
+ * @param {() => Promise<T>} load imports it
+ * @returns {Promise<T>}
+ */
+export async function loadPart(load) {
+	try {
+		return await load();
+	} catch (error) {
+		throw new ApiError(navigator.onLine ? "unreachable" : "offline", { detail: String(error) });
 	}
 }

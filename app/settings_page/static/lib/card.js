@@ -1,60 +1,62 @@
 // @ts-check
-// The frame of both cards: a heading; grey lines while loading, an error, or the content.
-import { button, h, icon, notice } from "./dom.js";
-import { explain } from "./explain.js";
-import { strings } from "./strings.js";
+// The frame of a card: a heading; grey lines while loading, an error, or the content.
+import { clear, fill, h, skeleton } from "./dom.js";
+import { Slot } from "./slot.js";
 
-/** @import { Child, IconName } from "./dom.js" */
+/** @import { Context } from "./context.js" */
+/** @import { Child } from "./dom.js" */
 
 export class Card {
-	#skeleton; #problem; #content;
+	#skeleton; #slot; #content; #notice;
 
 	/**
+	 * @param {Context} context
 	 * @param {object} options
-	 * @param {string} options.id the heading's
-	 * @param {IconName} options.iconName
-	 * @param {{ title: string, text: (provider: string) => string, loading: string }} options.words
-	 * @param {string} options.provider
-	 * @param {Child} [options.badge] at the heading's end
+	 * @param {string} options.name of its part, and the prefix of its heading's id
+	 * @param {string} [options.title] none: the host's page has a heading
+	 * @param {Child} [options.text] below the title
+	 * @param {string} options.loading for screen readers
+	 * @param {Child} [options.lead] before the title
+	 * @param {Child} [options.aside] at the heading's end
 	 */
-	constructor({ id, iconName, words, provider, badge }) {
+	constructor(context, { name, title, text, loading, lead, aside }) {
 		/** @protected */
-		this.provider = provider;
+		this.context = context;
+		this.#slot = new Slot(context);
+		this.#skeleton = skeleton(loading);
+		this.#notice = h("div", { class: "card-notice", role: "status" });
 		this.#content = h("div", { hidden: true });
-		this.#problem = h("div", { class: "body", role: "alert" });
-		this.#skeleton = h("div", { class: "skeleton" }, h("span", { class: "sr" }, words.loading),
-			...[1, 2, 3].map(() => h("div", { class: "row" }, h("i"), h("i"))));
-		this.element = h("section", { class: "card", "aria-labelledby": id },
-			h("header", { class: "card-head" },
-				h("span", { class: "tile" }, icon(iconName)),
-				h("div", {}, h("h2", { id }, words.title), h("p", {}, words.text(provider))),
-				badge),
-			this.#skeleton, this.#problem, this.#content);
+		this.heading = title ? h("h2", { id: `${name}-title`, part: "title", tabindex: "-1" }, title) : null;
+		this.element = h("section", { class: "card", part: `card ${name}`, "aria-labelledby": title && `${name}-title` },
+			this.heading && h("header", { class: "card-head", part: "header" }, lead, h("div", {}, this.heading, text), aside),
+			this.#notice, h("div", { class: "card-slot" }, this.#slot.element), this.#skeleton, this.#content);
 	}
 
 	/** Set what the card shows once it is loaded. @protected @param {...Child} children */
 	setContent(...children) {
-		this.#content.replaceChildren(...children.filter((child) => child !== null && child !== undefined && child !== false));
+		fill(this.#content, ...children);
 	}
 
-	/** Content that is already there stays visible while it is loaded again. */
-	showLoading() {
-		this.#skeleton.hidden = !this.#content.hidden;
-		this.#problem.replaceChildren();
+	/** Report something above the content; it goes with the next change. @protected @param {HTMLElement | null} notice */
+	setNotice(notice) {
+		if (notice) this.#notice.replaceChildren(notice);
+		else clear(this.#notice);
 	}
 
-	/** @param {unknown} error @param {() => void} retry */
+	/** @protected @param {unknown} error @param {() => void} retry */
 	showLoadError(error, retry) {
 		this.#skeleton.hidden = true;
-		if (this.#content.hidden) {
-			this.#problem.replaceChildren(notice("bad", explain(error, this.provider), button(strings.retry, retry)));
-		}
+		this.#slot.show(error, () => {
+			this.#slot.clear();
+			this.#skeleton.hidden = !this.#content.hidden;
+			retry();
+		});
 	}
 
 	/** @protected */
 	showContent() {
 		this.#skeleton.hidden = true;
-		this.#problem.replaceChildren();
+		this.#slot.clear();
 		this.#content.hidden = false;
 	}
 }

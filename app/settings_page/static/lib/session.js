@@ -55,6 +55,16 @@ export class Session extends EventTarget {
 		return this.#pending;
 	}
 
+	/** Ask the host at once, on the user's word that there is a session again. True if there is. */
+	async again() {
+		try {
+			await this.renew(this.#token);
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
 	/** Wait for the host's next token, or until the signal aborts. @param {AbortSignal} signal @returns {Promise<void>} */
 	next(signal) {
 		return new Promise((resolve) => {

@@ -3,14 +3,37 @@
 // It needs no DOM; see context.js.
 
 /**
+ * A provider, as the service's registry describes it.
+ * @typedef {object} Provider
+ * @property {string} name such as `heygen`
+ * @property {string} title such as "HeyGen"
+ * @property {string} key_url where an account makes its keys
+ * @property {boolean} has_voices
+ * @property {boolean} has_account
+ * @property {boolean} is_sandbox a stand-in on the service's own machine
+ */
+
+/**
  * An integration as the service returns it, as far as the page uses it. It never contains the key.
  * @typedef {object} Integration
  * @property {string} business_id
+ * @property {string} provider
  * @property {string | null} avatar_id
  * @property {string | null} voice_id
  * @property {"active" | "inactive" | "error"} status
  * @property {boolean} has_api_key
+ * @property {string | null} api_key_last4
  * @property {string | null} validated_at
+ * @property {string} created_at
+ * @property {{ id: string, name: string, preview_image_url: string | null } | null} avatar
+ * @property {{ id: string, name: string, preview_audio_url: string | null } | null} voice
+ */
+
+/**
+ * The account that a key belongs to.
+ * @typedef {object} Account
+ * @property {string} label
+ * @property {{ amount: number, unit: string } | null} remaining
  */
 
 /**
@@ -32,7 +55,13 @@
  * @property {string | null} video_id
  * @property {string | null} video_url
  * @property {string | null} error
+ * @property {string | null} error_code
+ * @property {string} script
+ * @property {string} provider
+ * @property {string | null} thumbnail_url
+ * @property {number | null} duration_seconds
  * @property {string} requested_at
+ * @property {string | null} completed_at
  */
 
 /** @typedef {Generation & { status: "dispatching" | "processing" }} LiveGeneration */
@@ -58,7 +87,13 @@
  * @property {string | null} [preview_audio_url]
  * @property {string | null} [gender]
  * @property {string | null} [language]
+ * @property {string | null} [preview_video_url]
+ * @property {"private" | "public"} [ownership]
+ * @property {boolean} [usable]
+ * @property {string | null} [unusable_reason]
  */
+
+/** @typedef {{ q?: string, gender?: string, language?: string, ownership?: string }} CatalogueFilters */
 
 /** @typedef {"avatars" | "voices"} CatalogueKind */
 
@@ -71,8 +106,8 @@
 /** @typedef {(cursor: string | null) => Promise<Page<CatalogueItem>>} FetchPage */
 
 /**
- * What happened and, where something helps, what to do.
- * @typedef {{ what: string, todo?: string }} Message
+ * What happened and, where something helps, what to do. `reference`: the request's id, for support.
+ * @typedef {{ what: string, todo?: string, reference?: string }} Message
  */
 
 /** @typedef {"initial" | "expired"} TokenReason */
@@ -93,9 +128,14 @@
 
 /** `detail` of the event `ai-avatar-change`. @typedef {IntegrationChange | GenerationChange} ChangeDetail */
 
+/** `detail` of `ai-avatar-error`. `status` 0: there was no response. @typedef {{ code: string, status: number, detail: string, requestId: string }} ErrorDetail */
+
 /**
  * The `detail` of every event that the element dispatches. All of them bubble and cross shadow roots.
- * @typedef {{ "access-token-request": AccessTokenRequestDetail, "ai-avatar-change": ChangeDetail }} EventDetails
+ * @typedef {object} EventDetails
+ * @property {AccessTokenRequestDetail} access-token-request
+ * @property {ChangeDetail} ai-avatar-change
+ * @property {ErrorDetail} ai-avatar-error
  */
 
 export {};

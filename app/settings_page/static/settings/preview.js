@@ -1,76 +1,66 @@
 // @ts-check
-// Plays the sound of a voice, one at a time.
-import { icon } from "../lib/dom.js";
-import { strings } from "../lib/strings.js";
-import { safeUrl } from "../lib/url.js";
+// Plays the sound of a voice, one at a time. A sound that cannot be played is reported beside its button.
+import { fill, h, icon, safeUrl } from "../lib/dom.js";
+import { settings } from "../lib/strings.js";
 
-/** @import { CatalogueItem } from "../lib/types.js" */
+/** @import { Context } from "../lib/context.js" */
+
+/** @typedef {{ name: string, preview_audio_url?: string | null }} Sound */
 
 export class Preview {
 	/** @type {WeakMap<ShadowRoot, Preview>} */
 	static #all = new WeakMap();
-	#announce;
-	/** @type {HTMLAudioElement | null} */
-	#audio = null;
-	/** @type {string | null} the playing item's id */
+	#text; #announce;
+	/** @type {{ audio: HTMLAudioElement, control: HTMLElement, sound: Sound } | null} */
 	#playing = null;
-	/** @type {Map<HTMLElement, CatalogueItem>} */
-	#controls = new Map();
 
-	/** @param {(message: string) => void} announce */
-	constructor(announce) {
+	/** @param {Context} context */
+	constructor({ text, announce, signal }) {
+		this.#text = text;
 		this.#announce = announce;
+		signal.addEventListener("abort", () => this.stop());
 	}
 
-	/** The one of this root. @param {ShadowRoot} root @param {(message: string) => void} announce */
-	static of(root, announce) {
-		let preview = Preview.#all.get(root);
-		if (!preview) Preview.#all.set(root, preview = new Preview(announce));
+	/** The one of this element. @param {Context} context */
+	static of(context) {
+		let preview = Preview.#all.get(context.root);
+		if (!preview || context.signal.aborted) Preview.#all.set(context.root, preview = new Preview(context));
 		return preview;
 	}
 
-	/** Make a control show whether its item is playing. @param {HTMLElement} control @param {CatalogueItem} item */
-	bind(control, item) {
-		this.#controls.set(control, item);
-		this.#render(control, item);
-	}
-
-	/** @param {CatalogueItem} item */
-	async toggle(item) {
-		const wasPlaying = this.#playing === item.id;
+	/** Play or stop. @param {HTMLElement} control @param {Sound} sound */
+	async toggle(control, sound) {
+		const wasPlaying = this.#playing?.control === control;
 		this.stop();
-		const src = safeUrl(item.preview_audio_url);
+		const src = safeUrl(sound.preview_audio_url);
 		if (wasPlaying || !src) return;
-		const audio = new Audio(src);
-		audio.addEventListener("ended", () => this.stop());
-		this.#audio = audio;
-		this.#setPlaying(item.id);
+		const playing = { audio: new Audio(src), control, sound };
+		playing.audio.addEventListener("ended", () => this.stop());
+		this.#playing = playing;
+		control.parentElement?.querySelector(".sound-error")?.remove();
+		this.#render(playing, true);
 		try {
-			await audio.play();
+			await playing.audio.play();
 		} catch {
-			if (audio !== this.#audio) return; // stopped before it began
-			this.#announce(strings.picker.noSound);
+			if (playing !== this.#playing) return; // stopped before it began
 			this.stop();
+			const { noSound } = this.#text.section("settings", settings);
+			control.parentElement?.append(h("p", { class: "small sound-error" }, noSound));
+			this.#announce(noSound);
 		}
 	}
 
 	stop() {
-		this.#audio?.pause();
-		this.#audio = null;
-		if (this.#playing) this.#setPlaying(null);
+		this.#playing?.audio.pause();
+		if (this.#playing) this.#render(this.#playing, false);
+		this.#playing = null;
 	}
 
-	/** @param {string | null} id */
-	#setPlaying(id) {
-		this.#playing = id;
-		for (const [control, item] of this.#controls) this.#render(control, item);
-	}
-
-	/** @param {HTMLElement} control @param {CatalogueItem} item */
-	#render(control, item) {
-		const playing = this.#playing === item.id;
-		control.replaceChildren(icon(playing ? "pause" : "play"));
-		control.toggleAttribute("data-playing", playing);
-		if (control.matches("button")) control.setAttribute("aria-label", strings.picker[playing ? "stop" : "listen"](item.name));
+	/** @param {{ control: HTMLElement, sound: Sound }} playing @param {boolean} on */
+	#render({ control, sound }, on) {
+		const words = this.#text.section("settings", settings);
+		fill(control, icon(on ? "pause" : "play"));
+		control.toggleAttribute("data-playing", on);
+		control.setAttribute("aria-label", this.#text.fill(on ? words.stop : words.listen, { name: sound.name }));
 	}
 }

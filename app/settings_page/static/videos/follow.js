@@ -1,8 +1,8 @@
 // @ts-check
 // Follows a generation through its event stream.
-import { ApiError } from "../lib/api.js";
+import { ApiError } from "../lib/failure.js";
 import { readMessages } from "../lib/event-stream.js";
-import { toFailure } from "../lib/explain.js";
+import { toFailure } from "../lib/failure.js";
 import { isLive } from "./generation.js";
 
 /** @import { Session } from "../lib/session.js" */

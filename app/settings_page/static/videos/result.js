@@ -1,23 +1,26 @@
 // @ts-check
-// The result of the last generation: the video, which plays in place, or why there is none.
-import { button, h, notice } from "../lib/dom.js";
-import { strings } from "../lib/strings.js";
-import { safeUrl } from "../lib/url.js";
+// The result of the last generation: the video, which plays in place, with its script; or why there is none.
+import { button, clear, fill, flash, h, notice, safeUrl } from "../lib/dom.js";
+import { formatElapsed } from "../lib/text.js";
 import { isLive } from "./generation.js";
+import { result } from "./strings.js";
 
+/** @import { Context } from "../lib/context.js" */
+/** @import { Text } from "../lib/text.js" */
 /** @import { ContentItem, Generation, Message } from "../lib/types.js" */
 
 export class Result {
-	#provider; #refresh;
+	#context; #words; #refresh;
 	#shown = "";
 	/** @type {HTMLVideoElement | null} */
 	#video = null;
 
-	/** @param {{ provider: string, refresh: () => void }} options `refresh` requests a fresh link */
-	constructor({ provider, refresh }) {
-		this.#provider = provider;
+	/** @param {Context} context @param {{ refresh: () => void }} options `refresh` requests a fresh link */
+	constructor(context, { refresh }) {
+		this.#context = context;
+		this.#words = context.text.section("result", result);
 		this.#refresh = refresh;
-		this.element = h("div", { class: "result" });
+		this.element = h("div", { class: "result", part: "result" });
 	}
 
 	get hasVideo() { return this.#video !== null; }
@@ -26,28 +29,41 @@ export class Result {
 		this.#video?.focus();
 	}
 
-	/** @param {ContentItem} item */
-	show(item) {
+	/** @param {ContentItem} item @param {string} provider the title of the provider of its latest generation */
+	show(item, provider) {
 		const { generation, content_id: id, content_title: title } = item;
 		const live = isLive(generation);
 		const src = live ? null : safeUrl(generation?.status === "completed" ? generation.video_url : item.heygen_url);
 		const shown = JSON.stringify([id, live || generation?.id, live || generation?.status, src]);
 		if (shown === this.#shown) return; // do not interrupt a video that plays
 		this.#shown = shown;
-		this.#video = src ? this.#player(src, title || strings.videos.untitled) : null;
-		const message = outcome(generation, this.#provider);
-		const parts = [
-			message && notice(generation?.error === "cancelled" ? "plain" : "bad", message),
-			this.#video,
-			src && h("a", { class: "link", href: src, target: "_blank", rel: "noopener noreferrer" }, strings.videos.openVideo),
-		];
-		this.element.replaceChildren(...parts.filter((part) => part instanceof Node));
+		const { text } = this.#context;
+		this.#video = src ? this.#player(src, text.fill(this.#words.videoOf, { title: title || this.#words.untitled }), generation) : null;
+		const message = outcome(generation, text, this.#words, provider);
+		const cancelled = generation?.error_code === "cancelled";
+		fill(this.element,
+			message && notice(cancelled ? "plain" : "bad", { ...message, reference: cancelled ? "" : generation?.error_code ?? "" },
+				this.#words.errorCode),
+			src && h("div", { class: "film" }, this.#video, this.#about(generation, src)));
 	}
 
-	/** @param {string} src @param {string} title */
-	#player(src, title) {
-		const words = strings.videos;
-		const video = h("video", { src, controls: true, playsinline: true, preload: "metadata", "aria-label": words.videoOf(title) });
+	/** What belongs to the video: the script that was spoken, when it was made, its links. @param {Generation | null} generation @param {string} src */
+	#about(generation, src) {
+		const words = this.#words;
+		const made = generation?.status === "completed" ? generation : null;
+		return h("div", { class: "about" },
+			made && h("h4", {}, words.spoken),
+			made && h("p", { class: "spoken", dir: "auto", tabindex: "0" }, made.script),
+			made && h("p", { class: "small facts" }, ...factsOf(made, this.#context.text, words)),
+			linkButtons(this.#context, words, src));
+	}
+
+	/** @param {string} src @param {string} label @param {Generation | null} generation */
+	#player(src, label, generation) {
+		const words = this.#words;
+		const poster = safeUrl(generation?.status === "completed" ? generation.thumbnail_url : null);
+		const video = h("video", { class: "player", src, poster, controls: true, playsinline: true,
+			preload: poster ? "none" : "metadata", "aria-label": label });
 		video.addEventListener("error", () => {
 			const refresh = button(words.refresh, () => {
 				this.#shown = "";
@@ -59,15 +75,47 @@ export class Result {
 	}
 }
 
+/** When a video was made and how long it is. @param {Generation} generation @param {Text} text @param {typeof result} words */
+export function factsOf(generation, text, words) {
+	const { completed_at: made, requested_at: requested, duration_seconds: seconds } = generation;
+	return [
+		h("time", { datetime: made ?? requested }, text.fill(words.made, { date: text.dateTime(made ?? requested) })),
+		...(seconds === null ? [] : [h("span", {}, text.fill(words.length, { length: formatElapsed(seconds * 1000) }))]),
+	];
+}
+
+/** Download, copy and open a video. @param {Context} context @param {typeof result} words @param {string} href */
+export function linkButtons({ announce }, words, href) {
+	const place = h("div", { class: "copy-place", role: "status" });
+	const copy = button(words.copy, async () => {
+		clear(place);
+		try {
+			await navigator.clipboard.writeText(href);
+			flash(place, words.copied);
+			announce(words.copied);
+		} catch { // no permission, or a page without https
+			const field = h("input", { class: "input", readonly: true, value: href, "aria-label": words.copyFailed, dir: "ltr" });
+			fill(place, h("p", { class: "small" }, words.copyFailed), field);
+			field.select();
+		}
+	});
+	const link = { href, target: "_blank", rel: "noopener noreferrer", class: "button quiet", part: "button quiet" };
+	return h("div", { class: "links" },
+		h("div", { class: "buttons" }, h("a", { ...link, download: true }, words.download), copy, h("a", link, words.open)), place);
+}
+
 /**
  * A message for a generation that ended without a video.
  * @param {Generation | null} generation
+ * @param {Text} text
+ * @param {typeof result} words
  * @param {string} provider
  * @returns {Message | null}
  */
-function outcome(generation, provider) {
-	const words = strings.progress;
-	if (generation?.status === "expired") return words.expired;
+function outcome(generation, text, words, provider) {
+	if (generation?.status === "expired") return text.message(words.expired, { p: provider });
 	if (generation?.status !== "failed") return null;
-	return generation.error === "cancelled" ? words.cancelled : words.failed(provider, generation.error);
+	if (generation.error_code === "cancelled") return words.cancelled;
+	const reason = generation.error ? `${generation.error.replace(/[.\s]+$/, "")}.` : "";
+	return text.message(words.failed, { p: provider, reason });
 }

@@ -1,8 +1,8 @@
 // @ts-check
-// The part of the API that concerns the video of one content item.
+// The part of the API that concerns the videos of one content item.
 
 /** @import { Api } from "../lib/api.js" */
-/** @import { Generation } from "../lib/types.js" */
+/** @import { ContentItem, Generation, Page } from "../lib/types.js" */
 
 export class VideoApi {
 	#api;
@@ -17,20 +17,36 @@ export class VideoApi {
 		return this.#api.json("GET", path(contentId));
 	}
 
+	/** All generations, newest first. @param {string} contentId @param {string | null} cursor @returns {Promise<Page<Generation>>} */
+	generations(contentId, cursor) {
+		return this.#api.json("GET", `${path(contentId)}/generations`, { query: { limit: 10, cursor } });
+	}
+
+	/** The item, or null if there is none. @param {string} contentId @returns {Promise<ContentItem | null>} */
+	async item(contentId) {
+		return (await this.#api.items({ content_id: [contentId], limit: 1 })).items[0] ?? null;
+	}
+
 	/**
 	 * @param {string} contentId
 	 * @param {string} script
+	 * @param {string} provider
 	 * @param {string} idempotencyKey
 	 * @returns {Promise<Generation>}
 	 */
-	generate(contentId, script, idempotencyKey) {
-		const body = this.#api.withBusiness({ content_id: contentId, script, provider: this.#api.provider });
+	generate(contentId, script, provider, idempotencyKey) {
+		const body = this.#api.withBusiness({ content_id: contentId, script, provider });
 		return this.#api.json("POST", "/generate-video", { body, headers: { "Idempotency-Key": idempotencyKey } });
 	}
 
 	/** @param {string} contentId @returns {Promise<Generation>} */
 	cancel(contentId) {
 		return this.#api.json("POST", `${path(contentId)}/cancel`);
+	}
+
+	/** @param {string} contentId @returns {Promise<ContentItem>} */
+	reset(contentId) {
+		return this.#api.json("POST", `${path(contentId)}/reset`);
 	}
 
 	/** Open the event stream. Call `renew()` when its token has expired. @param {string} contentId @param {AbortSignal} signal */

@@ -1,91 +1,85 @@
 // @ts-check
-// The open content item: its script, the button that starts a video, its progress, the finished video.
+// The open content item: the finished video, the progress of one being made, the script of the next one.
 import { confirm } from "../lib/confirm.js";
-import { button, h, notice, setBusy } from "../lib/dom.js";
-import { explain, isReportedByBanner, toFailure } from "../lib/explain.js";
-import { strings } from "../lib/strings.js";
-import { adopt } from "../lib/styles.js";
-import sheet from "./video.css.js";
+import { adopt, button, fill, flash, h, isDisabled, notice, setBusy } from "../lib/dom.js";
+import { toFailure } from "../lib/failure.js";
+import { Slot } from "../lib/slot.js";
 import { follow } from "./follow.js";
-import { isLive } from "./generation.js";
+import { isLive, stateOf, withGeneration } from "./generation.js";
+import { History } from "./history.js";
 import { Progress } from "./progress.js";
 import { Result } from "./result.js";
+import { ScriptEditor } from "./script-editor.js";
+import { cancelling, pane, progress } from "./strings.js";
+import sheet from "./video.css.js";
 import { VideoApi } from "./video-api.js";
 
 /** @import { Context } from "../lib/context.js" */
-/** @import { ContentItem, Generation, Integration } from "../lib/types.js" */
+/** @import { ContentItem, Generation, Integration, Provider } from "../lib/types.js" */
 
-const MAX_SCRIPT_LENGTH = 5000; // code points
+/**
+ * @typedef {object} PaneOptions
+ * @property {Provider[]} providers
+ * @property {(item: ContentItem, generation: Generation | null) => void} onitem called with each new state of the item
+ * @property {() => void} onstale called when the item seems to have changed elsewhere
+ */
 
 export class VideoPane {
-	#api; #session; #root; #provider; #announce; #ongeneration;
-	#progress; #result; #script; #count; #note; #problem; #startButton; #editor;
-	/** @type {Integration | null} */
-	#integration = null;
+	#context; #api; #options; #words; #progress; #result; #history; #editor; #slot; #stuck;
 	/** @type {ContentItem | null} */
 	#item = null;
-	/** @type {Map<string, string>} scripts as typed, by content id */
-	#drafts = new Map();
 	/** @type {Map<string, { script: string, key: string }>} starts whose outcome is unknown, by content id */
 	#attempts = new Map();
-	/** @type {Set<string>} content ids */
-	#starting = new Set();
 	/** @type {AbortController | null} */
 	#stream = null;
 
-	/** @param {Context & { ongeneration: (contentId: string, generation: Generation) => void }} options */
-	constructor({ api, session, root, provider, announce, ongeneration }) {
-		this.#api = new VideoApi(api);
-		this.#session = session;
-		this.#root = root;
-		this.#provider = provider;
-		this.#announce = announce;
-		this.#ongeneration = ongeneration;
-		adopt(root, sheet);
-		const words = strings.videos;
-		this.#progress = new Progress({ provider, announce, oncancel: () => this.#cancel() });
-		this.#result = new Result({ provider, refresh: () => this.#refreshLink() });
-		this.#script = h("textarea", { id: "script", class: "input", rows: 8, "aria-describedby": "script-count script-note",
-			oninput: () => this.#renderScript() });
-		this.#count = h("span", { class: "count", id: "script-count" });
-		this.#note = h("p", { class: "hint", id: "script-note" });
-		this.#problem = h("div", { role: "alert" });
-		this.#startButton = button(words.generate, () => this.#start(), "primary");
-		this.#editor = h("div", { class: "editor" },
-			h("div", { class: "label-line" }, h("label", { for: "script" }, words.script), this.#count),
-			this.#script,
-			h("div", { class: "actions" }, this.#note, this.#startButton));
-		this.element = h("div", { class: "pane", role: "group" },
-			this.#result.element, this.#progress.element, this.#editor, this.#problem);
+	/** @param {Context} context @param {PaneOptions} options */
+	constructor(context, options) {
+		this.#context = context;
+		this.#options = options;
+		this.#api = new VideoApi(context.api);
+		this.#words = context.text.section("pane", pane);
+		adopt(context.root, sheet);
+		this.#progress = new Progress(context, { oncancel: () => this.#cancel() });
+		this.#result = new Result(context, { refresh: () => this.#refreshLink() });
+		this.#history = new History(context, this.#api);
+		this.#editor = new ScriptEditor(context, { providers: options.providers, onstart: () => this.#start() });
+		this.#slot = new Slot(context, this.#editor.providerTitle);
+		this.#stuck = h("div", {});
+		this.element = h("div", { class: "pane", part: "pane", role: "group" },
+			this.#stuck, this.#result.element, this.#progress.element, this.#editor.element, this.#slot.element, this.#history.element);
 	}
 
-	/** Show a content item. @param {ContentItem} item @param {string} labelledBy the id of the element with its title */
+	/** Show a content item. @param {ContentItem} item @param {string | null} labelledBy the id of the element with its title */
 	open(item, labelledBy) {
 		this.#item = item;
-		this.element.setAttribute("aria-labelledby", labelledBy);
-		this.#script.value = this.#drafts.get(item.content_id) ?? item.video_script ?? "";
-		this.#problem.replaceChildren();
+		if (labelledBy) this.element.setAttribute("aria-labelledby", labelledBy);
+		this.#slot.clear();
+		this.#editor.open(item);
 		this.#render();
 		this.#follow();
 		if (item.generation?.status === "completed") this.#refreshLink(true);
 	}
 
-	/** Take the item's new state after the list was loaded again. What was typed stays. @param {ContentItem} item */
+	/** Take the item's new state after it was loaded again. What was typed stays. @param {ContentItem} item */
 	refresh(item) {
+		if (!this.#item) return;
+		const changed = JSON.stringify(item) !== JSON.stringify(this.#item);
 		this.#item = item;
+		if (changed) this.#slot.isRunning || this.#slot.clear(); // a message about what was before would contradict
 		this.#render();
 		if (!this.#stream) this.#follow();
 	}
 
-	/** @param {Integration | null} integration */
-	setIntegration(integration) {
-		this.#integration = integration;
-		this.#render();
+	/** @param {Integration[]} integrations */
+	setIntegrations(integrations) {
+		this.#editor.setIntegrations(integrations);
 	}
 
 	close() {
 		this.element.remove();
 		this.#item = null;
+		this.#history.close();
 		this.#stream?.abort();
 		this.#stream = null;
 		this.#progress.stop();
@@ -93,68 +87,87 @@ export class VideoPane {
 
 	#render() {
 		if (!this.#item) return;
-		const { generation, content_id: id } = this.#item;
-		this.#progress.show(isLive(generation) ? generation : null);
-		this.#result.show(this.#item);
-		this.#editor.hidden = isLive(generation);
-		const starting = this.#starting.has(id);
-		setBusy(this.#startButton, starting ? strings.videos.starting : null);
-		if (!starting) this.#startButton.textContent = this.#result.hasVideo ? strings.videos.again : strings.videos.generate;
-		this.#renderScript();
+		const { generation } = this.#item;
+		const provider = this.#titleOf(generation?.provider);
+		this.#progress.show(isLive(generation) ? generation : null, provider);
+		this.#result.show(this.#item, provider);
+		this.#history.show(this.#item.content_id, generation);
+		this.#renderStuck();
+		this.#editor.element.hidden = isLive(generation);
+		this.#editor.refresh(this.#item, this.#result.hasVideo);
 	}
 
-	/** Keep the draft; update the count, the note and the button. */
-	#renderScript() {
-		const words = strings.videos;
-		const script = this.#script.value;
-		if (this.#item && script !== (this.#item.video_script ?? "")) this.#drafts.set(this.#item.content_id, script);
-		else if (this.#item) this.#drafts.delete(this.#item.content_id);
-		const length = [...script].length;
-		const over = length - MAX_SCRIPT_LENGTH;
-		this.#count.textContent = words.count(length, MAX_SCRIPT_LENGTH);
-		this.#count.toggleAttribute("data-over", over > 0);
-		this.#script.setAttribute("aria-invalid", String(over > 0));
-		const obstacle = this.#obstacle();
-		this.#note.textContent = over > 0 ? words.tooLong(over) : obstacle ?? words.bills(this.#provider);
-		const ready = !obstacle && over <= 0 && script.trim();
-		this.#startButton.setAttribute("aria-disabled", String(!ready || this.#startButton.hasAttribute("data-busy")));
+	/** An item that says `processing` without a video being made, or whose video failed, can be reset. */
+	#renderStuck() {
+		const isStuck = this.#item !== null && stateOf(this.#item) === "stuck";
+		if (!isStuck) return fill(this.#stuck);
+		if (this.#stuck.hasChildNodes()) return undefined;
+		const reset = button(this.#words.reset, () => this.#reset(reset));
+		return fill(this.#stuck, notice("warn", this.#words.stuck, reset));
 	}
 
-	/** What must be done before a video can be made, or null. */
-	#obstacle() {
-		const words = strings.videos;
-		if (!this.#integration) return words.connectFirst(this.#provider);
-		if (this.#integration.status !== "active") return words.solveFirst(this.#provider);
-		return this.#integration.avatar_id ? null : words.avatarFirst;
+	/** @param {HTMLElement} control */
+	#reset(control) {
+		const id = this.#item?.content_id;
+		if (!id) return;
+		this.#slot.run({
+			control,
+			doing: this.#words.resetting,
+			work: () => this.#api.reset(id),
+			done: (item) => {
+				this.#take(item, null);
+				this.#context.sync.tell();
+				flash(this.#slot.element, this.#words.wasReset);
+				this.#context.announce(this.#words.wasReset);
+				this.#editor.focus();
+			},
+			failed: (error) => this.#lookAgainAfter(error, id),
+		});
 	}
 
-	async #start() {
-		if (!this.#item) return;
-		const id = this.#item.content_id;
-		const script = this.#script.value;
-		if (this.#starting.has(id)) return;
-		if (!script.trim()) this.#showError(id, { code: "script_missing" });
-		if (this.#startButton.getAttribute("aria-disabled") === "true") return;
-		this.#problem.replaceChildren();
-		this.#starting.add(id);
-		this.#render();
-		try {
-			this.#update(id, await this.#api.generate(id, script, this.#idempotencyKey(id, script)));
-			this.#attempts.delete(id);
-		} catch (error) {
-			const { code, status } = toFailure(error);
-			if (status) this.#attempts.delete(id); // the service has responded, so the next start is a new one
-			this.#showError(id, error);
-			if (code === "generation_in_progress") {
-				// A failure here changes nothing: the error above is already shown.
-				await this.#api.generation(id).then((generation) => this.#update(id, generation), () => {});
-			}
+	/** @param {string | undefined} name */
+	#titleOf(name) {
+		return this.#options.providers.find((one) => one.name === name)?.title ?? this.#editor.providerTitle;
+	}
+
+	#start() {
+		const item = this.#item;
+		const start = this.#editor.startButton;
+		if (!item || isDisabled(start)) return;
+		const id = item.content_id;
+		const { script, provider } = this.#editor;
+		this.#slot.run({
+			control: start,
+			doing: this.#words.starting,
+			work: () => this.#api.generate(id, script, provider, this.#idempotencyKey(id, `${provider} ${script}`)),
+			done: (generation) => {
+				this.#attempts.delete(id);
+				this.#takeGeneration(id, generation);
+				if (this.#item?.content_id !== id) return;
+				if (isLive(generation)) this.#progress.focus();
+				this.#follow();
+			},
+			failed: (error) => {
+				if (toFailure(error).status) this.#attempts.delete(id); // the service has responded: the next start is a new one
+				this.#editor.render();
+				return this.#lookAgainAfter(error, id);
+			},
+		});
+	}
+
+	/** After a 404 or 409, show what there is now, beside the error. @param {unknown} error @param {string} id */
+	#lookAgainAfter(error, id) {
+		const { status, code } = toFailure(error);
+		if (code === "content_not_found" || status === 404) this.#options.onstale();
+		else if (status === 409) {
+			// A failure here changes nothing: the error is already shown.
+			this.#api.item(id).then((item) => {
+				if (!item) return this.#options.onstale();
+				if (this.#item?.content_id === id) this.#take(item, item.generation);
+				return this.#follow();
+			}, () => {});
 		}
-		this.#starting.delete(id);
-		if (this.#item?.content_id !== id) return;
-		this.#render();
-		if (isLive(this.#item.generation)) this.#progress.focus();
-		this.#follow();
+		return false;
 	}
 
 	/**
@@ -171,16 +184,26 @@ export class VideoPane {
 		return key;
 	}
 
+	/** @param {ContentItem} item @param {Generation | null} generation */
+	#take(item, generation) {
+		if (this.#item?.content_id === item.content_id) {
+			this.#item = item;
+			this.#render();
+		}
+		this.#options.onitem(item, generation);
+	}
+
 	/** Take a new state of a video. @param {string} contentId @param {Generation} generation */
-	#update(contentId, generation) {
-		const wasLive = this.#item?.content_id === contentId && isLive(this.#item.generation);
-		this.#ongeneration(contentId, generation);
+	#takeGeneration(contentId, generation) {
 		if (this.#item?.content_id !== contentId) return;
-		const hadFocus = this.#progress.element.contains(this.#root.activeElement);
-		this.#render();
+		const wasLive = isLive(this.#item.generation);
+		const hadFocus = this.#progress.element.contains(this.#context.root.activeElement);
+		this.#take(withGeneration(this.#item, generation), generation);
+		if (wasLive !== isLive(generation)) this.#context.sync.tell();
 		if (!wasLive || isLive(generation)) return;
-		if (generation.status === "completed") this.#announce(strings.progress.now(this.#provider)[3]);
-		if (hadFocus) (this.#result.hasVideo ? this.#result : this.#startButton).focus();
+		this.#slot.isRunning || this.#slot.clear();
+		if (generation.status === "completed") this.#context.announce(this.#context.text.section("progress", progress).now[3]);
+		if (hadFocus) (this.#result.hasVideo ? this.#result : this.#editor).focus();
 	}
 
 	async #follow() {
@@ -190,13 +213,14 @@ export class VideoPane {
 		const stream = new AbortController();
 		this.#stream = stream;
 		try {
-			await follow(this.#api, this.#session, id, {
+			await follow(this.#api, this.#context.session, id, {
 				signal: stream.signal,
-				onGeneration: (generation) => { if (!stream.signal.aborted) this.#update(id, generation); },
+				onGeneration: (generation) => { if (!stream.signal.aborted) this.#takeGeneration(id, generation); },
 				onConnection: (connected) => this.#progress.setConnected(connected),
 			});
 		} catch (error) {
-			this.#showError(id, error);
+			if (this.#item?.content_id === id) this.#slot.show(error);
+			this.#lookAgainAfter(error, id);
 		}
 		if (this.#stream === stream) this.#stream = null;
 	}
@@ -204,33 +228,41 @@ export class VideoPane {
 	async #cancel() {
 		const id = this.#item?.content_id;
 		if (!id) return;
-		const words = strings.cancelling;
-		await confirm(this.#root, {
-			title: words.title,
-			text: words.text(this.#provider),
+		const { text } = this.#context;
+		const words = text.section("cancelling", cancelling);
+		const p = { p: this.#titleOf(this.#item?.generation?.provider) };
+		await confirm(this.#context, {
+			title: text.fill(words.title, p),
+			text: text.fill(words.text, p),
 			yes: words.confirm,
 			no: words.keep,
-			doing: strings.videos.cancelling,
-			explain: (error) => explain(error, this.#provider),
-			act: async () => this.#update(id, await this.#api.cancel(id)),
+			doing: words.cancelling,
+			provider: p.p,
+			act: () => this.#api.cancel(id).then((generation) => this.#takeGeneration(id, generation), (error) => {
+				// It has ended meanwhile: what became of it is shown.
+				if (toFailure(error).code !== "generation_not_live") throw error;
+				this.#lookAgainAfter(error, id);
+			}),
 		});
-		if (!this.#editor.hidden) this.#startButton.focus();
+		if (!this.#editor.element.hidden) this.#editor.focus();
 	}
 
 	/** Get the video's current link: a provider's links expire. @param {boolean} [quiet] show no error */
-	async #refreshLink(quiet = false) {
+	#refreshLink(quiet = false) {
 		const id = this.#item?.content_id;
 		if (!id) return;
-		try {
-			this.#update(id, await this.#api.generation(id));
-		} catch (error) {
-			if (!quiet) this.#showError(id, error);
+		const ask = () => this.#api.generation(id);
+		if (quiet) {
+			ask().then((generation) => this.#takeLink(id, generation), () => {});
+			return;
 		}
+		this.#slot.run({ control: this.#result.element, work: ask, done: (generation) => this.#takeLink(id, generation),
+			failed: (error) => this.#lookAgainAfter(error, id) });
 	}
 
-	/** @param {string} contentId @param {unknown} error */
-	#showError(contentId, error) {
-		if (this.#item?.content_id !== contentId || isReportedByBanner(error)) return;
-		this.#problem.replaceChildren(notice("bad", explain(error, this.#provider)));
+	/** @param {string} id @param {Generation} generation */
+	#takeLink(id, generation) {
+		setBusy(this.#result.element, null);
+		if (this.#item?.content_id === id) this.#take(withGeneration(this.#item, generation), null);
 	}
 }
