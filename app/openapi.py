@@ -134,7 +134,7 @@ def _document(
     document = get_openapi(
         title=app.title,
         version=app.version,
-        summary="AI-avatar videos from your content, through HeyGen and n8n",
+        summary="AI-avatar videos from your content, made by providers such as HeyGen",
         description=DESCRIPTION,
         routes=app.routes,
         webhooks=app.webhooks.routes,

@@ -163,8 +163,8 @@ def test_swagger_ui_is_signed_in_and_executes_what_is_prefilled_without_a_networ
     page.get_by_text("You are signed in").wait_for()
     assert page.url == f"{dev.url}/docs", "no credential stays in the address bar"
 
-    # A path, a query, a body, and n8n's key.
-    for operation_id in ("getIntegration", "listVideos", "connectProvider", "issueCredentials"):
+    # A query, a body, and n8n's key.
+    for operation_id in ("listVideos", "connectProvider", "issueCredentials"):
         operation = page.locator(f"[id$=-{operation_id}]")
         operation.locator(".opblock-summary-control").click()
         operation.get_by_role("button", name="Execute").click()
@@ -180,6 +180,9 @@ def test_swagger_ui_lists_every_operation_and_the_webhook(page: Page, dev: Dev) 
     expect(page.locator(".opblock")).to_have_count(len(in_order()) + 1)
     expect(page.get_by_text("You are signed in")).to_be_hidden()
     shoot(page, "api-reference")
+
+    page.get_by_role("button", name="Authorize").first.click()
+    page.get_by_role("heading", name="n8nToken (http, Bearer)").wait_for()
 
 
 def test_redoc_shows_the_document_and_finds_words_without_a_network(page: Page, dev: Dev) -> None:
