@@ -25,6 +25,16 @@ requests_limited = Counter(
     ["limit"],
 )
 
+for _label in (
+    "general",
+    "n8n",
+    "database",
+    "streams",
+):  # zeros: a counter that appears with its first event alerts late
+    requests_shed.labels(_label)
+for _label in ("requests", "n8n_requests", "connections", "provider_calls", "key_checks", "streams"):
+    requests_limited.labels(_label)
+
 _current: ContextVar["Admission | None"] = ContextVar("admission", default=None)
 
 

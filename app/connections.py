@@ -9,9 +9,25 @@ from collections import deque
 from typing import Any, Final
 
 import asyncpg
+from prometheus_client import Gauge, Histogram
 
 # A connection that was not needed for so many seconds goes back to asyncpg's pool, which closes it after a while.
 _TRIM_SECONDS: Final = 60.0
+
+
+_in_use = Gauge(
+    "ai_avatar_database_connections_in_use", "Database connections in use", multiprocess_mode="livesum"
+)
+_callers_waiting = Gauge(
+    "ai_avatar_database_calls_waiting",
+    "Calls that wait for a database connection",
+    multiprocess_mode="livesum",
+)
+_wait_seconds = Histogram(
+    "ai_avatar_database_wait_seconds",
+    "Time that calls waited while all connections were in use; calls that did not wait are not counted",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
 
 
 class Connections:
@@ -34,6 +50,11 @@ class Connections:
     def are_all_busy(self) -> bool:
         """Whether there may be no more connections, and some are in use: the database answers, others first."""
         return self._taken == self._max_size and not self._idle and self._connecting < self._taken
+
+    def note_use(self) -> None:
+        """Set the gauges. Not at each call, which that would slow down: every few seconds, and when they are read."""
+        _in_use.set(self._taken - len(self._idle))
+        _callers_waiting.set(len(self._waiting))
 
     async def acquire(self, patience: float) -> Any:
         """Return a connection. Raises TimeoutError if none is free within `patience` s, and what connecting raises."""
@@ -94,6 +115,7 @@ class Connections:
         turn: asyncio.Future[Any] = loop.create_future()
         self._waiting.append(turn)
         deadline = loop.call_later(patience, _end_wait, turn)
+        started = loop.time()
         try:
             return await turn
         except asyncio.CancelledError:
@@ -105,6 +127,7 @@ class Connections:
             raise
         finally:
             deadline.cancel()
+            _wait_seconds.observe(loop.time() - started)
 
     def _serve_waiting(self, connection: Any) -> bool:
         """Give the first waiting caller a connection, or with None the right to open one."""

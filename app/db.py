@@ -200,6 +200,10 @@ class Database:
             self.outages.note_unreachable(error)
             raise errors.DatabaseUnavailable from error
 
+    def note_use(self) -> None:
+        """Set the gauges of the connections in use."""
+        self._connections.note_use()
+
     def explain(self, error: errors.DatabaseUnavailable) -> errors.DatabaseUnavailable:
         """Return the error with its cause, for operators: `detail` of requests does not name the server."""
         return errors.DatabaseUnavailable(self.outages.cause or error.reason)

@@ -37,6 +37,7 @@ from app.readiness import Readiness
 from app.security import Authenticator
 from app.videos.checks import VideoChecks
 from app.videos.events import EventHub, EventTiming
+from app.videos.gauges import Gauges
 from app.videos.maintenance import Maintenance
 from app.videos.repository import GenerationRepository
 from app.videos.service import VideoService
@@ -79,6 +80,7 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
                 services[Maintenance].run(),
                 services[KeyHealth].run(),
                 services[VideoChecks].run(),
+                services[Gauges].run(),
             ):
                 stack.push_async_callback(_cancel, asyncio.create_task(background))
             # Webhook calls and creates in flight finish here; maintenance repairs those that do not.
@@ -147,6 +149,7 @@ def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
         Accounts(integrations),
         Catalogue(integrations),
         EventHub(generations, memberships, streams),
+        Gauges(generations, db),
         KeyHealth(integrations, settings.key_check_period),
         Maintenance(generations, SecretRepository(db), timedelta(days=settings.secret_reads_retention_days)),
         VideoService(

@@ -8,12 +8,14 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 from pydantic import BaseModel, Field
 
+from app.db import Database
 from app.dependencies import provided
 from app.errors import DatabaseUnavailable, NotReady
 from app.openapi import OperationExample
 from app.openapi_problems import problems
 from app.readiness import Readiness
 
+DatabaseDep = Annotated[Database, provided(Database)]
 ReadinessDep = Annotated[Readiness, provided(Readiness)]
 
 router = APIRouter(tags=["operations"])
@@ -69,8 +71,9 @@ async def get_readiness(readiness: ReadinessDep) -> Ready:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def get_metrics() -> Response:
+async def get_metrics(db: DatabaseDep) -> Response:
     """Return the metrics in Prometheus's text format, added up over all workers."""
+    db.note_use()
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         _forget_dead_workers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))

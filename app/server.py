@@ -78,6 +78,9 @@ def server_options() -> dict[str, Any]:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        # How long a worker may take to start, or to answer its parent: with 5 s, the default, a busy machine restarts
+        # its workers again and again, because importing the application takes longer.
+        "timeout_worker_healthcheck": 60,
     }
 
 

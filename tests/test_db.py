@@ -361,9 +361,18 @@ async def test_membership_costs_one_more_and_none_while_it_is_cached(
         assert in_requests(calls) == ["get_ai_avatar_integration"]
 
 
+async def test_scraping_metrics_costs_no_call(client: httpx.AsyncClient, calls: list[str]) -> None:
+    await client.get("/metrics")
+    calls.clear()
+    responses = await asyncio.gather(*(client.get("/metrics") for _ in range(20)))
+    assert {response.status_code for response in responses} == {200}
+    assert in_requests(calls) == []
+
+
 def in_requests(calls: list[str]) -> list[str]:
     """Leave out what the background tasks of a service that has just started call meanwhile."""
     background = {"expire_generations", "lease_video_checks", "purge_secret_reads", "lease_key_checks"}
+    background.add("count_live_generations")
     return [name for name in functions(calls) if name not in background]
 
 

@@ -35,6 +35,7 @@ drop function ai_avatar.owns_content;
 drop function ai_avatar.update_content;
 drop function ai_avatar.write_content;
 drop function ai_avatar.strip_values;
+drop function ai_avatar.count_live_generations;
 drop function ai_avatar.get_generation;
 drop view ai_avatar.generation_states;
 drop table ai_avatar.generations;

@@ -305,6 +305,24 @@ $$;
 -- COMMENT ai_avatar.FUNCTION confirm_dispatch(p_generation_id uuid, p_timeout interval)
 COMMENT ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) IS 'n8n accepted the job: dispatching becomes processing; any other status stays';
 
+-- FUNCTION ai_avatar.count_live_generations()
+CREATE FUNCTION ai_avatar.count_live_generations() RETURNS TABLE(status text, generations bigint, oldest_seconds double precision)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select g.status::text, count(*), extract(epoch from now() - min(g.requested_at))::double precision
+    from ai_avatar.generations as g
+    where g.status in ('dispatching', 'processing')
+    group by g.status;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION count_live_generations()
+COMMENT ON FUNCTION ai_avatar.count_live_generations() IS 'Live generations by status, and the age of the oldest; a status without any is left out';
+
 -- FUNCTION ai_avatar.count_secrets()
 CREATE FUNCTION ai_avatar.count_secrets() RETURNS bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2522,6 +2540,11 @@ REVOKE ALL ON FUNCTION ai_avatar.claim_credentials(p_business_id uuid, p_provide
 GRANT ALL ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.confirm_dispatch(p_generation_id uuid, p_timeout interval) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION count_live_generations()
+GRANT ALL ON FUNCTION ai_avatar.count_live_generations() TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.count_live_generations() TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.count_live_generations() FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION count_secrets()
 GRANT ALL ON FUNCTION ai_avatar.count_secrets() TO ai_avatar_service;

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
+from prometheus_client import Counter
+
 from app.db import (
     BOOLEAN,
     INTEGER,
@@ -22,6 +24,12 @@ from app.integrations.names import Details
 from app.integrations.schemas import Integration
 from app.pagination import Cursor
 from app.security import Caller
+
+# What each purpose is: the callers of `get_ai_avatar_secret` and `claim_credentials`. n8n gets the key itself for
+# `issue_credentials` only.
+key_reads = Counter(
+    "ai_avatar_key_reads_total", "Stored keys that were read, by purpose", ["provider", "purpose"]
+)
 
 _INTEGRATION: Final = tuple(Integration.model_fields)
 _DETAILS: Final = {"p_avatar": JSON, "p_voice": JSON}
@@ -188,7 +196,10 @@ class IntegrationRepository:
             p_request_id=caller.request_id,
             p_address=caller.address,
         )
-        return StoredKey(business_id, provider, sealed_key) if sealed_key is not None else None
+        if sealed_key is None:
+            return None
+        key_reads.labels(provider, purpose).inc()
+        return StoredKey(business_id, provider, sealed_key)
 
     async def delete_ai_avatar_integration(self, business_id: UUID, provider: str | None) -> None:
         """Delete one integration, or all of the business, with their keys. Raises IntegrationNotFound."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.db import BOOLEAN, BYTEA, INTERVAL, TEXT, UUID_, Database, SqlFunction
 from app.errors import IntegrationNotActive, IntegrationNotActiveInWorkflow
-from app.integrations.repository import StoredKey
+from app.integrations.repository import StoredKey, key_reads
 from app.security import Caller
 
 CreateReservation = Literal["granted", "pending", "unknown", "settled"]
@@ -107,6 +107,7 @@ class ClaimRepository:
         except IntegrationNotActive:
             raise IntegrationNotActiveInWorkflow from None
         assert row
+        key_reads.labels(provider, purpose).inc()
         values = dict(row)
         stored = StoredKey(values.pop("business_id"), values.pop("provider"), values.pop("sealed_key"))
         return ClaimedCredentials(stored, **values)

@@ -5,12 +5,14 @@ Exceptions of HTTP libraries hold the request with its headers, some print them 
 errors are created inside an `except` here and raised outside of it, so that nothing is chained.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
 import httpx
+from prometheus_client import Counter, Histogram
 
 from app.errors import ProviderError, ProviderRateLimited, ProviderUnavailable, ProviderUnexpectedAnswer
 from app.http import Backoff, Retry, request_was_not_sent, response_timed_out, retry_within
@@ -19,6 +21,18 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_ATTEMPTS = 3
+
+_seconds = Histogram(
+    "ai_avatar_provider_call_duration_seconds",
+    "Time of a provider's call, all attempts and pauses together",
+    ["provider", "kind"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30),
+)
+_calls = Counter(
+    "ai_avatar_provider_calls_total",
+    "Calls of providers, by outcome: ok, or the error's code",
+    ["provider", "kind", "outcome"],
+)
 _BACKOFF = Backoff(first=0.2, longest=2.0)
 
 
@@ -75,7 +89,19 @@ class ProviderTransport:
         `budget` is in seconds. `repeatable`: sending twice does no harm, so rate limits, faults and timeouts are
         retried; otherwise only a request that was certainly not sent is. Raises ProviderError.
         """
+        kind, outcome, started = "read" if repeatable else "create", "ok", time.perf_counter()
+        try:
+            return await self._call(request, read_answer, budget=budget, repeatable=repeatable)
+        except BaseException as error:
+            outcome = error.code if isinstance(error, ProviderError) else "interrupted"
+            raise
+        finally:
+            _seconds.labels(self.name, kind).observe(time.perf_counter() - started)
+            _calls.labels(self.name, kind, outcome).inc()
 
+    async def _call(
+        self, request: httpx.Request, read_answer: Callable[[Response], T], *, budget: float, repeatable: bool
+    ) -> T:
         async def attempt() -> T | Retry:
             try:
                 return read_answer(await self._send(request))

@@ -1,6 +1,7 @@
 """The generations in the database: each method is the SQL function of the same name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, Self
@@ -24,7 +25,7 @@ from app.db import (
     Database,
     SqlFunction,
 )
-from app.errors import DatabaseTimeout, GenerationClosed, GenerationNotFound
+from app.errors import ContentNotWritable, DatabaseTimeout, GenerationClosed, GenerationNotFound
 from app.pagination import Cursor
 from app.providers.base import Video as ProviderVideo
 from app.videos.schemas import Generation, Video
@@ -33,10 +34,11 @@ log = structlog.get_logger(__name__)
 
 # For a call that changes the content item. The waits for locks, of 1 s each, are part of it: alembic/sql/functions.
 _CONTENT_SECONDS: Final = 6.0
+_COUNT_SECONDS: Final = 2.0
 
 _content_not_writable = Counter(
     "ai_avatar_content_not_writable_total",
-    "Generations that went on although the database refused to change their content item",
+    "Changes of content items that the database refused",
 )
 
 EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]
@@ -161,6 +163,10 @@ LIST_VIDEOS: Final = SqlFunction(
     tuple(Video.model_fields),
 )
 
+COUNT_LIVE_GENERATIONS: Final = SqlFunction(
+    "ai_avatar.count_live_generations", {}, ("status", "generations", "oldest_seconds")
+)
+
 RESET_CONTENT: Final = SqlFunction(
     "ai_avatar.reset_content", {"p_business_id": UUID_, "p_content_id": UUID_}, tuple(Video.model_fields)
 )
@@ -217,6 +223,15 @@ def _changed(row: asyncpg.Record | None) -> GenerationState:
     return state
 
 
+@contextmanager
+def _counting_refusals() -> Iterator[None]:
+    try:
+        yield
+    except ContentNotWritable:
+        _content_not_writable.inc()
+        raise
+
+
 class GenerationRepository:
     """Every method is one database call, and raises what `Database.call` raises."""
 
@@ -252,8 +267,8 @@ class GenerationRepository:
         InvalidRequest, GenerationInProgress, ContentNotWritable or IdempotencyKeyReused: nothing is written then.
         """
         new_id = uuid4()
-        state = _state(
-            await self._db.call_one(
+        with _counting_refusals():
+            row = await self._db.call_one(
                 START_GENERATION,
                 p_id=new_id,
                 p_business_id=business_id,
@@ -264,7 +279,7 @@ class GenerationRepository:
                 p_idempotency_key=idempotency_key,
                 p_request_hash=fingerprint,
             )
-        )
+        state = _state(row)
         return state, state.id != new_id
 
     async def confirm_dispatch(self, generation_id: UUID) -> GenerationState:
@@ -324,6 +339,11 @@ class GenerationRepository:
             EXPIRE_GENERATIONS, p_limit=limit, p_generation_id=None, p_touch_content=True
         )
         return [_changed(row) for row in rows]
+
+    async def count_live_generations(self) -> dict[str, tuple[int, float]]:
+        """Return, by status, how many live generations there are, and the age of the oldest in seconds."""
+        rows = await self._db.call(COUNT_LIVE_GENERATIONS, _COUNT_SECONDS)
+        return {row["status"]: (row["generations"], row["oldest_seconds"]) for row in rows}
 
     async def list_overdue_generations(self, limit: int) -> list[UUID]:
         """Return the ids of live generations past their deadline, oldest first."""
@@ -431,6 +451,7 @@ class GenerationRepository:
 
         Raises ContentNotFound, GenerationInProgress or ContentNotWritable.
         """
-        row = await self._db.call_one(RESET_CONTENT, p_business_id=business_id, p_content_id=content_id)
+        with _counting_refusals():
+            row = await self._db.call_one(RESET_CONTENT, p_business_id=business_id, p_content_id=content_id)
         assert row
         return Video.model_validate(dict(row))

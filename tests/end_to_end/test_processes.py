@@ -362,7 +362,11 @@ async def test_gauges_of_a_killed_worker_go(
                     # Kept: an iterator that is dropped closes the stream, and the gauge falls by itself.
                     lines = stream.aiter_lines()
                     assert await anext(lines) == "event: generation"
-                    assert open_streams((await api.client.get("/metrics")).text) == 1
+                    text = (await api.client.get("/metrics")).text
+                    assert open_streams(text) == 1
+                    assert text.count('ai_avatar_generations_live{status="processing"} ') == 1, (
+                        "not by process"
+                    )
                     for worker in children_of(service.process.pid):
                         os.kill(worker, signal.SIGKILL)
         await asyncio.to_thread(service.wait_until_ready)

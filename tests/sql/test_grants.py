@@ -81,6 +81,7 @@ backend service | execute | ai_avatar.cancel_generation
 backend service | execute | ai_avatar.expire_generations
 backend service | execute | ai_avatar.reset_content
 backend service | execute | ai_avatar.list_overdue_generations
+backend service | execute | ai_avatar.count_live_generations
 backend service | execute | ai_avatar.end_video_checks
 backend service | execute | ai_avatar.refresh_video_url
 backend service | execute | ai_avatar.get_latest_generation

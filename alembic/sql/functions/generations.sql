@@ -283,6 +283,19 @@ begin
 end;
 $$;
 
+create or replace function ai_avatar.count_live_generations()
+returns table (status text, generations bigint, oldest_seconds double precision)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+    return query
+    select g.status::text, count(*), extract(epoch from now() - min(g.requested_at))::double precision
+    from ai_avatar.generations as g
+    where g.status in ('dispatching', 'processing')
+    group by g.status;
+end;
+$$;
+
 revoke all on function
 ai_avatar.get_generation,
 ai_avatar.set_ended_at,
@@ -295,7 +308,8 @@ ai_avatar.roll_back_dispatch,
 ai_avatar.cancel_generation,
 ai_avatar.may_expire,
 ai_avatar.list_overdue_generations,
-ai_avatar.expire_generations
+ai_avatar.expire_generations,
+ai_avatar.count_live_generations
 from public, anon, authenticated, service_role, ai_avatar_service;
 grant execute on function
 ai_avatar.get_generation,
@@ -304,7 +318,8 @@ ai_avatar.confirm_dispatch,
 ai_avatar.roll_back_dispatch,
 ai_avatar.cancel_generation,
 ai_avatar.list_overdue_generations,
-ai_avatar.expire_generations
+ai_avatar.expire_generations,
+ai_avatar.count_live_generations
 to service_role, ai_avatar_service;
 
 comment on function ai_avatar.start_generation is
@@ -316,3 +331,5 @@ comment on function ai_avatar.roll_back_dispatch is
 comment on function ai_avatar.expire_generations is
 'Expires live generations that are past their deadline, or one of them, and restores their content items; safe to
 call concurrently';
+comment on function ai_avatar.count_live_generations is
+'Live generations by status, and the age of the oldest; a status without any is left out';
