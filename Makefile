@@ -12,7 +12,7 @@ WORKERS ?= auto
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi format test-pg15 test-n8n test-image chaos bench bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi format test-pg15 test-n8n test-image chaos bench bench-load bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -122,6 +122,9 @@ bench: .venv/ready ## Compare CPU time per request with other servers, in under 
 
 bench-quick: .venv/ready ## The same in under two minutes: one short round
 	BENCH_ROUNDS=1 BENCH_SECONDS=2 BENCH_MEMORY_REQUESTS=1 $(MAKE) --no-print-directory bench
+
+bench-load: .venv/ready ## Measure 1x, 2x and 4x load, and what one business's flood does to others
+	PYTHONPATH=tests $(BIN)/python bench/load.py
 
 bench-sql: .venv/ready ## Measure every SQL function (BENCH_ROWS=1000,100000,1000000: the tables' sizes)
 	PYTHONPATH=tests $(BIN)/python bench/sql.py

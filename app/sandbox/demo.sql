@@ -32,6 +32,7 @@ do $$
 begin
     if not exists (select from pg_catalog.pg_roles where rolname = 'ai_avatar_dev') then
         create role ai_avatar_dev login inherit in role ai_avatar_service;
+        alter role ai_avatar_dev set statement_timeout = '15s';
     end if;
 end;
 $$;

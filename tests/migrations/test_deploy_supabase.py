@@ -17,7 +17,7 @@ from support.tenants import N8N_HEADERS, SERVICE_HEADERS, Tenant, make_tenant
 from support.webhook_receiver import WebhookReceiver
 
 from app import migrations
-from app.db import connect
+from app.db import _COMMAND_SECONDS, connect
 
 DOCUMENT = (postgres.ROOT / "docs" / "deploy-supabase.md").read_text()
 BEFORE_CLEAN_UP = migrations.REQUIRED_REVISION
@@ -91,6 +91,11 @@ def test_login_can_touch_nothing_directly(project: Project, login: str) -> None:
     script(project.owner_url, f"revoke select on public.businesses from {login}")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         query(project.url(login), "select * from public.ai_avatar_integrations")
+
+
+def test_login_s_statements_are_ended_after_the_service_has_given_up(project: Project, login: str) -> None:
+    assert value(project.url(login), "show statement_timeout") == "15s"
+    assert _COMMAND_SECONDS < 15
 
 
 @pytest.mark.anyio
