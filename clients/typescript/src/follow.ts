@@ -56,6 +56,7 @@ class Connection {
 	}
 
 	async *events(): AsyncGenerator<StreamEvent, void, void> {
+		this.retry = null;
 		const parser = new EventStreamParser();
 		const body = await this.#open();
 		for await (const event of readEvents(body, parser, SILENCE)) {

@@ -54,7 +54,6 @@ export class Transport {
 		let token = refused === null ? await this.#token() : await this.#renew(refused);
 		let mayRenew = getAccessToken !== undefined;
 		for (let failures = 0; ; failures += 1) {
-			request.signal.throwIfAborted();
 			onToken?.(token);
 			let result = await this.#attempt(request, token, stream);
 			if (result instanceof Response && result.status === 401 && token !== null && mayRenew) {
@@ -87,6 +86,7 @@ export class Transport {
 
 	/** Send once. Return the response, or the reason why there is none. */
 	async #attempt(original: Request, token: string | null, stream: boolean): Promise<Response | AiAvatarError> {
+		original.signal.throwIfAborted();
 		// Not AbortSignal.any and AbortSignal.timeout: edge runtimes lack them.
 		const controller = new AbortController();
 		const abort = () => controller.abort(original.signal.reason);

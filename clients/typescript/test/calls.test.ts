@@ -175,6 +175,18 @@ test("an abort ends a call, a wait and a call that has not begun, with the signa
 	}
 });
 
+test("an abort while a token is requested sends nothing more", async (t) => {
+	const controller = new AbortController();
+	const { client, server } = await setUp(t, [problem(401, "unauthenticated")], {
+		getAccessToken: ({ reason }) => {
+			if (reason === "expired") controller.abort(new Error("left the page"));
+			return reason;
+		},
+	});
+	await assert.rejects(client.getVideo(CONTENT_ID, { signal: controller.signal }), { message: "left the page" });
+	assert.equal(server.calls.length, 1);
+});
+
 test("every call asks for the current token", async (t) => {
 	const tokens = ["ada", "bob"];
 	const { client, server } = await setUp(t, [json(generation())], { getAccessToken: () => tokens.shift() ?? null });

@@ -114,6 +114,37 @@ test("another business's data is never shown", async (t) => {
 	assert.ok(!shown.some((state) => String(state).startsWith("b,ada")));
 });
 
+test("a change that ends after another business was chosen is not shown for it", async (t) => {
+	let finish = async () => {};
+	const connecting: Answer = (response, call) => {
+		finish = async () => json(integration({ avatar_id: "late" }), 201)(response, call);
+	};
+	const list: Answer = (response, call) =>
+		page(integration({ avatar_id: call.url.includes("business_id=a") ? "ada" : "bob" }))(response, call);
+	const server = await serve(t, (response, call) => (call.method === "POST" ? connecting : list)(response, call));
+	const seen: UseIntegration[] = [];
+	const Probe = ({ businessId }: { businessId: string }) => {
+		seen.push(useIntegration({ businessId }));
+		return null;
+	};
+	const client = new AiAvatarClient({ baseUrl: server.url });
+	const show = (businessId: string) => (
+		<AiAvatarProvider client={client}>
+			<Probe businessId={businessId} />
+		</AiAvatarProvider>
+	);
+	const root = mount(t, show("a"));
+	await eventually(() => assert.equal(seen.at(-1)?.integration?.avatar_id, "ada"));
+	const connected = seen.at(-1)?.connect({ api_key: "secret" });
+	await eventually(() => assert.equal(server.calls.at(-1)?.method, "POST"));
+	root.render(show("b"));
+	await eventually(() => assert.equal(seen.at(-1)?.integration?.avatar_id, "bob"));
+	await finish();
+	assert.equal((await connected)?.avatar_id, "late");
+	await new Promise((resolve) => setTimeout(resolve, 50));
+	assert.equal(seen.at(-1)?.integration?.avatar_id, "bob");
+});
+
 test("useVideos loads page by page", async (t) => {
 	const server = await serve(t, json({ items: [video(1)], next_cursor: "next" }), page(video(2)), page(video(3)));
 	const hook = mountHook<UseVideos>(t, server, () => useVideos({ q: "Item", limit: 1 }));

@@ -13,7 +13,7 @@ client.generateVideo({ script: "…" });
 // @ts-expect-error an unknown parameter
 client.listVideos({ order: "title" });
 // @ts-expect-error an unknown provider
-client.connectProvider({ api_key: "…", provider: "nobody" });
+client.connectProvider({ api_key: "…", provider: "unknown" });
 // @ts-expect-error an unknown path
 client.raw.GET("/unknown");
 

@@ -62,7 +62,11 @@ export function useRequest<Data>(
 
 	const refresh = useCallback(() => setRound((last) => last + 1), []);
 	const setData = useCallback(
-		(data: Data) => setKnown({ data, error: null, isLoading: false, source, queryKey }),
+		(data: Data) =>
+			setKnown((last) =>
+				// The change belongs to this source and query: another one may have been loaded meanwhile.
+				last.source === source && last.queryKey === queryKey ? { ...last, data, error: null, isLoading: false } : last,
+			),
 		[source, queryKey],
 	);
 	// One user's or business's data is never shown for another.
