@@ -170,7 +170,11 @@ def _schemas(found: dict[str, Any], models: Iterable[type[BaseModel]]) -> dict[s
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for schema in [*schemas.values()]:
-        schemas |= _hoist_defaults(schema)
+        hoisted = _hoist_defaults(schema)
+        assert all(schemas.get(name, part) == part for name, part in hoisted.items()), (
+            "one name, two defaults"
+        )
+        schemas |= hoisted
     return dict(sorted(schemas.items()))
 
 
