@@ -1,4 +1,7 @@
-"""200 generates while processes are killed: nothing is billed twice, stuck, or lost (docs/generation.md)."""
+"""200 generates, with both providers, while processes are killed: none is billed twice, stuck, or lost.
+
+docs/generation.md
+"""
 
 import asyncio
 import random
@@ -25,6 +28,7 @@ from support.unreliable_n8n import Behaviour, UnreliableN8n
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 GENERATES = 200
+PROVIDERS = ("heygen", "tavus")
 CONTENTS = 80
 SENDERS = 20
 MIN_KILLS = 3
@@ -59,12 +63,13 @@ class DirectWorkflows(UnreliableN8n):
         generation_id = job["generation_id"]
         ids = {"generation_id": generation_id, "execution_id": execution_id}
         claim = {**ids, "business_id": job["business_id"]}
-        if (await self.call(client, "POST", "/n8n/heygen-credentials", claim)).status_code != 200:
+        n8n = f"/n8n/{job['provider']}"
+        if (await self.call(client, "POST", f"{n8n}-credentials", claim)).status_code != 200:
             self.counts["claims refused"] += 1
             return
         self.claims[generation_id].add(execution_id)
         report = {**ids, "status": "processing", "video_id": f"video-{execution_id}"}
-        await self.call(client, "POST", "/n8n/heygen-status", report)
+        await self.call(client, "POST", f"{n8n}-status", report)
         await asyncio.sleep(self.rng.uniform(0, 1))
         end = self.rng.choices(["completed", "failed", "silent"], [80, 10, 10])[0]
         self.counts[f"executions {end}"] += 1
@@ -74,7 +79,7 @@ class DirectWorkflows(UnreliableN8n):
         report = {**ids, "status": end} | (
             {"video_url": url} if end == "completed" else {"error": "Out of credit"}
         )
-        answer = await self.call(client, "POST", "/n8n/heygen-status", report)
+        answer = await self.call(client, "POST", f"{n8n}-status", report)
         if end == "completed" and answer.status_code == 200:
             self.completions[generation_id] = url
         elif answer.status_code != 200:
@@ -85,6 +90,7 @@ async def test_nothing_is_stuck_lost_or_run_twice_while_processes_are_killed(
     database_url: str,
     admin_connection: asyncpg.Connection,
     heygen_url: str,
+    tavus_url: str,
     record_property: Callable[[str, object], None],
 ) -> None:
     rng = seeded_random(record_property)
@@ -95,16 +101,23 @@ async def test_nothing_is_stuck_lost_or_run_twice_while_processes_are_killed(
             database_url,
             f"{n8n_url}/webhook/heygen-video",
             HEYGEN_API_URL=heygen_url,
+            TAVUS_API_URL=tavus_url,
+            N8N_TAVUS_WEBHOOK_URL=f"{n8n_url}/webhook/tavus-video",
             WEBHOOK_TIMEOUT_SECONDS=str(WEBHOOK_SECONDS),
             GENERATION_TIMEOUT_MINUTES=str(TIMEOUT_MINUTES),
             LOG_LEVEL="warning",
         )
         with service_processes(env, 2) as services:
             n8n.services = services
-            targets = await connect_businesses(admin_connection, services[0], contents=CONTENTS)
+            targets = await connect_businesses(
+                admin_connection, services[0], contents=CONTENTS, providers=PROVIDERS
+            )
             plans = [rng.choices(targets, k=GENERATES // SENDERS) for _ in range(SENDERS)]
             sending = asyncio.gather(
-                *(request_videos(random.Random(rng.random()), services, plan, counts) for plan in plans)
+                *(
+                    request_videos(random.Random(rng.random()), services, plan, counts, providers=PROVIDERS)
+                    for plan in plans
+                )
             )
 
             def is_over() -> bool:
@@ -132,6 +145,7 @@ async def check(admin_connection: asyncpg.Connection, n8n: DirectWorkflows, coun
     generations: dict[str, asyncpg.Record] = {str(row["id"]): row for row in rows}
     for row in rows:
         counts[f"generations {row['status']} by {row['ended_by']}"] += 1
+        counts[f"generations of {row['provider']}"] += 1
     assert await count_stuck_items(admin_connection) == 0
     assert [bodies for bodies in n8n.bodies.values() if len(bodies) > 1] == []
     assert set(n8n.bodies) <= set(generations)

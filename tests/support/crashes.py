@@ -66,14 +66,19 @@ async def stop_at_random(
 
 
 async def connect_businesses(
-    admin_connection: asyncpg.Connection, service: ServiceProcess, *, contents: int
+    admin_connection: asyncpg.Connection,
+    service: ServiceProcess,
+    *,
+    contents: int,
+    providers: Sequence[str] = ("heygen",),
 ) -> list[tuple[UUID, UUID]]:
-    """Create content items to make videos of, in four businesses that have connected HeyGen."""
+    """Create content items to make videos of, in four businesses that have connected these providers."""
     targets = []
     for _ in range(4):
         tenant = await make_tenant(admin_connection)
         async with api_at(service.url, tenant) as api:
-            await api.connect(avatar_id="sandbox-ada", expect=201)
+            for provider in providers:
+                await api.at(provider).connect(avatar_id="sandbox-ada", expect=201)
         targets += [
             (tenant.business_id, await make_content(admin_connection, tenant.business_id))
             for _ in range(contents // 4)
@@ -86,11 +91,14 @@ async def request_videos(
     services: Sequence[ServiceProcess],
     targets: Sequence[tuple[UUID, UUID]],
     counts: Counter[str],
+    *,
+    providers: Sequence[str] = ("heygen",),
 ) -> None:
     """Request a video of each content item, as a back end does: with the same key until there is an answer."""
     async with httpx.AsyncClient(headers=SERVICE_HEADERS, trust_env=False, timeout=15) as client:
         for business_id, content_id in targets:
-            body = {"business_id": str(business_id), "content_id": str(content_id)}
+            provider = rng.choice(providers)
+            body = {"business_id": str(business_id), "content_id": str(content_id), "provider": provider}
             headers = {"Idempotency-Key": f"{content_id}-{rng.random()}"}
             while True:
                 url = f"{rng.choice(services).url}/integrations/ai-avatar/generate-video"

@@ -51,12 +51,12 @@ class UnreliableN8n(ABC):
 
     @abstractmethod
     async def run(self, client: httpx.AsyncClient, job: dict[str, str], execution_id: str) -> None:
-        """Run one execution of the workflow."""
+        """Run one execution of the workflow. `job` is the webhook's body, and whose workflow it is: `provider`."""
 
     @property
     def app(self) -> Starlette:
-        """Its webhook, at `/webhook/heygen-video`."""
-        return Starlette(routes=[Route("/webhook/heygen-video", self._webhook, methods=["POST"])])
+        """Its webhooks, at `/webhook/heygen-video` and the like."""
+        return Starlette(routes=[Route("/webhook/{provider}-video", self._webhook, methods=["POST"])])
 
     async def _webhook(self, request: Request) -> Response:
         body = await request.body()
@@ -66,7 +66,8 @@ class UnreliableN8n(ABC):
         behaviour = self.behaviours[name]
         for number in range(behaviour.executions):
             execution_id = f"{sum(self.counts.values())}-{number}"
-            task = asyncio.create_task(self._execute(json.loads(body), execution_id, delay=number * 0.05))
+            job = {**json.loads(body), "provider": request.path_params["provider"]}
+            task = asyncio.create_task(self._execute(job, execution_id, delay=number * 0.05))
             self.running.add(task)
             task.add_done_callback(self.running.discard)
         late = behaviour.status is None
