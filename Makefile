@@ -38,8 +38,9 @@ $(NODE_MODULES)/ready: tests/settings_page/package.json tests/settings_page/pack
 	cd tests/settings_page && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# Ctrl-C is ignored until Python can respond to it: its start would end with a traceback.
 run: .venv/run ## Run everything: database, demo data, sandbox, service on http://127.0.0.1:8000 (PORT=… for another port)
-	@$(BIN)/ai-avatar dev $(if $(PORT),--port $(PORT))
+	@trap '' INT; exec $(BIN)/ai-avatar dev $(if $(PORT),--port $(PORT))
 
 test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -106,13 +107,21 @@ def _data_folder(data_dir: Path) -> Iterator[None]:
 
 
 def _start_database(data_dir: Path) -> PostgresServer:
+    """Start the database; make it first if it is not there, or if making it was interrupted."""
+    folder, unfinished = data_dir / "pg", data_dir / "pg.unfinished"
+    if unfinished.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        unfinished.touch()
     try:
-        return start_postgres(data_dir / "pg")
+        server = start_postgres(folder)
     except (subprocess.SubprocessError, OSError, ValueError, AssertionError):
         raise ConfigError(
-            f"The database in {data_dir} does not start; {data_dir / 'pg' / 'log'} says why. If the folder is "
+            f"The database in {data_dir} does not start; {folder / 'log'} says why. If the folder is "
             "damaged, delete it and start again, or choose another one with --data-dir."
         ) from None
+    unfinished.unlink(missing_ok=True)
+    return server
 
 
 class _Server(uvicorn.Server):

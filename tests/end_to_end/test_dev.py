@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -436,6 +436,15 @@ def test_damaged_data_folder_is_told_in_a_sentence(
     assert len(done.stderr.splitlines()) < 5, done.stderr
 
 
+def test_database_whose_making_was_interrupted_is_made_again(folder: Path, tmp_path: Path) -> None:
+    (folder / "pg").mkdir(parents=True)
+    (folder / "pg" / "PG_VERSION").write_text("18")
+    (folder / "pg.unfinished").touch()
+    with running_dev(folder, tmp_path / "run" / "dev.log", "--no-sandbox") as dev:
+        assert dev.call("GET", "/health/ready").status_code == 200
+    assert not (folder / "pg.unfinished").exists()
+
+
 def test_data_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run_dev(tmp_path / "file", tmp_path)
@@ -493,7 +502,43 @@ def test_make_run_passes_the_port_on(given: list[str], options: str) -> None:
     printed = subprocess.run(
         command, cwd=DATA.parent, env=clean_environment(), capture_output=True, check=True
     )
-    assert printed.stdout.decode().strip() == f".venv/bin/ai-avatar dev{options}"
+    assert printed.stdout.decode().strip().endswith(f" .venv/bin/ai-avatar dev{options}")
+
+
+def test_ctrl_c_while_python_starts_is_no_error_either(folder: Path, tmp_path: Path) -> None:
+    """With the recipe of `make run`. Imports take most of the first second."""
+    recipe = re.search(
+        r"^run:.*\n\t@(.*)\$\(BIN\)/ai-avatar dev", (DATA.parent / "Makefile").read_text(), re.M
+    )
+    assert recipe
+    (tmp_path / "Makefile").write_text(f"run:\n\t@{recipe[1]}{' '.join(dev_command(folder))}\n")
+    process = subprocess.Popen(
+        ["make", "--no-print-directory", "run"],
+        env=clean_environment(),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    while not catches_ctrl_c(process.pid):
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert output == b""
+    assert not folder.exists()
+
+
+def catches_ctrl_c(make: int) -> bool:
+    """Whether the Python that this `make` runs has set its signal handler."""
+    children = Path(f"/proc/{make}/task/{make}/children").read_text().split()
+    for child in children:
+        with suppress(OSError):
+            caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{child}/status").read_text(), re.M)
+            is_python = b"ai-avatar\0dev" in Path(f"/proc/{child}/cmdline").read_bytes()
+            if caught and is_python and int(caught[1], 16) & 1 << signal.SIGINT - 1:
+                return True
+    return False
 
 
 def test_lock_of_make_run_is_part_of_the_tests_one_and_needs_no_index() -> None:
