@@ -89,6 +89,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     deadline: float | None = None
     """When the rest of what is being received must have arrived, by the loop's clock; the watch looks at it."""
+    idle_since = 0.0
+    """When the connection was opened, or the last response ended, by the loop's clock."""
     _overhead = 0
     _refusal = 400
     _is_receiving = False
@@ -107,7 +109,14 @@ class LimitedProtocol(HttpToolsProtocol):
             watch.note_exhaustion(len(self.connections))
             self._refuse(503)
         else:
-            self.deadline = self.loop.time() + HEAD_SECONDS
+            self.idle_since = self.loop.time()
+            self.deadline = self.idle_since + HEAD_SECONDS
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection is in no request, and none is on its way."""
+        in_request = self.cycle is not None and not self.cycle.response_complete
+        return not (self._overhead or in_request or self._is_refused or self._linger_bytes is not None)
 
     def data_received(self, data: bytes) -> None:
         if self._linger_bytes is not None:
@@ -165,6 +174,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
             return
         super().on_response_complete()
+        self.idle_since = self.loop.time()
         if self._is_answered_early():
             self._linger()
         elif self._is_receiving:  # the next request has its own deadline
@@ -308,9 +318,25 @@ class _Watch:
             deadline = getattr(connection, "deadline", None)
             if deadline is not None and deadline < now:
                 connection.expire()
+        self._limit_idle(now)
         if now >= self._quiet_until:
             self._check_descriptors(now)
         self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _limit_idle(self, now: float) -> None:
+        """Close the connections that have been idle longest: at most half may be, so that there is room for others."""
+        limit = self.max_connections // 2
+        if len(self._state.connections) <= limit:
+            return
+        idle = [connection for connection in self._state.connections if connection.is_idle]
+        surplus = len(idle) - limit
+        if surplus <= 0:
+            return
+        for connection in sorted(idle, key=lambda connection: connection.idle_since)[:surplus]:
+            connection.transport.close()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _REPEAT_LOG_SECONDS
+            log.warning("idle_connections_closed", connections=surplus, limit=limit)
 
     def _check_descriptors(self, now: float) -> None:
         """Log when file descriptors run out: uvloop then closes new connections without a word."""

@@ -298,6 +298,46 @@ def test_too_many_connections_are_refused_and_logged_once(
     assert noted == [1]
 
 
+def test_idle_connections_make_room_for_others(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 20 connections, of which 10 may be idle."""
+    monkeypatch.setattr(limits, "raise_descriptor_limit", lambda: 20)
+    with serve_app(create_app(settings(database_url)), **server_options()) as url:
+        parts = urlsplit(url)
+
+        def open_one(start: bytes = b"") -> socket.socket:
+            connection = socket.create_connection((parts.hostname or "", parts.port or 0), 20)
+            connection.sendall(start)
+            return connection
+
+        get = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+        begun = open_one(b"GET /health/live HTTP/1.1\r\n")
+        idle = [open_one() for _ in range(14)]
+        for connection in idle[4:8]:
+            connection.sendall(get)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        time.sleep(1.5)  # the watch looks once a second
+        closed = [connection for connection in idle if is_closed(connection)]
+        assert closed == [*idle[:4]], "the oldest, and those that were never used first"
+        newcomer = open_one()
+        for connection in (*idle[4:8], newcomer):
+            connection.sendall(get)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+        begun.sendall(b"host: x\r\n\r\n")
+        assert begun.recv(4096).startswith(b"HTTP/1.1 200 "), "a request that is on its way goes on"
+        for connection in (begun, newcomer, *idle):
+            connection.close()
+
+
+def is_closed(connection: socket.socket) -> bool:
+    connection.settimeout(0.05)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    finally:
+        connection.settimeout(20)
+
+
 def test_descriptors_that_run_out_are_logged_and_the_service_recovers(server: Server, tmp_path: Path) -> None:
     """In a process of its own, with 64 descriptors: uvloop closes connections silently."""
     with server.database(template=server.migrated_template()) as name:
