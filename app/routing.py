@@ -4,11 +4,11 @@ Authentication and access errors take precedence over both.
 """
 
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from email.message import Message as Headers
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
@@ -28,6 +28,17 @@ _MAX_SEPARATORS: Final = 25_000
 _START_BYTES: Final = 16 * 1024
 _MAX_PARAMETER_NAME: Final = 100
 _MAX_ERRORS: Final = 50
+
+
+class JsonText(Response):
+    """JSON that the database has written in the shape of the operation's response model."""
+
+    media_type = "application/json"
+
+    @classmethod
+    def page(cls, items: Iterable[str], next_cursor: str | None) -> Self:
+        """Return a page of a list; `items`: the JSON of each."""
+        return cls(f'{{"items":[{",".join(items)}],"next_cursor":{json.dumps(next_cursor)}}}')
 
 
 class JsonRoute(APIRoute):

@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ class Bench:
 
     def _reset(self, operation: str) -> None:
         if operation == "generate":
+            time.sleep(0.5)  # for jobs in flight
             asyncio.run(reset(self.url))
 
     def _postgres_cpu(self) -> float:

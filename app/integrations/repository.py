@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
+import asyncpg
 from prometheus_client import Counter
 
 from app.db import (
@@ -53,6 +54,12 @@ GET_AI_AVATAR_INTEGRATION: Final = SqlFunction(
     {"p_business_id": UUID_, "p_provider": TEXT, "p_status": TEXT},
     _INTEGRATION,
 )
+GET_AI_AVATAR_INTEGRATION_JSON: Final = SqlFunction(
+    "public.get_ai_avatar_integration",
+    {"p_business_id": UUID_, "p_provider": TEXT, "p_status": TEXT},
+    (),
+    json=Integration,
+)
 GET_AI_AVATAR_SECRET: Final = SqlFunction(
     "public.get_ai_avatar_secret",
     {
@@ -79,7 +86,8 @@ LIST_INTEGRATIONS: Final = SqlFunction(
         "p_before_id": UUID_,
         "p_limit": INTEGER,
     },
-    _INTEGRATION,
+    ("created_at", "id"),
+    json=Integration,
 )
 UPDATE_INTEGRATION: Final = SqlFunction(
     "ai_avatar.update_integration",
@@ -182,6 +190,15 @@ class IntegrationRepository:
             raise IntegrationNotFound
         return Integration.model_validate(dict(row))
 
+    async def get_ai_avatar_integration_json(self, business_id: UUID, provider: str) -> str:
+        """Return the same as JSON text, to be passed on. Raises IntegrationNotFound."""
+        text: str | None = await self._db.call_value(
+            GET_AI_AVATAR_INTEGRATION_JSON, p_business_id=business_id, p_provider=provider, p_status=None
+        )
+        if text is None:
+            raise IntegrationNotFound
+        return text
+
     async def get_ai_avatar_secret(
         self, business_id: UUID, provider: str, caller: Caller, purpose: str
     ) -> StoredKey | None:
@@ -214,9 +231,12 @@ class IntegrationRepository:
         status: str | None,
         before: Cursor | None,
         limit: int,
-    ) -> list[Integration]:
-        """Return a page of integrations, newest first; of all businesses when `business_id` is None."""
-        rows = await self._db.call(
+    ) -> list[asyncpg.Record]:
+        """Return a page of integrations, newest first; of all businesses when `business_id` is None.
+
+        A row has `json`, the integration as text, and `created_at` and `id`, by which rows are sorted.
+        """
+        return await self._db.call(
             LIST_INTEGRATIONS,
             p_business_id=business_id,
             p_provider=provider,
@@ -225,7 +245,6 @@ class IntegrationRepository:
             p_before_id=before.id if before else None,
             p_limit=limit,
         )
-        return [Integration.model_validate(dict(row)) for row in rows]
 
     async def update_integration(
         self,

@@ -29,7 +29,7 @@ from app.openapi import sends
 from app.openapi_problems import problems
 from app.pagination import Cursor, CursorText, Limit, cut_page
 from app.providers.base import Filters, Ownership
-from app.routing import JsonRoute
+from app.routing import JsonRoute, JsonText
 from app.schemas import ProviderName
 from app.security import CurrentCaller, OwnBusiness, business_filter, business_in_body
 
@@ -91,7 +91,7 @@ async def connect_provider(
     return integration
 
 
-@router.get("", responses=problems(IntegrationNotFound))
+@router.get("", response_model=IntegrationPage, responses=problems(IntegrationNotFound))
 async def list_integrations(
     business_id: OwnBusinessFilter,
     integrations: IntegrationRepositoryDep,
@@ -99,7 +99,7 @@ async def list_integrations(
     status: Annotated[IntegrationStatus | None, Query()] = None,
     limit: Limit = 20,
     cursor: CursorText = None,
-) -> IntegrationPage:
+) -> JsonText:
     """List a user's own integrations or, for a back end, those of any business; newest first."""
     rows = await integrations.list_integrations(
         business_id,
@@ -108,18 +108,18 @@ async def list_integrations(
         Cursor.decode(cursor),
         limit + 1,
     )
-    items, next_cursor = cut_page(rows, limit, lambda row: (row.created_at, row.id))
-    return IntegrationPage(items=items, next_cursor=next_cursor)
+    items, next_cursor = cut_page(rows, limit, lambda row: (row["created_at"], row["id"]))
+    return JsonText.page([row["json"] for row in items], next_cursor)
 
 
-@router.get("/{business_id:business}", responses=problems(IntegrationNotFound))
+@router.get("/{business_id:business}", response_model=Integration, responses=problems(IntegrationNotFound))
 async def get_integration(
     business_id: OwnBusiness,
     integrations: IntegrationRepositoryDep,
     provider: ProviderQuery = "heygen",
-) -> Integration:
+) -> JsonText:
     """Return one integration, whatever its status, without its key."""
-    return await integrations.get_ai_avatar_integration(business_id, provider)
+    return JsonText(await integrations.get_ai_avatar_integration_json(business_id, provider))
 
 
 @router.patch(

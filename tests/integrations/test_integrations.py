@@ -1,6 +1,7 @@
 """Connecting a provider, reading, changing, checking and removing it, over HTTP."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from support.tenants import SERVICE_HEADERS, Tenant, make_content, make_tenant
 
 from app.dependencies import services_of
 from app.integrations.repository import IntegrationRepository, StoredKey
+from app.integrations.schemas import Integration
 
 pytestmark = pytest.mark.anyio
 
@@ -568,3 +570,25 @@ async def test_video_url_older_than_6_days_is_refreshed(
             assert shown[2] == f"https://example.com/{name}.mp4"
             await api.get_generation(content_id)
             assert len(questions) == int(asked), "a fresh URL is not refreshed"
+
+
+async def test_json_of_the_database_is_what_the_response_model_would_write(
+    api: Api, admin_connection: asyncpg.Connection
+) -> None:
+    """Times with microseconds and without, texts with quotes, numbers of any size, and values that are not known."""
+    config = {"resolution": "1080p", "nested": {"a": [1, 2.5, None, '"\\ü😀']}}
+    await api.update(voice_id='a "voice"', expect=200)
+    for written in ("now()", "'2026-01-02 03:04:05+10'", "'2026-01-02 03:04:05.120'", "'0800-01-01'", "null"):
+        await admin_connection.execute(
+            f"update public.ai_avatar_integrations set validated_at = {written}, "
+            f"created_at = coalesce({written}, now()), provider_config = $2::text::jsonb where business_id = $1",
+            api.tenant.business_id,
+            json.dumps(config),
+        )
+        found = await api.get_integration(expect=200)
+        listed = await api.list_integrations(expect=200)
+        expected = json.loads(Integration.model_validate_json(found.content).model_dump_json())
+        assert found.json() == expected
+        assert listed.json() == {"items": [expected], "next_cursor": None}
+        assert found.headers["content-type"] == "application/json"
+    assert expected["provider_config"] == config
