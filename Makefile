@@ -127,6 +127,9 @@ bench-quick: .venv/ready ## The same in under two minutes: one short round
 bench-load: .venv/ready ## Measure 1x, 2x and 4x load, and what one business's flood does to others
 	PYTHONPATH=tests $(BIN)/python bench/load.py
 
+bench-plan: .venv/ready ## Compare the original plan's queries with the service's on the same rows
+	PYTHONPATH=tests $(BIN)/python bench/plan.py
+
 bench-sql: .venv/ready ## Measure every SQL function (BENCH_ROWS=1000,100000,1000000: the tables' sizes)
 	PYTHONPATH=tests $(BIN)/python bench/sql.py
 

@@ -13,8 +13,8 @@ from app.sealing import KeyRing
 from app.tokens import mint_token
 
 BUSINESSES = 20_000
-USERS = 2_000
-ITEMS = 12  # of each user; the first has a live generation
+USERS = 500
+ITEMS = 45  # of each user; the first has a live generation
 
 _FILL = f"""
 set session_replication_role = replica;
