@@ -51,7 +51,7 @@ def dev() -> Iterator[Dev]:
             stderr=output,
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120  # two cores may be busy with other tests
         while not (link := re.search(r"(\S+)/docs#accessToken=(\S+)&n8nKey=(\S+)", log.read_text())):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -173,8 +173,12 @@ def test_swagger_ui_is_signed_in_and_executes_what_is_prefilled_without_a_networ
         expect(status).to_contain_text("200")
 
 
-def test_swagger_ui_lists_every_operation_and_the_webhook(page: Page, dev: Dev) -> None:
-    page.goto(f"{dev.url}/docs")
+def test_start_page_leads_to_every_operation_and_the_webhook(page: Page, dev: Dev) -> None:
+    page.goto(dev.url)
+    page.get_by_role("heading", name="AI avatar integrations").wait_for()
+    shoot(page, "start-page")
+
+    page.get_by_role("link", name="API reference", exact=True).click()
     page.get_by_text("Request a video of a content item.").wait_for()
 
     expect(page.locator(".opblock")).to_have_count(len(in_order()) + 1)
@@ -191,13 +195,3 @@ def test_redoc_shows_the_document_and_finds_words_without_a_network(page: Page, 
 
     page.get_by_placeholder("Search").fill("credentials")
     page.locator("[data-role='search:results']").get_by_text("claim the generation").first.wait_for()
-
-
-def test_start_page_links_to_the_reference(page: Page, dev: Dev) -> None:
-    page.goto(dev.url)
-    page.get_by_role("heading", name="AI avatar integrations").wait_for()
-    shoot(page, "start-page")
-
-    page.get_by_role("link", name="API reference", exact=True).click()
-
-    page.get_by_text("Request a video of a content item.").wait_for()
