@@ -340,3 +340,17 @@ def test_end_is_said_in_the_title_and_in_a_notification(
     assert page.evaluate("shown") == [f"Video ready: {FIRST}"]
     page.evaluate("dispatchEvent(new Event('focus'))")
     expect(page).to_have_title("AI avatar videos · Settings")
+
+
+def test_provider_that_makes_the_video_can_be_chosen(page: Page, visitor: Visitor) -> None:
+    visitor.connect()
+    visitor.connect(provider="tavus")
+    page.goto(visitor.link)
+    expect(page.get_by_role("radio", name="Tavus")).to_be_visible()
+    open_content(page)
+    page.get_by_role("combobox", name="Made with").select_option("Tavus")
+    expect(page.get_by_text("Tavus bills each new video.")).to_be_visible()
+    with page.expect_request("**/generate-video") as started:
+        page.get_by_role("button", name="Generate video").click()
+    assert '"provider":"tavus"' in (started.value.post_data or "")
+    expect(page.get_by_role("timer")).to_be_visible()

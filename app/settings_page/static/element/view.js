@@ -156,7 +156,7 @@ export class View {
 		if (this.signal.aborted || code === "session_expired" || code === "offline") return;
 		if (this.#hasLoaded && card === this.#settings) return;
 		const cause = code === "unreachable" && await this.#isForbiddenByCors() ? { code: "cors_forbidden" } : error;
-		card?.fail(cause, retry);
+		card?.showLoadError(cause, retry);
 		if (retryAfter > 0 && retryAfter <= MAX_AUTOMATIC_RETRY) {
 			setTimeout(() => { if (!this.signal.aborted) retry(); }, retryAfter * 1000);
 		}

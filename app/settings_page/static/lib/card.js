@@ -43,7 +43,7 @@ export class Card {
 		else clear(this.#notice);
 	}
 
-	/** @protected @param {unknown} error @param {() => void} retry */
+	/** @param {unknown} error @param {() => void} retry */
 	showLoadError(error, retry) {
 		this.#skeleton.hidden = true;
 		this.#slot.show(error, () => {

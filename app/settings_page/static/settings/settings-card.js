@@ -110,11 +110,6 @@ export class SettingsCard extends Card {
 		this.heading?.focus();
 	}
 
-	/** @param {unknown} error @param {() => void} retry */
-	fail(error, retry) {
-		this.showLoadError(error, retry);
-	}
-
 	/** @param {Integration[]} integrations */
 	#choose(integrations) {
 		const { providers, preferred } = this.#options;

@@ -17,7 +17,6 @@ export const setup = {
 	otherVoice: "Choose another voice",
 	changeAvatar: "Choose another avatar",
 	keyStored: "The key was checked and stored.",
-	noAvatarYet: "Choose an avatar to go on.",
 };
 
 export const keyForm = {

@@ -45,11 +45,6 @@ export class ItemCard extends Card {
 		return isNew ? this.#pane.open(item, null) : this.#pane.refresh(item);
 	}
 
-	/** @param {unknown} error @param {() => void} retry */
-	fail(error, retry) {
-		this.showLoadError(error, retry);
-	}
-
 	/** @param {Integration[]} integrations */
 	setIntegrations(integrations) {
 		this.#pane.setIntegrations(integrations);

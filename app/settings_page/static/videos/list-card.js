@@ -77,11 +77,6 @@ export class ListCard extends Card {
 		if (load === this.#loads) this.#show(page);
 	}
 
-	/** @param {unknown} error @param {() => void} retry */
-	fail(error, retry) {
-		this.showLoadError(error, retry);
-	}
-
 	/** Videos can be made only with an active integration. @param {Integration[]} integrations */
 	setIntegrations(integrations) {
 		this.#integrations = integrations;

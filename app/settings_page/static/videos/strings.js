@@ -20,7 +20,6 @@ export const pane = {
 	avatarFirst: "Choose a default avatar in the settings to make videos.",
 	emptyScript: "Write what your avatar should say.",
 	stuck: { what: "This item says that a video is being made, but none is", todo: "Reset it to start over. Its earlier videos stay." },
-	resetFailed: "Reset",
 	reset: "Reset",
 	resetting: "Resetting…",
 	wasReset: "The item was reset",
@@ -49,7 +48,6 @@ export const result = {
 	noEarlier: "There are no earlier videos.",
 	loadingEarlier: "Loading the earlier videos…",
 	state: { live: "Generating", completed: "Ready", failed: "Failed", expired: "No result", cancelled: "Cancelled" },
-	olderLinks: "Links of older videos may have expired.",
 	more: "Show more",
 	untitled: "Untitled",
 };

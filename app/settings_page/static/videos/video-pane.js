@@ -97,7 +97,7 @@ export class VideoPane {
 		this.#editor.refresh(this.#item, this.#result.hasVideo);
 	}
 
-	/** An item that says `processing` without a video being made, or whose video failed, can be reset. */
+	/** An item that says `processing` without a video being made can be reset. */
 	#renderStuck() {
 		const isStuck = this.#item !== null && stateOf(this.#item) === "stuck";
 		if (!isStuck) return fill(this.#stuck);
