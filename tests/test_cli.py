@@ -331,6 +331,7 @@ def test_migrate_status_lists_what_is_to_run_and_changes_nothing(run: Run, serve
         assert after.stdout.endswith("There is nothing to run.\n")
 
 
+@pytest.mark.slow
 def test_serve_warns_of_doubtful_settings_in_its_log(migrated_url: str, tmp_path: Path) -> None:
     environment = COMPLETE | {
         "DATABASE_URL": migrated_url,

@@ -291,6 +291,7 @@ def requests(draw: st.DrawFn) -> Sent:
     return Sent(method, path, query, headers + key, (body[:middle], body[middle:]), disconnects=gone)
 
 
+@pytest.mark.slow
 @given(sent=requests())
 @hypothesis_settings(
     max_examples=int(os.environ.get("FAST_PATH_EXAMPLES", "250")),

@@ -32,6 +32,7 @@ def service_url(database_url: str, heygen_url: str) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 # The service runs in a thread of this process, and its background tasks use `random` for their jitter.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @schema.parametrize()

@@ -338,6 +338,7 @@ def is_closed(connection: socket.socket) -> bool:
         connection.settimeout(20)
 
 
+@pytest.mark.slow
 def test_descriptors_that_run_out_are_logged_and_the_service_recovers(server: Server, tmp_path: Path) -> None:
     """In a process of its own, with 64 descriptors: uvloop closes connections silently."""
     with server.database(template=server.migrated_template()) as name:

@@ -223,6 +223,7 @@ async def test_plain_keys_of_a_real_vault_are_counted_and_sealed_when_asked(
     assert (await stored_secrets(admin_connection))[str(tenant.business_id)].startswith("sealed:v1:newest:")
 
 
+@pytest.mark.slow
 async def test_command_rotates_shows_progress_and_fails_when_keys_are_left(
     client: httpx.AsyncClient,
     secrets: SecretRepository,

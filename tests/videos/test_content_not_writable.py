@@ -208,6 +208,7 @@ async def test_expiry_ends_every_generation_and_restores_the_other_items(
     assert [entry["generation_id"] for entry in entries] == [blocked]
 
 
+@pytest.mark.slow
 async def test_slow_trigger_delays_no_other_generation_and_ends_its_own(
     api: Api, admin_connection: asyncpg.Connection, maintenance: Maintenance
 ) -> None:
@@ -231,6 +232,7 @@ async def test_slow_trigger_delays_no_other_generation_and_ends_its_own(
     assert "did not end in time" in (await end_of(admin_connection, str(generations[0])))[-1]
 
 
+@pytest.mark.slow
 async def test_slow_trigger_loses_no_completed_report(
     api: Api, content: ContentRow, admin_connection: asyncpg.Connection
 ) -> None:
