@@ -18,11 +18,11 @@ const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256
 const kid = randomUUID();
 const jwks = { keys: [{ ...publicKey.export({ format: "jwk" }), kid, alg: "ES256", use: "sig", key_ops: ["verify"] }] };
 const REUSE_SECONDS = 10; // a refresh token works once, or again within this time, as in Supabase
-const refreshTokens = new Map(); // until when each works, in milliseconds
+const refreshTokens = new Map(); // token -> { session, end }; `end`: until when it works, in milliseconds
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-function createAccessToken() {
+function createAccessToken(session) {
 	const now = Math.floor(Date.now() / 1000);
 	const claims = {
 		iss: ISSUER,
@@ -33,7 +33,7 @@ function createAccessToken() {
 		iat: now,
 		exp: now + TOKEN_SECONDS,
 		aal: "aal1",
-		session_id: randomUUID(),
+		session_id: session,
 		is_anonymous: false,
 		app_metadata: USER.app_metadata,
 	};
@@ -42,22 +42,30 @@ function createAccessToken() {
 	return `${content}.${signature.toString("base64url")}`;
 }
 
-function isAllowed(grantType, { email, password, refresh_token }) {
+/** Return the session that a password begins or a refresh token continues; null if neither is valid. */
+function findSession(grantType, { email, password, refresh_token }) {
 	if (grantType === "refresh_token") return redeemRefreshToken(refresh_token);
-	return grantType === "password" && email === USER.email && password === USER.password;
+	const isUser = grantType === "password" && email === USER.email && password === USER.password;
+	return isUser ? randomUUID() : null;
 }
 
 function redeemRefreshToken(token) {
-	const end = refreshTokens.get(token) ?? 0;
-	refreshTokens.set(token, Math.min(end, Date.now() + REUSE_SECONDS * 1000));
-	return Date.now() < end;
+	const { session = null, end = 0 } = refreshTokens.get(token) ?? {};
+	if (Date.now() >= end) return null;
+	refreshTokens.set(token, { session, end: Math.min(end, Date.now() + REUSE_SECONDS * 1000) });
+	return session;
 }
 
-function issueTokens() {
+function endSession(authorization = "") {
+	const claims = JSON.parse(Buffer.from(authorization.split(".")[1] ?? "", "base64url").toString() || "{}");
+	for (const [token, { session }] of refreshTokens) if (session === claims.session_id) refreshTokens.delete(token);
+}
+
+function issueTokens(session) {
 	const refreshToken = randomUUID();
-	refreshTokens.set(refreshToken, Number.POSITIVE_INFINITY);
+	refreshTokens.set(refreshToken, { session, end: Number.POSITIVE_INFINITY });
 	return {
-		access_token: createAccessToken(),
+		access_token: createAccessToken(session),
 		refresh_token: refreshToken,
 		token_type: "bearer",
 		expires_in: TOKEN_SECONDS,
@@ -74,10 +82,14 @@ async function answer(request) {
 	const url = new URL(request.url, ISSUER);
 	const operation = `${request.method} ${url.pathname}`;
 	if (operation === "GET /auth/v1/.well-known/jwks.json") return [200, jwks];
+	if (operation === "POST /auth/v1/logout") {
+		endSession(request.headers.authorization);
+		return [200, {}];
+	}
 	if (operation !== "POST /auth/v1/token") return [404, { error_code: "not_found" }];
 	const credentials = await readJson(request).catch(() => ({}));
-	if (!isAllowed(url.searchParams.get("grant_type"), credentials)) return [400, { error_code: "invalid_credentials" }];
-	return [200, issueTokens()];
+	const session = findSession(url.searchParams.get("grant_type"), credentials);
+	return session ? [200, issueTokens(session)] : [400, { error_code: "invalid_credentials" }];
 }
 
 createServer(async (request, response) => {

@@ -29,6 +29,14 @@ export async function requestTokens(
 	return response.ok ? response.json() : null;
 }
 
+/** End the session: its refresh tokens, also those that a request in flight has just received, work no longer. */
+export async function endSession(accessToken: string): Promise<void> {
+	await fetch(`${SUPABASE_URL}/auth/v1/logout?scope=local`, {
+		method: "POST",
+		headers: { Authorization: `Bearer ${accessToken}` },
+	});
+}
+
 /** Return what a token says. Only the service verifies it, and only it decides on access. */
 export function readClaims(token: string | undefined): Claims | null {
 	try {

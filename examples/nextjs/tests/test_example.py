@@ -164,7 +164,7 @@ def test_from_sign_in_to_finished_video(page: Page, guard: Guard, url: str) -> N
     # The service's element, with the client's types; a change renders the server component again.
     page.get_by_role("link", name="AI avatar").click()
     expect(page.get_by_text("Status: active")).to_be_visible()
-    expect(page.get_by_text("Connection valid").first).to_be_visible()
+    expect(page.get_by_text("An API key is stored").first).to_be_visible()
 
     # One item's video, started by the server action and followed live.
     page.get_by_role("link", name="Content").click()

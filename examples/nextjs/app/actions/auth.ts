@@ -2,7 +2,7 @@
 
 import { cookies, headers } from "next/headers";
 import { redirect } from "next/navigation";
-import { ACCESS_TOKEN, cookieOptions, REFRESH_TOKEN, requestTokens } from "@/lib/auth";
+import { ACCESS_TOKEN, cookieOptions, endSession, REFRESH_TOKEN, requestTokens } from "@/lib/auth";
 
 export async function signIn(_: string, form: FormData): Promise<string> {
 	const tokens = await requestTokens("password", {
@@ -19,6 +19,7 @@ export async function signIn(_: string, form: FormData): Promise<string> {
 
 export async function signOut(): Promise<void> {
 	const jar = await cookies();
+	await endSession(jar.get(ACCESS_TOKEN)?.value ?? "");
 	jar.delete(ACCESS_TOKEN);
 	jar.delete(REFRESH_TOKEN);
 	redirect("/login");
