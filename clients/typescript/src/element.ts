@@ -24,9 +24,9 @@ export interface AiAvatarSettingsElement extends HTMLElement {
 	get apiBase(): string;
 	set apiBase(url: string | null);
 	businessId: string | null;
-	contentId?: string | null;
-	view?: string | null;
-	strings?: Record<string, unknown> | null;
+	contentId: string | null;
+	view: string | null;
+	strings: Record<string, unknown> | null;
 	get provider(): string;
 	set provider(provider: string | null);
 	set accessToken(token: string | null);
