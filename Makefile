@@ -12,7 +12,7 @@ WORKERS ?= auto
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi format test-pg15 test-n8n test-image chaos bench bench-load bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
