@@ -19,6 +19,8 @@ T = TypeVar("T")
 _OUTAGES: Final = (DatabaseUnavailable, Overloaded, RateLimited)
 _FIRST_PAUSE: Final = 0.1
 _SETTLED_SECONDS: Final = 10.0
+# stamina would log a warning with the call's arguments for each retry. app.outages logs the cause, once.
+stamina.instrumentation.set_on_retry_hooks([])
 
 
 class ShieldedTasks:

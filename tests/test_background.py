@@ -94,3 +94,18 @@ def test_repeated_warning_is_logged_when_its_code_changes_and_after_a_while_with
         warning.end()
         warning.note("b")
     assert [line["code"] for line in logs] == ["a", "b", "b"]
+
+
+async def test_retries_log_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each would be a warning with the call's arguments; the outage itself is logged once."""
+    attempts = 0
+
+    async def call(secret: str) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise DatabaseUnavailable
+
+    await retrying_outages(5)(call, "an argument")
+    written = capsys.readouterr()
+    assert (attempts, written.out, written.err) == (3, "", "")

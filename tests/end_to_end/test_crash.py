@@ -86,6 +86,7 @@ class DirectWorkflows(UnreliableN8n):
             self.counts["reports refused"] += 1
 
 
+@pytest.mark.logs("generation_expired", "request_failed:webhook_timeout", "request_failed:webhook_failed")
 async def test_nothing_is_stuck_lost_or_run_twice_while_processes_are_killed(
     database_url: str,
     admin_connection: asyncpg.Connection,

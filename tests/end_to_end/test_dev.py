@@ -20,6 +20,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
+from support import watched_logs
 from support.api import ROOT
 from support.postgres import DATA
 from support.servers import free_port
@@ -83,6 +84,7 @@ class Dev:
 def running_dev(folder: Path, log: Path, *options: str, **environment: str) -> Iterator[Dev]:
     """Start it, wait until it is ready, and end it with SIGTERM."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    watched_logs.watch(log)
     inherited = {name: value for name, value in os.environ.items() if not SECRET_NAMES.match(name)}
     command = [str(Path(sys.executable).parent / "ai-avatar"), "dev", "--port", str(free_port())]
     (folder / "dev.json").unlink(missing_ok=True)
@@ -107,6 +109,7 @@ def running_dev(folder: Path, log: Path, *options: str, **environment: str) -> I
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+        watched_logs.end_watch(log)
 
 
 @pytest.fixture

@@ -35,7 +35,16 @@ from app.providers import PROVIDERS
 from app.sandbox.embedded import database_url as embedded_url
 from app.sandbox.embedded import start_postgres
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.slow,
+    # Not by test: processes that several tests share log these some seconds after the test that caused them.
+    pytest.mark.logs(
+        *("database_unreachable", "request_failed:database_unavailable", "request_failed:webhook_failed"),
+        *("batch_not_expired", "recovery_interrupted", "video_checks_interrupted", "gauges_not_read"),
+        "generation_expired",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
+from support import watched_logs
 from support.postgres import ROOT
 from support.servers import free_port
 from support.tenants import (
@@ -64,13 +65,18 @@ class ServiceProcess:
     @property
     def log(self) -> str:
         """All that it has written, over every start."""
-        path = self.folder / f"{self.port}.log"
-        return path.read_text() if path.exists() else ""
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    @property
+    def log_path(self) -> Path:
+        """Where it writes its log."""
+        return self.folder / f"{self.port}.log"
 
     def start(self) -> None:
         """Start it; `wait_until_ready` returns once it answers."""
         command = [*self.program, "serve", "--port", str(self.port), *self.arguments]
-        with (self.folder / f"{self.port}.log").open("ab") as log:
+        watched_logs.watch(self.log_path)
+        with self.log_path.open("ab") as log:
             # A folder of its own: a developer's .env is none of the tests' business.
             self.process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log, cwd=self.folder)
 
@@ -125,3 +131,4 @@ def service_processes(
             for service in services:
                 if service.process is not None and service.process.poll() is None:
                     service.kill()
+                watched_logs.end_watch(service.log_path)
