@@ -114,6 +114,7 @@ test-n8n: .venv/ready ## Test the workflows with n8n 1 and 2, or N8N_VERSION=2 o
 
 chaos: .venv/ready ## Break things under load and check what is promised: 5 minutes (CHAOS=--short, CHAOS="scenario …")
 	PYTHONPATH=tests $(BIN)/python -m chaos $(CHAOS)
+	$(if $(CHAOS),,@$(MAKE) --no-print-directory bench-load)
 
 test-image: .venv/ready ## Run the Dockerfile's steps and compose.yaml's commands without a container engine (root, Debian)
 	PYTHONPATH=tests $(BIN)/python tests/image/replay.py
