@@ -1,4 +1,4 @@
-// The README's calls, with the types that openapi-typescript makes with its default options.
+// A frontend's calls, with the types that openapi-typescript makes with its default options.
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./build/schema.js";
