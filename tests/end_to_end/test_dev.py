@@ -35,6 +35,7 @@ pytestmark = pytest.mark.slow
 CANARY = "sandbox-canary-7f3a91"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 AVATAR = "sandbox-ada"
+DOCS = Path(__file__).parents[2] / "docs"
 CONFIGS = {
     "heygen": {"resolution": "720p", "caption": {"style": "default"}},
     "tavus": {"properties": {"start_with_wave": False}},
@@ -331,21 +332,63 @@ def _dump(database_url: str) -> str:
     return done.stdout
 
 
-def test_printed_lines_work_when_pasted(folder: Path, tmp_path: Path) -> None:
+def paste(lines: str) -> str:
+    """Run lines in a shell and return what they print. Every curl must succeed."""
+    strict = 'curl() { command curl --fail-with-body "$@"; }\n'
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", strict + lines],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
+def shell_lines(dev: Dev, page: str, first_heading: str = "") -> str:
+    """Return a documentation page's shell blocks, from a heading to the next, for this `ai-avatar dev`."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    if first_heading:
+        text = text.partition(f"\n## {first_heading}\n")[2].partition("\n## ")[0]
+    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert "curl " in lines
+    return lines.replace("http://127.0.0.1:8000", dev.announced["url"]).replace(".data/", f"{dev.folder}/")
+
+
+def python_example(page: str) -> dict[str, Any]:
+    """Run a documentation page's only Python block and return the names that it defines."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    [block] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    return names
+
+
+def last_event(printed: str) -> Any:
+    return json.loads(printed.rpartition("data: ")[2].splitlines()[0])
+
+
+def test_printed_lines_and_those_of_the_guides_work_when_pasted(folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "run" / "dev.log"
     with running_dev(folder, log) as dev:
         _, _, printed = log.read_text().partition("one after the other:\n")
         lines = printed[: printed.index("/events")].strip() + '/events -H "Authorization: Bearer $TOKEN"'
         assert lines.count("curl ") == 4
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", lines], capture_output=True, text=True, timeout=60, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "problem" not in done.stdout
-        assert done.stdout.count('"has_api_key":true') == 2
-        assert done.stdout.rstrip().rpartition("data: ")[2].count('"status":"completed"') == 1
+        printed = paste(lines)
+        assert len(re.findall(r'"has_api_key" ?: ?true', printed)) == 2
+        assert last_event(printed)["status"] == "completed"
         [link] = re.findall(r"\S+/settings/integrations#token=\S+", log.read_text())
         assert link == f"{dev.announced['url']}/settings/integrations#token={dev.announced['user_token']}"
+
+        printed = paste(shell_lines(dev, "getting-started.md", "Make it fail"))
+        assert last_event(printed)["status"] == "failed"
+        assert last_event(paste(shell_lines(dev, "api.md")))["status"] == "completed"
+        follow_video = python_example("api.md")["follow_video"]
+        followed = follow_video(
+            dev.announced["url"], dev.announced["user_token"], dev.announced["content_ids"][0]
+        )
+        assert [generation["status"] for generation in followed] == ["completed"]
 
 
 def test_busy_port_is_told_in_a_sentence(tmp_path: Path) -> None:
