@@ -67,7 +67,7 @@ class Connections:
             else:
                 connection = await self._wait(patience)
             if connection is not None:
-                if not connection.is_closed():
+                if _is_open(connection):
                     return connection
                 await self.discard(connection)
 
@@ -149,6 +149,14 @@ class Connections:
         task = asyncio.create_task(self.discard(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _is_open(connection: Any) -> bool:
+    """Tell whether a connection can be used, as far as this side knows."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # the server has ended it, and asyncpg's pool has taken it back
+        return False
 
 
 def _end_wait(turn: asyncio.Future[Any]) -> None:

@@ -100,6 +100,26 @@ async def test_connection_that_is_refused_leaves_its_place_to_the_next_caller(po
     await lent.close()
 
 
+async def test_idle_connections_that_the_server_has_ended_are_replaced(
+    pool: asyncpg.Pool, admin_connection: asyncpg.Connection
+) -> None:
+    lent = Connections(pool, 2)
+    ended = [await lent.acquire(1), await lent.acquire(1)]
+    pids = [await connection.fetchval("select pg_backend_pid()") for connection in ended]
+    for connection in ended:
+        lent.release(connection)
+    await admin_connection.execute("select pg_terminate_backend(pid) from unnest($1::int[]) as pid", pids)
+    while await admin_connection.fetchval("select count(*) from pg_stat_activity where pid = any($1)", pids):
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)  # their ends arrive
+
+    for _ in range(2):
+        connection = await lent.acquire(1)
+        assert await connection.fetchval("select pg_backend_pid()") not in pids
+        await lent.discard(connection)
+    await lent.close()
+
+
 async def test_connections_that_were_not_needed_for_a_while_are_given_up(
     pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
