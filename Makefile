@@ -83,7 +83,7 @@ check-openapi: $(OPENAPI)/node_modules/ready # Redocly's rules, and the types th
 
 .PHONY: check-clients client-types test-nextjs
 $(CLIENT)/node_modules/ready: $(CLIENT)/package.json $(CLIENT)/package-lock.json
-	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20)' || { echo "Node.js 20 or newer and npm are required (on Debian 13: apt-get install nodejs npm)"; exit 1; }
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "Node.js 20 or newer and npm are required (on Debian 13: apt-get install nodejs npm)"; exit 1; }
 	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
