@@ -6,8 +6,8 @@ NODE_MODULES := tests/settings_page/node_modules
 OPENAPI := tests/openapi
 CLIENT := clients/typescript
 NEXTJS := examples/nextjs
-# One test worker per core. Two cores are enough.
-WORKERS ?= auto
+# Tests wait more than they compute: one worker more than there are cores. Two cores are enough.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 # The versions of n8n that `make test-n8n` runs against: major versions (n8n/versions) or exact ones.
 N8N_VERSION ?= 1 2
 

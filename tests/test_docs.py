@@ -25,11 +25,14 @@ CODE_ROW = re.compile(r"^\| `([a-z0-9_]+)` \| ([\d, ]+) \|", re.MULTILINE)
 
 def pages(root: Path) -> list[Path]:
     found = [*root.glob("*.md"), *(page for folder in FOLDERS for page in (root / folder).rglob("*.md"))]
-    return sorted(page for page in found if "node_modules" not in page.parts and not is_tool_data(page, root))
+    return sorted(page for page in found if page.is_file() and not is_tool_data(page, root))
 
 
 def is_tool_data(page: Path, root: Path) -> bool:
-    return any(part.startswith(".") and part != ".github" for part in page.relative_to(root).parts[:-1])
+    folders = page.relative_to(root).parts[:-1]
+    return any(
+        (part.startswith(".") and part != ".github") or part in {"build", "node_modules"} for part in folders
+    )
 
 
 def prose(page: Path) -> str:
