@@ -224,12 +224,12 @@ async def test_read_only_database_is_told_by_readiness_until_writes_succeed(
     owner = database_url(own_server, "postgres")
 
     async def set_read_only(value: str) -> None:
-        await asyncio.to_thread(
-            script,
-            owner,
-            f"alter database {name} set default_transaction_read_only = {value}; "
-            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}';",
-        )
+        # One after the other: what reconnects before the change is committed may go on writing.
+        for statement in (
+            f"alter database {name} set default_transaction_read_only = {value}",
+            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'",
+        ):
+            await asyncio.to_thread(script, owner, statement)
 
     async with running(settings(url)) as (_, client):
         api = Api(client, tenant)
