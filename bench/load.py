@@ -138,7 +138,7 @@ class Business:
     contents: list[str]
 
     def requests(self) -> Iterator[bytes]:
-        """Yield its requests for ever: reads, lists and, on one content item after the other, writes."""
+        """Yield its requests without end: reads, lists and, on one content item after the other, writes."""
         headers = self.tenant.headers
         read = encode("GET", f"{ROOT}/{self.tenant.business_id}", headers)
         page = encode("GET", f"{ROOT}/videos?limit=20", headers)

@@ -24,7 +24,7 @@ from app.migrations import REQUIRED_REVISION
 
 CANARY = "canary-9f2c"
 AI_AVATAR = [str(Path(sys.executable).parent / "ai-avatar")]
-DATABASE_URL = "postgresql://nobody@127.0.0.1:1/none"
+DATABASE_URL = "postgresql://unknown@127.0.0.1:1/none"
 COMPLETE = {
     "DATABASE_URL": DATABASE_URL,
     "SUPABASE_JWT_SECRET": f"{CANARY}-jwt-secret-that-is-long-enough",
@@ -246,11 +246,11 @@ def test_migrate_through_a_transaction_pooler_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     "environment",
     [
-        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:6543/x", "DATABASE_POOLER": "none"},
+        {"DATABASE_URL": "postgresql://unknown@127.0.0.1:6543/x", "DATABASE_POOLER": "none"},
         {
-            "DATABASE_URL": "postgresql://nobody@127.0.0.1:6543/x",
+            "DATABASE_URL": "postgresql://unknown@127.0.0.1:6543/x",
             "DATABASE_POOLER": "transaction",
-            "MIGRATE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x",
+            "MIGRATE_DATABASE_URL": "postgresql://unknown@127.0.0.1:1/x",
         },
     ],
     ids=["said to be no pooler", "the owner's is direct"],
@@ -287,7 +287,7 @@ def test_migrate_prefers_the_owner_s_database_and_tells_the_revision(run: Run, s
 
 
 def test_migrate_tells_a_database_that_is_away_in_a_sentence(run: Run) -> None:
-    done = run("migrate", DATABASE_URL=f"postgresql://nobody:{CANARY}@127.0.0.1:1/none")
+    done = run("migrate", DATABASE_URL=f"postgresql://unknown:{CANARY}@127.0.0.1:1/none")
     assert done.returncode == 1
     assert "Failed: Cannot connect to PostgreSQL at 127.0.0.1:1: connection refused." in done.stderr
     assert "Traceback" not in done.stderr

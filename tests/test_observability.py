@@ -215,7 +215,7 @@ async def test_ready_tells_the_revision(client: httpx.AsyncClient) -> None:
 
 
 async def test_not_ready_without_a_database() -> None:
-    async with running(settings(f"postgresql://nobody@127.0.0.1:{free_port()}/none")) as (_, client):
+    async with running(settings(f"postgresql://unknown@127.0.0.1:{free_port()}/none")) as (_, client):
         assert_problem(await client.get("/health/ready"), 503, "database_unavailable")
 
 

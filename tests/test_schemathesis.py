@@ -20,7 +20,7 @@ from app.main import create_app
 
 load_all_checks()
 schema = schemathesis.openapi.from_dict(
-    create_app(service_settings("postgresql://nobody@127.0.0.1:1/none")).openapi()
+    create_app(service_settings("postgresql://unknown@127.0.0.1:1/none")).openapi()
 )
 
 

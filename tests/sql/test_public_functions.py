@@ -84,16 +84,16 @@ async def test_user_uses_the_own_business_s_integration_but_never_its_key(
     "claims",
     [
         {"sub": "{other}"},
-        {"sub": "{nobody}"},
+        {"sub": "{stranger}"},
         {"sub": "not-a-uuid"},
         {"sub": ""},
         {"sub": None},
         {},
-        {"sub": "{nobody}", "role": "service_role"},
+        {"sub": "{stranger}", "role": "service_role"},
         {"role": "service_role"},
         {"role": "postgres", "is_admin": True, "business_id": "{own}"},
         {
-            "sub": "{nobody}",
+            "sub": "{stranger}",
             "user_metadata": {"business_id": "{own}"},
             "app_metadata": {"business_id": "{own}"},
         },
@@ -110,7 +110,7 @@ async def test_user_of_no_such_business_is_refused_whatever_the_claims_say(
 ) -> None:
     await connect_heygen(admin_connection, tenant.business_id)
     text = json.dumps(claims).replace("{own}", str(tenant.business_id))
-    text = text.replace("{other}", str(other_tenant.user_id)).replace("{nobody}", str(uuid4()))
+    text = text.replace("{other}", str(other_tenant.user_id)).replace("{stranger}", str(uuid4()))
     await refused(project, Caller(AUTHENTICATOR, "authenticated", text), statement, tenant.business_id)
     assert await admin_connection.fetchval(SECRET, tenant.business_id) == KEY
 

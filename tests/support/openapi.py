@@ -18,7 +18,7 @@ PROBLEM = "application/problem+json"
 @cache
 def document() -> dict[str, Any]:
     """Return the document, as JSON has it. It depends on no setting."""
-    app = create_app(settings("postgresql://nobody@127.0.0.1:1/none"))
+    app = create_app(settings("postgresql://unknown@127.0.0.1:1/none"))
     return json.loads(json.dumps(app.openapi()))  # type: ignore[no-any-return]
 
 

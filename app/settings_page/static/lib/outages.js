@@ -1,5 +1,5 @@
 // @ts-check
-// Whether the connection or the session is away. Whoever waits for its end goes on by itself.
+// Whether the connection or the session is away. What waits for its end goes on by itself.
 import { toFailure } from "./failure.js";
 
 /** @import { Session } from "./session.js" */
