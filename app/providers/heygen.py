@@ -16,9 +16,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, JsonValue
 
-from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRejected, ProviderUnexpectedAnswer
+from app.errors import ProviderNotFound, ProviderRejected
 
-from .answers import encode, parse
+from .answers import parse
 from .base import Account, Avatar, Filters, Ownership, Page, ProviderSpec, Video, Voice
 from .heygen_errors import NAME, explain, to_create_error, to_error
 from .heygen_models import (
@@ -34,7 +34,6 @@ from .heygen_models import (
     next_token_of,
 )
 from .heygen_options import RESERVED, HeyGenOptions
-from .text import is_header_safe
 from .transport import ProviderTransport, Response, Timeouts
 
 T = TypeVar("T")
@@ -62,8 +61,8 @@ class HeyGen:
         reading: Timeouts = READING,
         creating: Timeouts = CREATING,
     ) -> None:
-        self._transport = ProviderTransport(client, NAME, TITLE)
-        self._base_url = api_url.rstrip("/") + "/v3"
+        base_url = api_url.rstrip("/") + "/v3"
+        self._transport = ProviderTransport(client, NAME, TITLE, base_url, _authorize, to_error)
         self._reading = reading
         self._creating = creating
 
@@ -130,14 +129,6 @@ class HeyGen:
         fields: dict[str, JsonValue] = {k: v for k, v in options.items() if k not in RESERVED}
         fields |= {"type": "avatar", "avatar_id": avatar_id, "script": script}
         fields |= {k: v for k, v in (("voice_id", voice_id), ("title", title)) if v is not None}
-        request = self._request(
-            "POST",
-            "/videos",
-            api_key,
-            self._creating,
-            headers={"Content-Type": "application/json", "Idempotency-Key": idempotency_key},
-            content=encode(NAME, fields),
-        )
 
         def read_answer(answer: Response) -> Video:
             # An answer that names a video is that video, whatever else it says: it is paid for.
@@ -145,8 +136,14 @@ class HeyGen:
                 return Video(created.data.video_id, "pending")
             raise to_create_error(answer, api_key)
 
-        budget = self._creating.budget
-        return await self._transport.call(request, read_answer, budget=budget, repeatable=False)
+        return await self._transport.post_once(
+            api_key,
+            "/videos",
+            fields,
+            read_answer,
+            timeouts=self._creating,
+            headers={"Idempotency-Key": idempotency_key},
+        )
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
         """https://developers.heygen.com/reference/get-video: links are presigned; how long is not documented."""
@@ -156,37 +153,7 @@ class HeyGen:
     async def _get(
         self, api_key: str, path: str, shape: type[M], query: Mapping[str, str] | None = None
     ) -> M:
-        request = self._request("GET", path, api_key, self._reading, params=query)
-
-        def read_answer(answer: Response) -> M:
-            if (error := to_error(answer, api_key)) is not None:
-                raise error
-            if (parsed := parse(shape, answer.body)) is None:
-                raise ProviderUnexpectedAnswer(NAME, "HeyGen's answer has an unexpected shape.")
-            return parsed
-
-        return await self._transport.call(request, read_answer, budget=self._reading.budget, repeatable=True)
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        api_key: str,
-        timing: Timeouts,
-        *,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        content: bytes | None = None,
-    ) -> httpx.Request:
-        if not is_header_safe(api_key):
-            raise ApiKeyRejected(NAME, "This cannot be a HeyGen API key.")
-        return timing.request(
-            method,
-            self._base_url + path,
-            {"X-Api-Key": api_key} | dict(headers or {}),
-            params=params,
-            content=content,
-        )
+        return await self._transport.get(api_key, path, shape, query, timeouts=self._reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +182,10 @@ class _Position:
         if token := next_token_of(page, self.token):
             return f"{self.ownership}:{token}"
         return "public" if self.ownership == "private" and filters.ownership is None else None
+
+
+def _authorize(api_key: str) -> dict[str, str]:
+    return {"X-Api-Key": api_key}
 
 
 def _item_path(path: str, id_: str, missing_code: str) -> str:

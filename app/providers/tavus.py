@@ -16,14 +16,13 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, JsonValue
 
-from app.errors import ApiKeyRejected, ProviderNotFound, ProviderRejected, ProviderUnexpectedAnswer
+from app.errors import ProviderNotFound, ProviderRejected
 
-from .answers import encode, parse
+from .answers import parse
 from .base import Account, Avatar, Filters, Ownership, Page, ProviderSpec, Video, Voice
 from .tavus_errors import NAME, not_found, to_create_error, to_error
 from .tavus_models import CreatedVideo, Listing, Replica, VideoState
 from .tavus_options import RESERVED, TavusOptions
-from .text import is_header_safe
 from .transport import ProviderTransport, Response, Timeouts
 
 M = TypeVar("M", bound=BaseModel)
@@ -50,8 +49,8 @@ class Tavus:
         reading: Timeouts = READING,
         creating: Timeouts = CREATING,
     ) -> None:
-        self._transport = ProviderTransport(client, NAME, TITLE)
-        self._base_url = api_url.rstrip("/") + "/v2"
+        base_url = api_url.rstrip("/") + "/v2"
+        self._transport = ProviderTransport(client, NAME, TITLE, base_url, _authorize, to_error)
         self._reading = reading
         self._creating = creating
 
@@ -110,14 +109,6 @@ class Tavus:
         fields: dict[str, JsonValue] = {k: v for k, v in options.items() if k not in RESERVED}
         name = f"{title} {idempotency_key}" if title else idempotency_key
         fields |= {"replica_id": avatar_id, "script": script, "video_name": name}
-        request = self._request(
-            "POST",
-            "/videos",
-            api_key,
-            self._creating,
-            headers={"Content-Type": "application/json"},
-            content=encode(NAME, fields),
-        )
 
         def read_answer(answer: Response) -> Video:
             # An answer that names a video is that video, whatever else it says: it is paid for.
@@ -125,8 +116,9 @@ class Tavus:
                 return Video(created.video_id, "pending")
             raise to_create_error(answer, api_key)
 
-        budget = self._creating.budget
-        return await self._transport.call(request, read_answer, budget=budget, repeatable=False)
+        return await self._transport.post_once(
+            api_key, "/videos", fields, read_answer, timeouts=self._creating
+        )
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
         """https://docs.tavus.io/api-reference/video-request/get-video: how long links last is not documented."""
@@ -137,38 +129,10 @@ class Tavus:
         query = {"limit": str(REPLICAS_PER_PAGE), "replica_type": _REPLICA_TYPES[position.ownership]}
         return await self._get(api_key, "/replicas", Listing[Replica], query | position.query())
 
-    async def _get(self, api_key: str, path: str, shape: type[M], query: Mapping[str, str]) -> M:
-        request = self._request("GET", path, api_key, self._reading, params=query)
-
-        def read_answer(answer: Response) -> M:
-            if (error := to_error(answer, api_key)) is not None:
-                raise error
-            if (parsed := parse(shape, answer.body)) is None:
-                raise ProviderUnexpectedAnswer(NAME, "Tavus's answer has an unexpected shape.")
-            return parsed
-
-        return await self._transport.call(request, read_answer, budget=self._reading.budget, repeatable=True)
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        api_key: str,
-        timing: Timeouts,
-        *,
-        headers: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        content: bytes | None = None,
-    ) -> httpx.Request:
-        if not is_header_safe(api_key):
-            raise ApiKeyRejected(NAME, "This cannot be a Tavus API key.")
-        return timing.request(
-            method,
-            self._base_url + path,
-            {"x-api-key": api_key} | dict(headers or {}),
-            params=params,
-            content=content,
-        )
+    async def _get(
+        self, api_key: str, path: str, shape: type[M], query: Mapping[str, str] | None = None
+    ) -> M:
+        return await self._transport.get(api_key, path, shape, query, timeouts=self._reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +176,10 @@ class _Position:
             number = 1 if self.number is None else self.number + 1
             return f"{self.ownership}:{number}:{seen}:{first_id}"
         return "public" if self.ownership == "private" and filters.ownership is None else None
+
+
+def _authorize(api_key: str) -> dict[str, str]:
+    return {"x-api-key": api_key}
 
 
 def _item_path(path: str, id_: str, refusal: str) -> str:

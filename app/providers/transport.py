@@ -13,11 +13,22 @@ from typing import TypeVar
 import aiohttp
 import httpx
 from prometheus_client import Counter, Histogram
+from pydantic import BaseModel, JsonValue
 
-from app.errors import ProviderError, ProviderRateLimited, ProviderUnavailable, ProviderUnexpectedAnswer
+from app.errors import (
+    ApiKeyRejected,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderUnavailable,
+    ProviderUnexpectedAnswer,
+)
 from app.http import Backoff, Retry, request_was_not_sent, response_timed_out, retry_within
 
+from .answers import encode, parse
+from .text import is_header_safe
+
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_ATTEMPTS = 3
@@ -75,11 +86,71 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ProviderTransport:
-    """Calls one provider through the shared client; `name` and `title` are for its error messages."""
+    """Calls one provider's API at `base_url` through the shared client.
+
+    `name` and `title` are for its error messages. `authorize` returns the headers that carry a key, and `to_error`
+    what an answer to this key says went wrong, or None.
+    """
 
     client: httpx.AsyncClient
     name: str
     title: str
+    base_url: str
+    authorize: Callable[[str], Mapping[str, str]]
+    to_error: Callable[[Response, str], ProviderError | None]
+
+    async def get(
+        self,
+        api_key: str,
+        path: str,
+        shape: type[M],
+        query: Mapping[str, str] | None = None,
+        *,
+        timeouts: Timeouts,
+    ) -> M:
+        """Read what is at `path`, and again after failures that may pass. Raises ProviderError."""
+        request = self._request("GET", path, api_key, timeouts, params=query)
+
+        def read_answer(answer: Response) -> M:
+            if (error := self.to_error(answer, api_key)) is not None:
+                raise error
+            if (parsed := parse(shape, answer.body)) is None:
+                raise ProviderUnexpectedAnswer(self.name, f"{self.title}'s answer has an unexpected shape.")
+            return parsed
+
+        return await self.call(request, read_answer, budget=timeouts.budget, repeatable=True)
+
+    async def post_once(
+        self,
+        api_key: str,
+        path: str,
+        fields: Mapping[str, JsonValue],
+        read_answer: Callable[[Response], T],
+        *,
+        timeouts: Timeouts,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Send `fields` as JSON, again only if the first request certainly was not sent. Raises ProviderError."""
+        own = {"Content-Type": "application/json", **(headers or {})}
+        content = encode(self.name, fields)
+        request = self._request("POST", path, api_key, timeouts, headers=own, content=content)
+        return await self.call(request, read_answer, budget=timeouts.budget, repeatable=False)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        api_key: str,
+        timeouts: Timeouts,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Request:
+        if not is_header_safe(api_key):
+            raise ApiKeyRejected(self.name, f"This cannot be a {self.title} API key.")
+        own = {**self.authorize(api_key), **(headers or {})}
+        return timeouts.request(method, self.base_url + path, own, params=params, content=content)
 
     async def call(
         self, request: httpx.Request, read_answer: Callable[[Response], T], *, budget: float, repeatable: bool

@@ -1,16 +1,24 @@
 """A made-up provider, written as docs/adding-a-provider.md says: one module."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import httpx
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
-from app.errors import ApiKeyRejected, ProviderNotFound, ProviderUnavailable, ProviderUnexpectedAnswer
-from app.providers.answers import encode
+from app.errors import (
+    ApiKeyRejected,
+    ProviderError,
+    ProviderNotFound,
+    ProviderUnavailable,
+    ProviderUnexpectedAnswer,
+)
+from app.providers.answers import parse
 from app.providers.base import Account, Avatar, Filters, Page, ProviderSpec, Video, Voice
 from app.providers.options import ProviderOptions
 from app.providers.transport import ProviderTransport, Response, Timeouts
+
+M = TypeVar("M", bound=BaseModel)
 
 NAME, TITLE = "chatty", "Chatty"
 TIMING = Timeouts()
@@ -35,11 +43,10 @@ class Chatty:
     """`Authorization: Token <key>`; clips instead of videos; presenters instead of avatars; no voices."""
 
     def __init__(self, client: httpx.AsyncClient, api_url: str) -> None:
-        self._transport = ProviderTransport(client, NAME, TITLE)
-        self._api_url = api_url
+        self._transport = ProviderTransport(client, NAME, TITLE, api_url, _authorize, _to_error)
 
     async def verify_key(self, api_key: str) -> Account:
-        return Account(label=(await self._call("GET", "/whoami", api_key, _Whoami)).name)
+        return Account(label=(await self._get(api_key, "/whoami", _Whoami)).name)
 
     async def list_avatars(
         self, api_key: str, *, filters: Filters, limit: int, page_token: str | None
@@ -73,43 +80,33 @@ class Chatty:
         title: str | None,
         options: Mapping[str, JsonValue],
     ) -> Video:
-        body = {"text": script, "presenter": avatar_id, "reference": idempotency_key}
-        clip = await self._call("POST", "/clips", api_key, _Clip, body, repeatable=False)
-        return Video(clip.clip, "pending")
+        body: dict[str, JsonValue] = {"text": script, "presenter": avatar_id, "reference": idempotency_key}
+
+        def read(answer: Response) -> Video:
+            if (clip := parse(_Clip, answer.body)) is not None:
+                return Video(clip.clip, "pending")
+            raise _to_error(answer, api_key) or ProviderUnexpectedAnswer(NAME, "Chatty named no clip.")
+
+        return await self._transport.post_once(api_key, "/clips", body, read, timeouts=TIMING)
 
     async def get_video(self, api_key: str, video_id: str) -> Video:
-        clip = await self._call("GET", f"/clips/{video_id}", api_key, _Clip)
+        clip = await self._get(api_key, f"/clips/{video_id}", _Clip)
         return Video(clip.clip, "completed" if clip.url else "processing", clip.url)
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        api_key: str,
-        shape: type[Any],
-        body: dict[str, str] | None = None,
-        *,
-        repeatable: bool = True,
-    ) -> Any:
-        request = TIMING.request(
-            method,
-            self._api_url + path,
-            {"Authorization": f"Token {api_key}", "Content-Type": "application/json"},
-            content=None if body is None else encode(NAME, body),
-        )
+    async def _get(self, api_key: str, path: str, shape: type[M]) -> M:
+        return await self._transport.get(api_key, path, shape, timeouts=TIMING)
 
-        def read(answer: Response) -> Any:
-            if answer.status == 401:
-                raise ApiKeyRejected(NAME, "Chatty rejected the API key.")
-            if answer.status >= 500:
-                raise ProviderUnavailable(NAME, "Chatty has a fault of its own.")
-            try:
-                return shape.model_validate_json(answer.body)
-            except ValidationError:
-                pass
-            raise ProviderUnexpectedAnswer(NAME, "Chatty's answer has an unexpected shape.")
 
-        return await self._transport.call(request, read, budget=TIMING.budget, repeatable=repeatable)
+def _authorize(api_key: str) -> dict[str, str]:
+    return {"Authorization": f"Token {api_key}"}
+
+
+def _to_error(answer: Response, api_key: str) -> ProviderError | None:
+    if answer.status == 401:
+        return ApiKeyRejected(NAME, "Chatty rejected the API key.")
+    if answer.status >= 500:
+        return ProviderUnavailable(NAME, "Chatty has a fault of its own.")
+    return None
 
 
 CHATTY = ProviderSpec(
