@@ -1,14 +1,15 @@
-"""Tasks that must finish even if the client disconnects, the database restarts or the process shuts down."""
+"""Tasks that must finish whatever happens to client, database and process, and work that is repeated for good."""
 
 import asyncio
+import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, ParamSpec, TypeVar
 
 import stamina
 import structlog
 
-from app.errors import DatabaseUnavailable, Overloaded, RateLimited
+from app.errors import AppError, DatabaseUnavailable, Overloaded, RateLimited
 
 log = structlog.get_logger(__name__)
 
@@ -94,3 +95,22 @@ class RepeatedWarning:
         """The work has succeeded. In an outage single attempts do, so a while must pass before it is news again."""
         if self._clock() - self._noted_at > _SETTLED_SECONDS:
             self._code = None
+
+
+async def repeat(
+    work: Callable[[], Awaitable[object]], period_seconds: float, interrupted: RepeatedWarning, failed: str
+) -> None:
+    """Do `work` about every `period_seconds` until cancelled. It is tried again after an error.
+
+    `interrupted` notes errors of ours, such as an outage; `failed` is the log event of a fault, with its traceback.
+    """
+    while True:
+        try:
+            await work()
+            interrupted.end()
+        except AppError as error:
+            interrupted.note(error.code)
+        except Exception:
+            log.exception(failed)
+        # Jitter: instances that were started together should not ask together.
+        await asyncio.sleep(period_seconds * random.uniform(0.5, 1.5))  # noqa: S311

@@ -3,8 +3,6 @@
 Every running instance does it; the database leases each check to one of them.
 """
 
-import asyncio
-import random
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -12,7 +10,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
-from app.background import RepeatedWarning
+from app.background import RepeatedWarning, repeat
 from app.errors import AppError
 from app.integrations.service import IntegrationService
 from app.security import Caller
@@ -40,17 +38,9 @@ class KeyHealth:
         self._interrupted = RepeatedWarning("key_checks_interrupted")
 
     async def run(self) -> None:
-        """Check keys until cancelled. Errors are logged, and the check is tried again."""
-        while self._period:
-            try:
-                await self.check_due()
-                self._interrupted.end()
-            except AppError as error:
-                self._interrupted.note(error.code)
-            except Exception:
-                log.exception("key_checks_failed")
-            # Jitter: instances that were started together should not ask together.
-            await asyncio.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+        """Check keys until cancelled."""
+        if self._period:
+            await repeat(self.check_due, _POLL_SECONDS, self._interrupted, "key_checks_failed")
 
     async def check_due(self) -> int:
         """Check a batch of the keys that are due; return how many."""

@@ -4,14 +4,13 @@ Every running instance looks for videos that were not reported; the database lea
 """
 
 import asyncio
-import random
 from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
 from prometheus_client import Counter
 
-from app.background import RepeatedWarning
+from app.background import RepeatedWarning, repeat
 from app.errors import AppError, GenerationClosed, ProviderNotFound
 from app.integrations.service import IntegrationService
 from app.providers.base import Provider, Video
@@ -38,18 +37,12 @@ class VideoChecks:
         self._interrupted = RepeatedWarning("video_checks_interrupted")
 
     async def run(self) -> None:
-        """Check videos until cancelled. Errors are logged, and the check is tried again."""
-        while True:
-            try:
-                while await self.check_due() == _BATCH:
-                    pass
-                self._interrupted.end()
-            except AppError as error:
-                self._interrupted.note(error.code)
-            except Exception:
-                log.exception("video_checks_failed")
-            # Jitter: instances that were started together should not ask together.
-            await asyncio.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+        """Check videos until cancelled."""
+        await repeat(self._check_all_due, _POLL_SECONDS, self._interrupted, "video_checks_failed")
+
+    async def _check_all_due(self) -> None:
+        while await self.check_due() == _BATCH:
+            pass
 
     async def check_due(self) -> int:
         """Ask for a batch of the videos that are due, all at once; return how many."""

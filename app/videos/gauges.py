@@ -1,15 +1,12 @@
 """Gauges of what is in the database: read every few seconds, so that a scrape of the metrics costs no call."""
 
-import asyncio
-import random
 from typing import Final
 
 import structlog
 from prometheus_client import Gauge
 
-from app.background import RepeatedWarning
+from app.background import RepeatedWarning, repeat
 from app.db import Database
-from app.errors import AppError
 from app.videos.repository import GenerationRepository
 
 log = structlog.get_logger(__name__)
@@ -39,15 +36,7 @@ class Gauges:
 
     async def run(self) -> None:
         """Set the gauges until cancelled; while the database cannot be asked, they keep their values."""
-        while True:
-            try:
-                await self.read()
-                self._failed.end()
-            except AppError as error:
-                self._failed.note(error.code)
-            except Exception:
-                log.exception("gauges_not_read")
-            await asyncio.sleep(_PERIOD_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        await repeat(self.read, _PERIOD_SECONDS, self._failed, "gauges_not_read")
 
     async def read(self) -> None:
         """Set the gauges once."""

@@ -3,8 +3,6 @@
 Every running instance does it; the database sees to it that none is in another's way.
 """
 
-import asyncio
-import random
 import time
 from datetime import timedelta
 from typing import Final
@@ -12,8 +10,7 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from app.background import RepeatedWarning
-from app.errors import AppError
+from app.background import RepeatedWarning, repeat
 from app.integrations.secret_repository import SecretRepository
 from app.videos.repository import GenerationRepository, GenerationState
 
@@ -45,20 +42,14 @@ class Maintenance:
         self._not_expired = RepeatedWarning("batch_not_expired")
 
     async def run(self) -> None:
-        """Goes on until it is cancelled; a fault is logged and tried again."""
-        while True:
-            try:
-                await self.expire()
-                self._interrupted.end()
-                if time.monotonic() - self._purged_at > _PURGE_PERIOD_SECONDS:
-                    await self.purge()
-                    self._purged_at = time.monotonic()
-            except AppError as error:
-                self._interrupted.note(error.code)
-            except Exception:
-                log.exception("recovery_failed")
-            # Jitter: instances that were started together should not ask together.
-            await asyncio.sleep(self.period_seconds * random.uniform(0.5, 1.5))  # noqa: S311
+        """Expire and purge until cancelled."""
+        await repeat(self._recover, self.period_seconds, self._interrupted, "recovery_failed")
+
+    async def _recover(self) -> None:
+        await self.expire()
+        if time.monotonic() - self._purged_at > _PURGE_PERIOD_SECONDS:
+            await self.purge()
+            self._purged_at = time.monotonic()
 
     async def expire(self) -> int:
         """Ends all that is past its deadline, batch by batch; returns how many."""
