@@ -189,6 +189,8 @@ class ProviderSpec:
     """Takes the process's shared HTTP client and the API's base URL; does no I/O."""
     key_url: str
     """The provider's page where an account makes its API keys."""
+    logo: str | None = None
+    """Path data of an SVG of 24 by 24 units, drawn as a line of one colour; None shows the title's first letter."""
     has_voices: bool = True
     """Whether voices are chosen apart from avatars."""
     has_account: bool = True

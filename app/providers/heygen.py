@@ -202,5 +202,6 @@ HEYGEN = ProviderSpec(
     options=HeyGenOptions,
     create=HeyGen,
     key_url="https://app.heygen.com/settings?nav=API",  # https://developers.heygen.com/docs/api-key
+    logo="M6 5v14M18 5v14M10 8.5v7l4.5-3.5z",  # our own drawing, an H and a play sign
     idempotent_create=timedelta(hours=24),  # https://developers.heygen.com/reference/create-video
 )

@@ -116,4 +116,5 @@ CHATTY = ProviderSpec(
     options=ChattyOptions,
     create=Chatty,
     key_url="https://chatty.example/keys",
+    logo="M6 12h12M12 6v12",
 )

@@ -8,6 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.providers import PROVIDERS
+from app.providers.base import ProviderSpec
 from app.settings_page.router import create_router, describe_providers, loopback_origins
 
 PAGE = "/settings/integrations"
@@ -154,6 +156,7 @@ async def test_page_is_told_which_providers_there_are() -> None:
         "name": "heygen",
         "title": "HeyGen",
         "key_url": "https://app.heygen.com/settings?nav=API",
+        "logo": PROVIDERS["heygen"].logo,
         "has_voices": True,
         "has_account": True,
         "is_sandbox": True,
@@ -164,6 +167,13 @@ async def test_page_is_told_which_providers_there_are() -> None:
         other = await make_client().get("/settings/static/providers.js")
     assert '"title": "HeyGen"' in module.text
     assert module.headers["ETag"] != other.headers["ETag"]
+
+
+@pytest.mark.parametrize("spec", PROVIDERS.values(), ids=PROVIDERS)
+def test_logo_is_a_short_line_inside_the_drawing(spec: ProviderSpec) -> None:
+    assert spec.logo
+    assert re.fullmatch(r"M[-MLHVCSQTAZ0-9. ]*", spec.logo, re.IGNORECASE), "path data and nothing else"
+    assert len(spec.logo) < 200, "a part of every first load"
 
 
 @pytest.mark.parametrize("path", [PAGE, "/settings/static/lib/strings.js"])

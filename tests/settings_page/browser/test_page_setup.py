@@ -8,6 +8,8 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from support.browser import Guard, Visitor
 from support.page import FIRST, row, tab_to
 
+from app.providers import PROVIDERS
+
 pytestmark = pytest.mark.slow
 
 SECRETS = (
@@ -208,7 +210,10 @@ def test_provider_of_the_list_needs_no_change_of_the_page(page: Page, visitor: V
     visitor.connect()
     page.goto(visitor.link)
     expect(page.get_by_text("Ready", exact=True).first).to_be_visible()
+    heygen = page.locator(f'.tile [aria-hidden=true] path[d="{PROVIDERS["heygen"].logo}"]')
+    expect(heygen).to_be_visible()
     page.get_by_role("radio", name="Second").check()
+    expect(page.locator(".tile .letter")).to_have_text("S")  # it has no logo
     expect(page.get_by_role("link", name="Get your key from Second")).to_have_attribute(
         "href", "https://second.test/keys"
     )
@@ -218,6 +223,7 @@ def test_provider_of_the_list_needs_no_change_of_the_page(page: Page, visitor: V
     assert asked == []
     page.get_by_role("radio", name="HeyGen").check()
     expect(row(page, "Default avatar")).to_be_visible()
+    expect(heygen).to_be_visible()
 
 
 # ---- the page by itself ----

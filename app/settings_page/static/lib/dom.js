@@ -54,14 +54,17 @@ const PATHS = {
 /** @typedef {keyof typeof PATHS} IconName */
 
 /** @param {IconName} name */
-export function icon(name) {
+export const icon = (name) => draw(PATHS[name]);
+
+/** An icon for the eyes alone. @param {string} path its path data */
+export function draw(path) {
 	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-	const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-	path.setAttribute("d", PATHS[name]);
+	const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+	line.setAttribute("d", path);
 	svg.setAttribute("viewBox", "0 0 24 24");
 	svg.setAttribute("class", "icon");
 	svg.setAttribute("aria-hidden", "true");
-	svg.append(path);
+	svg.append(line);
 	return svg;
 }
 

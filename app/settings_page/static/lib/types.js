@@ -8,6 +8,7 @@
  * @property {string} name such as `heygen`
  * @property {string} title such as "HeyGen"
  * @property {string} key_url where an account makes its keys
+ * @property {string | null} logo path data, as of an icon
  * @property {boolean} has_voices
  * @property {boolean} has_account
  * @property {boolean} is_sandbox a stand-in on the service's own machine

@@ -2,7 +2,7 @@
 // The card that connects a business with its providers: the first steps, or a summary of what is set up.
 import { loadPart } from "../lib/api.js";
 import { Card } from "../lib/card.js";
-import { face, fill, h, notice, skeleton } from "../lib/dom.js";
+import { draw, face, fill, h, notice, skeleton } from "../lib/dom.js";
 import { Slot } from "../lib/slot.js";
 import { settings } from "../lib/strings.js";
 import { Summary } from "./summary.js";
@@ -152,8 +152,8 @@ export class SettingsCard extends Card {
 	}
 
 	#renderHead() {
-		const { title } = this.provider;
-		fill(this.#logo, face(title, null));
+		const { title, logo } = this.provider;
+		fill(this.#logo, logo ? draw(logo) : face(title, null));
 		this.#text.textContent = this.context.text.fill(this.#words.text, { p: title });
 	}
 
@@ -172,7 +172,7 @@ export class SettingsCard extends Card {
 		const options = this.#options.providers.map((provider) => h("label", { class: "segment" },
 			h("input", { type: "radio", name: "provider", value: provider.name,
 				onchange: () => this.#select(provider) }),
-			provider.title));
+			provider.logo && draw(provider.logo), provider.title));
 		return h("fieldset", { class: "segments providers" }, h("legend", { class: "sr" }, this.#words.providers), ...options);
 	}
 
