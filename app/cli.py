@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import migrations
 from app.command_settings import MigrationSettings, RotationSettings, TokenSettings
-from app.config import ConfigError, ProviderSettings, Settings, load, load_settings
+from app.config import ConfigError, load, load_settings
 from app.config_warnings import log_warnings
 from app.db import Database, SqlFunction, connect
 from app.errors import AppError, DatabaseUnavailable, NotReady
@@ -33,8 +33,7 @@ from app.integrations.rotation import RotationResult, rotate
 from app.integrations.secret_repository import SecretRepository
 from app.lifespan import check_vault, drain_seconds
 from app.logs import configure_logging
-from app.main import create_app
-from app.providers import PROVIDERS
+from app.main import openapi_document
 from app.readiness import Readiness
 from app.sealing import generate_key
 from app.server import server_options
@@ -104,7 +103,7 @@ def serve(
             host=host,
             port=port,
             workers=workers,
-            **server_options(),
+            **server_options(settings.problem_type_url),
             # Longer than any call: uvicorn cancels what is still running then.
             timeout_graceful_shutdown=math.ceil(drain_seconds(settings)) + 5,
         )
@@ -195,19 +194,7 @@ def token(
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    typer.echo(json.dumps(create_app(_settings_for_document()).openapi(), indent=2))
-
-
-def _settings_for_document() -> Settings:
-    """Return settings that are enough for the document, which depends on none of them."""
-    return Settings.model_construct(
-        log_level="error",
-        log_format="console",
-        cors_origins=[],
-        frame_ancestors=[],
-        n8n_api_key=SecretStr(""),
-        providers={name: ProviderSettings(api_url=spec.default_api_url) for name, spec in PROVIDERS.items()},
-    )
+    typer.echo(json.dumps(openapi_document(), indent=2))
 
 
 @secrets_cli.command("generate-key")

@@ -20,12 +20,14 @@ from app.config_types import (
     FrameAncestors,
     JwtSecret,
     Origins,
+    ProblemTypeUrl,
     SealingKeys,
     Url,
     WebhookSecrets,
     WebhookToken,
     split_keys,
 )
+from app.problems import PROBLEM_TYPE_URL
 from app.providers import PROVIDERS
 from app.sealing import KeyRing
 
@@ -103,6 +105,7 @@ class Settings(BaseSettings):
     secret_reads_retention_days: int = Field(default=365, ge=1, le=36_500)
     cors_origins: Origins = []
     frame_ancestors: FrameAncestors = []
+    problem_type_url: ProblemTypeUrl = PROBLEM_TYPE_URL
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

@@ -42,6 +42,21 @@ Url = Annotated[str, AfterValidator(_check_http_url)]
 ApiUrl = Annotated[Url, AfterValidator(_check_api_url)]
 """Where API keys are sent."""
 
+# What a URI may contain (RFC 3986), from a path of this service or an address.
+_TYPE_URL = re.compile(r"(?:https?:/)?/[A-Za-z0-9][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*[/#=]")
+
+
+def _check_type_url(value: str) -> str:
+    if not _TYPE_URL.fullmatch(value):
+        raise ValueError(
+            "should be a path or an address that a code can follow, such as "
+            "https://docs.example.com/ai-avatar/problems/#"
+        )
+    return value
+
+
+ProblemTypeUrl = Annotated[str, AfterValidator(_check_type_url)]
+
 DATABASE_URL_FORM: Final = "postgresql://user:password@host:5432/database?sslmode=require"
 _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 

@@ -1,9 +1,11 @@
 """Creates the application: its routers and middleware, nothing else."""
 
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import Lifespan
 
 from app import operations
 from app.compiled import CompiledOperations
@@ -36,10 +38,50 @@ def from_environment() -> FastAPI:
 
 def create_app(settings: Settings) -> FastAPI:
     """Create the application; it connects to nothing before it is started."""
+    app = _create_api(create_lifespan(settings))
+    # The last one added is the outermost.
+    if settings.fast_path:
+        app.add_middleware(CompiledOperations, routes=app.routes)
+    app.add_middleware(
+        LoadShedding,
+        limit=settings.concurrent_requests,
+        limit_per_business=settings.concurrent_requests_per_business,
+        is_n8n=ApiKeys(service=[], n8n=settings.n8n_api_keys).owner_of,
+        problem_type_url=settings.problem_type_url,
+    )
+    app.add_middleware(UnexpectedErrors)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "apikey"],
+            expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
+            max_age=600,
+        )
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(RequestContext, problem_type_url=settings.problem_type_url)
+    api_urls = {name: provider.api_url for name, provider in settings.providers.items()}
+    settings_router = create_settings_router(
+        frame_ancestors=settings.frame_ancestors,
+        media_sources=loopback_origins(api_urls.values()),
+        providers=describe_providers(api_urls),
+    )
+    _include(app, settings_router, create_reference_router())
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document, which depends on no setting."""
+    return _create_api(None).openapi()
+
+
+def _create_api(lifespan: Lifespan[FastAPI] | None) -> FastAPI:
+    """Create an application with the documented operations, their errors and their document."""
     app = FastAPI(
         title="AI avatar integrations",
         version=version("ai-avatar"),
-        lifespan=create_lifespan(settings),
+        lifespan=lifespan,
         redirect_slashes=False,
         # FastAPI's own OpenTelemetry looks for a provider in every request; logs and /metrics say what it would.
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -59,42 +101,18 @@ def create_app(settings: Settings) -> FastAPI:
         | operations.EXAMPLES,
         models=[VideoEvent],
     )
-    # The last one added is the outermost.
-    if settings.fast_path:
-        app.add_middleware(CompiledOperations, routes=app.routes)
-    app.add_middleware(
-        LoadShedding,
-        limit=settings.concurrent_requests,
-        limit_per_business=settings.concurrent_requests_per_business,
-        is_n8n=ApiKeys(service=[], n8n=settings.n8n_api_keys).owner_of,
-    )
-    app.add_middleware(UnexpectedErrors)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "apikey"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
-            max_age=600,
-        )
-    app.add_middleware(HeadAsGet)
-    app.add_middleware(RequestContext)
-    api_urls = {name: provider.api_url for name, provider in settings.providers.items()}
-    settings_router = create_settings_router(
-        frame_ancestors=settings.frame_ancestors,
-        media_sources=loopback_origins(api_urls.values()),
-        providers=describe_providers(api_urls),
-    )
-    for router in (
+    _include(
+        app,
         videos_router.router,  # before integrations: in /integrations/ai-avatar/videos, "videos" is no business id
         integrations_router.router,
         n8n_router.router,
         operations.router,
-        settings_router,
-        create_reference_router(),
-    ):
+    )
+    return app
+
+
+def _include(app: FastAPI, *routers: APIRouter) -> None:
+    for router in routers:
         app.include_router(router)
         # Callers written against the original application use these paths.
         app.include_router(router, prefix="/api", include_in_schema=False)
-    return app

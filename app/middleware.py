@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InternalError, NotReady
 from app.logs import log_request
-from app.problems import problem_response
+from app.problems import PROBLEM_TYPE_URL, problem_response
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +35,11 @@ _seconds = Histogram(
 
 
 class RequestContext:
-    """The outermost layer: sets each request's id and writes its log line and its metrics."""
+    """The outermost layer: sets what problems say of each request, and writes its log line and its metrics."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, problem_type_url: str = PROBLEM_TYPE_URL) -> None:
         self._app = app
+        self._problem_type_url = problem_type_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,6 +47,7 @@ class RequestContext:
             return
         started = time.perf_counter()
         request_id = scope["request_id"] = _request_id(scope)
+        scope["problem_type_url"] = self._problem_type_url
         status = 500
 
         async def send_with_id(message: Message) -> None:

@@ -1,6 +1,6 @@
 """The problems in the OpenAPI document: schemas, examples and responses, generated from the error classes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from app import errors
 from app.errors import AppError, FieldError
 from app.example_ids import TO_CANCEL
+from app.problem_help import error_kinds
 from app.problems import problem_body
 
 # In an operation's `responses`, until the document is built.
@@ -117,7 +118,12 @@ def problem_schemas() -> dict[str, Any]:
         "type": "object",
         "description": "A problem detail (RFC 9457) with a stable `code`.",
         "properties": {
-            "type": _TEXT | {"format": "uri", "description": "`urn:ai-avatar:problem:` and the code"},
+            "type": _TEXT
+            | {
+                "format": "uri-reference",
+                "description": "Where this code is explained: `/problems/#` and the code, unless the service has "
+                "another PROBLEM_TYPE_URL",
+            },
             "title": _TEXT,
             "status": {"type": "integer"},
             "detail": _TEXT | {"description": "What happened and what to do, for people"},
@@ -127,12 +133,12 @@ def problem_schemas() -> dict[str, Any]:
         "required": ["type", "title", "status", "detail", "instance", "code"],
     }
     code = _TEXT | {
-        "enum": sorted({kind.code for kind in _kinds()}),
+        "enum": sorted({kind.code for kind in error_kinds()}),
         "description": "What went wrong, for programs. A code never changes its meaning.",
     }
     field_error = TypeAdapter(FieldError).json_schema()
     return {"Problem": base, "ProblemCode": code, "FieldError": field_error} | {
-        _schema_name(kind): _schema(kind) for kind in _kinds() if kind not in _OF_NO_OPERATION
+        _schema_name(kind): _schema(kind) for kind in error_kinds() if kind not in _OF_NO_OPERATION
     }
 
 
@@ -212,14 +218,6 @@ def _invalid_request(operation: Mapping[str, Any]) -> errors.InvalidRequest:
         )
         error = FieldError(f"path.{name}", "Input should be a valid UUID", "uuid_parsing")
     return errors.InvalidRequest([error])
-
-
-def _kinds() -> Iterator[type[AppError]]:
-    """Yield the classes that have a code of their own, or another status than the one that they inherit from."""
-    for kind in vars(errors).values():
-        is_error = isinstance(kind, type) and issubclass(kind, AppError) and kind is not AppError
-        if is_error and {"status", "code"} & vars(kind).keys():
-            yield kind
 
 
 def _schema_name(kind: type[AppError]) -> str:

@@ -27,17 +27,25 @@ from app.errors import (
 
 log = structlog.get_logger(__name__)
 
+PROBLEM_TYPE_URL: Final = "/problems/#"
+"""The setting's default. A problem's `type` is this and its code: an entry of the page that app.reference serves."""
+
 _MAX_FIELD_ERRORS: Final = 50
 _MAX_FIELD_NAME: Final = 100
 
 
-def problem_body(error: AppError, instance: str, request_id: str = "") -> dict[str, Any]:
-    """Return an error's body; every one is made here, those in the OpenAPI document too. `instance` is a path."""
+def problem_body(
+    error: AppError, instance: str, request_id: str = "", type_url: str = PROBLEM_TYPE_URL
+) -> dict[str, Any]:
+    """Return an error's body; every one is made here, those in the OpenAPI document too.
+
+    `instance`: the path of the request. `type_url`: what precedes the code in `type`.
+    """
     detail = error.detail
     if error.status == 500:  # says nothing about the cause: the log does, by request id
         detail = f"Something went wrong here. Request id: {request_id}"
     return {
-        "type": f"urn:ai-avatar:problem:{error.code}",
+        "type": type_url + error.code,
         "title": error.title,
         "status": error.status,
         "detail": detail,
@@ -54,17 +62,26 @@ def problem_response(request: Request, error: AppError) -> JSONResponse:
         headers["Retry-After"] = str(max(1, round(retry_after)))
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    body = problem_body(error, request.scope["path"], request.scope.get("request_id", ""))
+    scope = request.scope
+    body = problem_body(
+        error,
+        scope["path"],
+        scope.get("request_id", ""),
+        scope.get("problem_type_url", PROBLEM_TYPE_URL),
+    )
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 
-def ready_problem(error: AppError) -> Callable[[Scope, Send], Awaitable[None]]:
+def ready_problem(
+    error: AppError, type_url: str = PROBLEM_TYPE_URL
+) -> Callable[[Scope, Send], Awaitable[None]]:
     """Return a function that sends this error's response, rendered once but for the path.
 
     For errors of which there may be thousands a second: building a Response for each takes several times as long.
     """
     marker = "path of the request"
-    response = problem_response(Request({"type": "http", "path": marker, "headers": []}), error)
+    scope = {"type": "http", "path": marker, "headers": [], "problem_type_url": type_url}
+    response = problem_response(Request(scope), error)
     before, after = bytes(response.body).split(json.dumps(marker).encode())
     fixed_headers = [header for header in response.raw_headers if header[0] != b"content-length"]
 

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import AppError, HeadersTooLarge, MalformedRequest, Overloaded, RequestTimeout
-from app.problems import problem_body
+from app.problems import PROBLEM_TYPE_URL, problem_body
 
 log = structlog.get_logger(__name__)
 
@@ -70,10 +71,10 @@ def connection_limit(descriptors: int) -> int:
     return min(MAX_CONNECTIONS, max(descriptors - _RESERVED_DESCRIPTORS, descriptors // 2))
 
 
-def server_options() -> dict[str, Any]:
+def server_options(problem_type_url: str = PROBLEM_TYPE_URL) -> dict[str, Any]:
     """Return the options of uvicorn that every server of this service has."""
     return {
-        "http": LimitedProtocol,
+        "http": partial(LimitedProtocol, problem_type_url),
         "ws": "none",
         "log_config": None,
         "access_log": False,
@@ -98,8 +99,9 @@ class LimitedProtocol(HttpToolsProtocol):
     _is_refused = False
     _linger_bytes: int | None = None
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, problem_type_url: str, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._problem_type_url = problem_type_url
         self.app = cast(Any, _without_cancellation(cast(ASGIApp, self.app)))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -234,7 +236,7 @@ class LimitedProtocol(HttpToolsProtocol):
             cycle.disconnected = True  # for the application, which waits for the rest of a body
             cycle.message_event.set()
         self._is_refused = True
-        self.transport.write(_refusal_response(status))
+        self.transport.write(_refusal_response(status, self._problem_type_url))
         self._linger()
 
 
@@ -354,10 +356,10 @@ class _Watch:
             log.warning("file_descriptors_exhausted", used=used, limit=limit)
 
 
-def _refusal_response(status: int) -> bytes:
+def _refusal_response(status: int, type_url: str) -> bytes:
     error = _REASONS[status]
     phrase = HTTPStatus(status).phrase
-    body = json.dumps(problem_body(error, instance="")).encode()
+    body = json.dumps(problem_body(error, instance="", type_url=type_url)).encode()
     retry = f"Retry-After: {error.retry_after:g}\r\n" if error.retry_after else ""
     head = (
         f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"

@@ -34,7 +34,13 @@ class LoadShedding:
     """
 
     def __init__(
-        self, app: ASGIApp, *, limit: int, limit_per_business: int, is_n8n: Callable[[str], object]
+        self,
+        app: ASGIApp,
+        *,
+        limit: int,
+        limit_per_business: int,
+        is_n8n: Callable[[str], object],
+        problem_type_url: str,
     ) -> None:
         """`limit`: of requests at once. `is_n8n`: whether an API key is n8n's."""
         self._app = app
@@ -44,7 +50,7 @@ class LoadShedding:
         self._n8n = Slots(n8n_limit, _QUEUE_SECONDS)
         self._per_business = BusinessLimit(limit_per_business, "requests", "requests")
         self._n8n_per_business = BusinessLimit(n8n_limit // 2, "n8n_requests", "of n8n's requests")
-        self._overloaded = ready_problem(Overloaded())
+        self._overloaded = ready_problem(Overloaded(), problem_type_url)
         self._quiet_until = 0.0
         self._unlogged = 0
 

@@ -113,6 +113,10 @@ def test_secrets_are_in_no_repr(environment: dict[str, str]) -> None:
         ({"DATABASE_URL": f"postgresql://u:{CANARY}@[h/d"}, "DATABASE_URL: "),
         ({"MIGRATE_DATABASE_URL": CANARY}, "MIGRATE_DATABASE_URL: should look like"),
         ({"SUPABASE_URL": CANARY}, "SUPABASE_URL: should be an http:// or https:// address"),
+        *(
+            ({"PROBLEM_TYPE_URL": value}, "PROBLEM_TYPE_URL: should be a path or an address")
+            for value in ("problems/#", "//example.com/#", "https://example.com/problems", "/a b/#", "urn:x:")
+        ),
         ({"SECRETS_KEYS": CANARY}, "SECRETS_KEYS: should be id:base64-of-32-bytes"),
         ({"N8N_API_KEY": "é" + CANARY}, "N8N_API_KEY: should be a long random text"),
         ({"N8N_API_KEY": CANARY}, "N8N_API_KEY: should be a long random text"),

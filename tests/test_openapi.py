@@ -191,7 +191,7 @@ def test_only_problems_that_have_further_members_require_them() -> None:
 def test_undocumented_responses_fail_tests() -> None:
     request = httpx.Request("GET", "http://service.test/integrations/ai-avatar/videos")
     problem = {
-        "type": "urn:ai-avatar:problem:generation_closed",
+        "type": "/problems/#generation_closed",
         "title": "Generation closed",
         "status": 404,
         "detail": "Gone",

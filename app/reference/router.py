@@ -1,4 +1,4 @@
-"""`/`, `/docs`, `/redoc`, `/openapi.json`, `/readme`: what explorers look at, without a file from another server.
+"""`/`, `/docs`, `/redoc`, `/problems/`, `/openapi.json`, `/readme`: pages that load no file from another server.
 
 Swagger UI and Redoc are those in the package fastapi-offline, of which nothing else is used.
 """
@@ -13,7 +13,9 @@ from importlib.resources import files
 from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
 
+from app.reference.problems import problems_page
 from app.settings_page.assets import StaticFile
 from app.settings_page.router import METHODS, respond
 
@@ -23,7 +25,12 @@ _MEDIA_TYPES: Final = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_PAGES: Final = {"/": "index.html", "/docs": "docs.html", "/redoc": "redoc.html"}
+_PAGES: Final = {
+    "/": "index.html",
+    "/docs": "docs.html",
+    "/redoc": "redoc.html",
+    "/problems/": "problems.html",
+}
 _OWN: Final = frozenset({"docs.css", "docs.js", "icon.svg", "page.css", "redoc.js"})
 _PACKAGED: Final = frozenset({"redoc.standalone.js", "swagger-ui-bundle.js", "swagger-ui.css"})
 
@@ -49,6 +56,10 @@ def create_router() -> APIRouter:
         if name not in _OWN | _PACKAGED:
             raise HTTPException(404)
         return respond(request, _load(name), {})
+
+    @router.api_route("/problems", methods=METHODS)
+    async def problems_without_slash() -> Response:
+        return RedirectResponse("problems/", 308)
 
     @router.api_route("/openapi.json", methods=METHODS)
     def openapi_document(request: Request) -> Response:
@@ -96,6 +107,8 @@ def _load(name: str) -> StaticFile:
     else:
         body = files(__package__).joinpath("static", name).read_bytes()
         body = body.replace(b"{version}", version("ai-avatar").encode())
+        if name == "problems.html":
+            body = problems_page(body.decode()).encode()
     return _pack(body, _MEDIA_TYPES[name.rpartition(".")[2]])
 
 

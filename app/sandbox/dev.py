@@ -149,7 +149,7 @@ def _serve(port: int, data_dir: Path, owner_url: str, docs_user: str) -> None:
         create_app(settings),
         host="127.0.0.1",
         port=port,
-        **server_options(),
+        **server_options(settings.problem_type_url),
         timeout_graceful_shutdown=20,
     )
     server = _Server(config)

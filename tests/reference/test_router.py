@@ -2,13 +2,14 @@
 
 import re
 from importlib.metadata import version
+from urllib.parse import urljoin
 
 import httpx
 import pytest
 
 pytestmark = pytest.mark.anyio
 
-PAGES = ("/", "/docs", "/redoc")
+PAGES = ("/", "/docs", "/redoc", "/problems/")
 
 
 def links_of(html: str) -> list[str]:
@@ -19,7 +20,15 @@ async def test_start_page_leads_to_everything_that_it_names(client: httpx.AsyncC
     page = await client.get("/")
     links = links_of(page.text)
 
-    assert {"docs", "redoc", "openapi.json", "settings/integrations", "health/ready", "readme"} <= set(links)
+    assert {
+        "docs",
+        "redoc",
+        "openapi.json",
+        "settings/integrations",
+        "health/ready",
+        "problems/",
+        "readme",
+    } <= set(links)
     for link in links:
         assert (await client.get(f"/{link}")).status_code == 200, link
     assert f"Version {version('ai-avatar')}" in page.text
@@ -33,7 +42,7 @@ async def test_pages_load_nothing_from_another_server(client: httpx.AsyncClient,
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     for link in links_of(page.text):
         assert not link.startswith(("http", "//")), link
-        assert (await client.get(f"/{link}")).status_code == 200, link
+        assert (await client.get(urljoin(path, link))).status_code == 200, link
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -23,7 +23,7 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str
     assert re.fullmatch(r"[\x21-\x7e]{1,128}", response.headers["x-request-id"])
     problem: dict[str, Any] = response.json()
     assert problem["code"] == code, problem
-    assert problem["type"] == f"urn:ai-avatar:problem:{code}"
+    assert problem["type"] == f"/problems/#{code}"
     assert problem["status"] == status
     assert problem["title"]
     assert problem["instance"] == response.request.url.path

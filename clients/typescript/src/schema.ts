@@ -1030,8 +1030,8 @@ export interface components {
         /** @description A problem detail (RFC 9457) with a stable `code`. */
         Problem: {
             /**
-             * Format: uri
-             * @description `urn:ai-avatar:problem:` and the code
+             * Format: uri-reference
+             * @description Where this code is explained: `/problems/#` and the code, unless the service has another PROBLEM_TYPE_URL
              */
             type: string;
             title: string;

@@ -63,7 +63,7 @@ export function problem(
 	extra: object = {},
 	headers: Record<string, string> = {},
 ): Answer {
-	const body = { type: `urn:ai-avatar:problem:${code}`, title: code, status, detail: `${code}.`, instance: "/", code };
+	const body = { type: `/problems/#${code}`, title: code, status, detail: `${code}.`, instance: "/", code };
 	return json({ ...body, ...extra }, status, headers);
 }
 
