@@ -99,6 +99,7 @@ comment on column public.ai_avatar_integrations.status is 'Integration status (a
 create table ai_avatar.integration_details (
     integration_id uuid primary key,
     api_key_last4 text,
+    api_key_set_at timestamptz,
     secret_updated_at timestamptz,
     sealing_key_id text,
     avatar jsonb,
@@ -108,8 +109,10 @@ create table ai_avatar.integration_details (
 );
 comment on table ai_avatar.integration_details is
 'What is shown with an integration beyond the original plan''s columns, and when its key is checked next';
+comment on column ai_avatar.integration_details.api_key_set_at is
+'When the key was stored; sealing it again does not change it';
 comment on column ai_avatar.integration_details.secret_updated_at is
-'updated_at of the secret that api_key_last4 belongs to: another application may replace it in the vault';
+'updated_at of the secret that the two before belong to: another application may replace it in the vault';
 comment on column ai_avatar.integration_details.sealing_key_id is
 'The entry of SECRETS_KEYS that sealed the stored key; NULL unless a back end stored it';
 comment on column ai_avatar.integration_details.avatar is
@@ -147,13 +150,35 @@ select
         greatest(coalesce(ai.updated_at, ai.created_at, to_timestamp(0)), to_timestamp(-62135596799)),
         to_timestamp(253402300799)
     ) as updated_at,
-    case when s.id is not null then d.api_key_last4 end as api_key_last4,
+    case when s.updated_at = d.secret_updated_at then d.api_key_last4 end as api_key_last4,
+    case when s.updated_at = d.secret_updated_at then d.api_key_set_at else s.updated_at end as api_key_set_at,
     case when d.avatar ->> 'id' = ai.avatar_id then d.avatar end as avatar,
     case when d.voice ->> 'id' = ai.voice_id then d.voice end as voice
 from public.ai_avatar_integrations as ai
 left join ai_avatar.integration_details as d on d.integration_id = ai.id
-left join vault.secrets as s on s.id = ai.secret_id and s.updated_at = d.secret_updated_at;
+left join vault.secrets as s on s.id = ai.secret_id;
 comment on view ai_avatar.integrations is 'An integration as the service returns it, without its key';
+
+create view ai_avatar.integration_choices as
+select
+    ai.business_id,
+    ai.provider,
+    ai.status,
+    ai.secret_id is not null as has_api_key,
+    case when ai.avatar_id is not null then
+        jsonb_build_object(
+            'id', ai.avatar_id, 'name', case when d.avatar ->> 'id' = ai.avatar_id then d.avatar ->> 'name' end
+        )
+    end as avatar,
+    case when ai.voice_id is not null then
+        jsonb_build_object(
+            'id', ai.voice_id, 'name', case when d.voice ->> 'id' = ai.voice_id then d.voice ->> 'name' end
+        )
+    end as voice
+from public.ai_avatar_integrations as ai
+left join ai_avatar.integration_details as d on d.integration_id = ai.id;
+comment on view ai_avatar.integration_choices is
+'What a generation records of an integration: the chosen avatar and voice, their names where they are known';
 
 create table ai_avatar.secret_reads (
     id bigint generated always as identity primary key,

@@ -13,6 +13,8 @@ create table ai_avatar.generations (
     content_id uuid not null,
     provider text not null,
     script text not null,
+    avatar jsonb,
+    voice jsonb,
     status text not null default 'dispatching'
     check (status in ('dispatching', 'processing', 'completed', 'failed', 'expired')),
     ended_by text check (ended_by in ('webhook', 'report', 'cancel', 'deadline', 'superseded')),
@@ -49,6 +51,9 @@ create table ai_avatar.generations (
 );
 comment on table ai_avatar.generations is
 'One attempt to make a video of a content item; at most one is live per content item';
+comment on column ai_avatar.generations.avatar is
+'Id and name of the avatar that speaks: the chosen one at the start, then the one that n8n or the broker was given';
+comment on column ai_avatar.generations.voice is 'As avatar; NULL for the avatar''s own voice';
 comment on column ai_avatar.generations.ended_by is
 'What ended it; a generation ended by the webhook, the deadline or a newer change may still become completed';
 comment on column ai_avatar.generations.webhook_timed_out is
@@ -113,6 +118,8 @@ select
         when g.status = 'failed' then g.error_code
     end as error_code,
     g.script,
+    g.avatar,
+    g.voice,
     g.requested_at,
     g.dispatched_at,
     g.completed_at,

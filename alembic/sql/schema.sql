@@ -17,6 +17,8 @@ CREATE TABLE ai_avatar.generations (
     content_id uuid NOT NULL,
     provider text NOT NULL,
     script text NOT NULL,
+    avatar jsonb,
+    voice jsonb,
     status text DEFAULT 'dispatching'::text NOT NULL,
     ended_by text,
     webhook_timed_out boolean DEFAULT false NOT NULL,
@@ -56,6 +58,12 @@ CREATE TABLE ai_avatar.generations (
 
 -- COMMENT ai_avatar.TABLE generations
 COMMENT ON TABLE ai_avatar.generations IS 'One attempt to make a video of a content item; at most one is live per content item';
+
+-- COMMENT ai_avatar.COLUMN generations.avatar
+COMMENT ON COLUMN ai_avatar.generations.avatar IS 'Id and name of the avatar that speaks: the chosen one at the start, then the one that n8n or the broker was given';
+
+-- COMMENT ai_avatar.COLUMN generations.voice
+COMMENT ON COLUMN ai_avatar.generations.voice IS 'As avatar; NULL for the avatar''s own voice';
 
 -- COMMENT ai_avatar.COLUMN generations.ended_by
 COMMENT ON COLUMN ai_avatar.generations.ended_by IS 'What ended it; a generation ended by the webhook, the deadline or a newer change may still become completed';
@@ -146,6 +154,8 @@ CREATE VIEW ai_avatar.generation_states AS
             ELSE NULL::text
         END AS error_code,
     g.script,
+    g.avatar,
+    g.voice,
     g.requested_at,
     g.dispatched_at,
     g.completed_at,
@@ -256,12 +266,18 @@ begin
         end if;
         perform ai_avatar.check_claim(v_generation, p_execution_id);
         v_business_id := v_generation.business_id;
-        if v_generation.claimed_at is null then
-            update ai_avatar.generations as g
-            set status = 'processing', claimed_at = now(), claimed_by = p_execution_id,
-                deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
-            where g.id = p_generation_id;
-        end if;
+        -- The integration may have changed since the start, and until there is a video, what is handed out counts.
+        update ai_avatar.generations as g
+        set status = 'processing', claimed_at = coalesce(g.claimed_at, now()), claimed_by = p_execution_id,
+            deadline = case
+                when g.claimed_at is null then ai_avatar.next_deadline(g.requested_at, p_timeout)
+                else g.deadline
+            end,
+            avatar = i.avatar, voice = i.voice
+        from ai_avatar.integration_choices as i
+        where g.id = p_generation_id and i.business_id = g.business_id and i.provider = g.provider and (
+            g.claimed_at is null or g.video_id is null and (g.avatar, g.voice) is distinct from (i.avatar, i.voice)
+        );
     end if;
     v_sealed_key := public.get_ai_avatar_secret(
         v_business_id, p_provider, p_caller => p_caller, p_purpose => p_purpose, p_generation_id => p_generation_id,
@@ -678,6 +694,7 @@ $$;
 CREATE TABLE ai_avatar.integration_details (
     integration_id uuid NOT NULL,
     api_key_last4 text,
+    api_key_set_at timestamp with time zone,
     secret_updated_at timestamp with time zone,
     sealing_key_id text,
     avatar jsonb,
@@ -689,8 +706,11 @@ CREATE TABLE ai_avatar.integration_details (
 -- COMMENT ai_avatar.TABLE integration_details
 COMMENT ON TABLE ai_avatar.integration_details IS 'What is shown with an integration beyond the original plan''s columns, and when its key is checked next';
 
+-- COMMENT ai_avatar.COLUMN integration_details.api_key_set_at
+COMMENT ON COLUMN ai_avatar.integration_details.api_key_set_at IS 'When the key was stored; sealing it again does not change it';
+
 -- COMMENT ai_avatar.COLUMN integration_details.secret_updated_at
-COMMENT ON COLUMN ai_avatar.integration_details.secret_updated_at IS 'updated_at of the secret that api_key_last4 belongs to: another application may replace it in the vault';
+COMMENT ON COLUMN ai_avatar.integration_details.secret_updated_at IS 'updated_at of the secret that the two before belong to: another application may replace it in the vault';
 
 -- COMMENT ai_avatar.COLUMN integration_details.sealing_key_id
 COMMENT ON COLUMN ai_avatar.integration_details.sealing_key_id IS 'The entry of SECRETS_KEYS that sealed the stored key; NULL unless a back end stored it';
@@ -785,9 +805,13 @@ CREATE VIEW ai_avatar.integrations AS
     LEAST(GREATEST(COALESCE(ai.created_at, to_timestamp((0)::double precision)), to_timestamp(('-62135596799'::bigint)::double precision)), to_timestamp(('253402300799'::bigint)::double precision)) AS created_at,
     LEAST(GREATEST(COALESCE(ai.updated_at, ai.created_at, to_timestamp((0)::double precision)), to_timestamp(('-62135596799'::bigint)::double precision)), to_timestamp(('253402300799'::bigint)::double precision)) AS updated_at,
         CASE
-            WHEN (s.id IS NOT NULL) THEN d.api_key_last4
+            WHEN (s.updated_at = d.secret_updated_at) THEN d.api_key_last4
             ELSE NULL::text
         END AS api_key_last4,
+        CASE
+            WHEN (s.updated_at = d.secret_updated_at) THEN d.api_key_set_at
+            ELSE s.updated_at
+        END AS api_key_set_at,
         CASE
             WHEN ((d.avatar ->> 'id'::text) = ai.avatar_id) THEN d.avatar
             ELSE NULL::jsonb
@@ -798,7 +822,7 @@ CREATE VIEW ai_avatar.integrations AS
         END AS voice
    FROM ((public.ai_avatar_integrations ai
      LEFT JOIN ai_avatar.integration_details d ON ((d.integration_id = ai.id)))
-     LEFT JOIN vault.secrets s ON (((s.id = ai.secret_id) AND (s.updated_at = d.secret_updated_at))));
+     LEFT JOIN vault.secrets s ON ((s.id = ai.secret_id)));
 
 -- COMMENT ai_avatar.VIEW integrations
 COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service returns it, without its key';
@@ -868,8 +892,8 @@ begin
 end;
 $$;
 
--- FUNCTION ai_avatar.list_videos(uuid, text, text, uuid[], timestamp with time zone, uuid, integer)
-CREATE FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb)
+-- FUNCTION ai_avatar.list_videos(uuid, text, text, uuid[], timestamp with time zone, uuid, integer, integer)
+CREATE FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer, p_count_up_to integer) RETURNS TABLE(content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text, created_at timestamp with time zone, generation jsonb, total_count integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -886,10 +910,7 @@ begin
     end if;
     -- The page first, and only then the generations of its items.
     return query
-    select page.id, page.content_title::text, page.video_script::text, page.heygen_status::text,
-        page.heygen_url::text, least(greatest(page.listed_at, to_timestamp(-62135596799)), to_timestamp(253402300799)),
-        to_jsonb(latest)
-    from (
+    with matching as not materialized (
         select c.id, c.business_id, c.content_title, c.video_script, c.heygen_status, c.heygen_url,
             coalesce(c.created_at, to_timestamp(0)) as listed_at
         from public.content as c
@@ -897,12 +918,18 @@ begin
             and (p_heygen_status is null or c.heygen_status = p_heygen_status)
             and (p_title_part is null or strpos(lower(c.content_title::text), lower(p_title_part)) > 0)
             and (p_content_ids is null or c.id = any(p_content_ids))
-            and (
-                p_before_id is null
-                or (coalesce(c.created_at, to_timestamp(0)), c.id)
-                < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
-            )
-        order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
+    )
+    select page.id, page.content_title::text, page.video_script::text, page.heygen_status::text,
+        page.heygen_url::text, least(greatest(page.listed_at, to_timestamp(-62135596799)), to_timestamp(253402300799)),
+        to_jsonb(latest),
+        case when p_count_up_to is not null then
+            (select count(*)::integer from (select from matching limit p_count_up_to) as first_matching)
+        end
+    from (
+        select m.* from matching as m
+        where p_before_id is null
+            or (m.listed_at, m.id) < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
+        order by m.listed_at desc, m.id desc
         limit p_limit
     ) as page
     left join lateral (
@@ -915,8 +942,9 @@ begin
 end;
 $$;
 
--- COMMENT ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
-COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the content items of a business, newest first, each with its latest generation or NULL';
+-- COMMENT ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer, p_count_up_to integer)
+COMMENT ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer, p_count_up_to integer) IS 'A page of the content items of a business, newest first, each with its latest generation or NULL; total_count is the
+number of all that match, counted up to p_count_up_to, NULL without it';
 
 -- FUNCTION ai_avatar.may_expire(ai_avatar.generations)
 CREATE FUNCTION ai_avatar.may_expire(p_generation ai_avatar.generations) RETURNS boolean
@@ -1716,7 +1744,7 @@ CREATE FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_cont
 declare
     v_content public.content;
     v_content_found boolean;
-    v_integration public.ai_avatar_integrations;
+    v_integration ai_avatar.integration_choices;
     v_live ai_avatar.generations;
     v_earlier ai_avatar.generations;
     v_script text;
@@ -1738,15 +1766,15 @@ begin
             return;
         end if;
     end if;
-    select ai.* into v_integration from public.ai_avatar_integrations as ai
-    where ai.business_id = p_business_id and ai.provider = p_provider and ai.secret_id is not null;
+    select i.* into v_integration from ai_avatar.integration_choices as i
+    where i.business_id = p_business_id and i.provider = p_provider and i.has_api_key;
     if not found then
         raise exception 'Integration not configured' using errcode = 'AV004';
     end if;
     if v_integration.status is distinct from 'active' then
         raise exception 'Integration not active' using errcode = 'AV016';
     end if;
-    if v_integration.avatar_id is null then
+    if v_integration.avatar is null then
         raise exception 'No avatar configured' using errcode = 'AV005';
     end if;
     if not v_content_found then
@@ -1771,11 +1799,12 @@ begin
     end if;
     loop
         insert into ai_avatar.generations (
-            id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
-            deadline, idempotency_key, request_hash
+            id, business_id, content_id, provider, script, avatar, voice, previous_heygen_status,
+            previous_heygen_video_id, deadline, idempotency_key, request_hash
         ) values (
-            p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
-            v_content.heygen_video_id, clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
+            p_id, p_business_id, p_content_id, p_provider, v_script, v_integration.avatar, v_integration.voice,
+            nullif(v_content.heygen_status, 'processing'), v_content.heygen_video_id,
+            clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
         )
         on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
         exit when found;
@@ -1825,6 +1854,7 @@ begin
     perform vault.update_secret(v_secret_id, p_sealed_key);
     update ai_avatar.integration_details as d
     set api_key_last4 = p_api_key_last4,
+        api_key_set_at = now(),
         secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = v_secret_id),
         sealing_key_id = ai_avatar.sealing_key_id(p_sealed_key),
         next_key_check_at = null,
@@ -2039,7 +2069,7 @@ $$;
 COMMENT ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_provider text, p_must_exist boolean) IS 'Deletes one integration, or all of the business, with their secrets; p_must_exist: AV001 when there is none';
 
 -- FUNCTION public.get_ai_avatar_integration(uuid, text, text)
-CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_status text DEFAULT 'active'::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone, business_id uuid, has_api_key boolean, last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, api_key_last4 text, avatar jsonb, voice jsonb)
+CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_status text DEFAULT 'active'::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone, business_id uuid, has_api_key boolean, last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, api_key_last4 text, api_key_set_at timestamp with time zone, avatar jsonb, voice jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2047,7 +2077,8 @@ begin
     perform ai_avatar.check_caller(p_business_id);
     return query
     select i.id, i.provider, i.avatar_id, i.voice_id, i.provider_config, i.status, i.validated_at, i.business_id,
-        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at, i.api_key_last4, i.avatar, i.voice
+        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at, i.api_key_last4, i.api_key_set_at,
+        i.avatar, i.voice
     from ai_avatar.integrations as i
     where i.business_id = p_business_id
         and (p_provider is null or i.provider = p_provider)
@@ -2226,6 +2257,34 @@ ALTER TABLE ai_avatar.created_objects ALTER COLUMN "position" ADD GENERATED ALWA
     NO MAXVALUE
     CACHE 1
 );
+
+-- VIEW ai_avatar.integration_choices
+CREATE VIEW ai_avatar.integration_choices AS
+ SELECT ai.business_id,
+    ai.provider,
+    ai.status,
+    (ai.secret_id IS NOT NULL) AS has_api_key,
+        CASE
+            WHEN (ai.avatar_id IS NOT NULL) THEN jsonb_build_object('id', ai.avatar_id, 'name',
+            CASE
+                WHEN ((d.avatar ->> 'id'::text) = ai.avatar_id) THEN (d.avatar ->> 'name'::text)
+                ELSE NULL::text
+            END)
+            ELSE NULL::jsonb
+        END AS avatar,
+        CASE
+            WHEN (ai.voice_id IS NOT NULL) THEN jsonb_build_object('id', ai.voice_id, 'name',
+            CASE
+                WHEN ((d.voice ->> 'id'::text) = ai.voice_id) THEN (d.voice ->> 'name'::text)
+                ELSE NULL::text
+            END)
+            ELSE NULL::jsonb
+        END AS voice
+   FROM (public.ai_avatar_integrations ai
+     LEFT JOIN ai_avatar.integration_details d ON ((d.integration_id = ai.id)));
+
+-- COMMENT ai_avatar.VIEW integration_choices
+COMMENT ON VIEW ai_avatar.integration_choices IS 'What a generation records of an integration: the chosen avatar and voice, their names where they are known';
 
 -- TABLE ai_avatar.legacy_copies
 CREATE TABLE ai_avatar.legacy_copies (
@@ -2675,10 +2734,10 @@ GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO a
 GRANT ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.list_secrets(p_after uuid, p_limit integer) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
-GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+-- ACL ai_avatar.FUNCTION list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer, p_count_up_to integer)
+GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer, p_count_up_to integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer, p_count_up_to integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_videos(p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[], p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer, p_count_up_to integer) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION may_expire(p_generation ai_avatar.generations)
 REVOKE ALL ON FUNCTION ai_avatar.may_expire(p_generation ai_avatar.generations) FROM PUBLIC;

@@ -29,6 +29,7 @@ _INTEGRATION: Final[dict[str, Any]] = {
     "created_at": "2026-11-22T10:00:00Z",
     "updated_at": "2026-11-22T10:00:00Z",
     "api_key_last4": "demo",
+    "api_key_set_at": "2026-11-22T10:00:00Z",
     "avatar": _AVATAR,
     "voice": _VOICE,
 }

@@ -98,6 +98,7 @@ class Integration(BaseModel):
     api_key_last4: str | None = Field(
         description="The key's last characters; null for keys under 20 characters, and if unknown"
     )
+    api_key_set_at: datetime | None = Field(description="When the key was stored")
     avatar: ChosenAvatar | None = Field(description="What avatar_id refers to; null if unknown")
     voice: ChosenVoice | None = Field(description="What voice_id refers to; null if unknown")
 

@@ -68,11 +68,12 @@ _CONTENT: Final = """
 # first reader gets a new one from the sandbox.
 _GENERATION: Final = """
     insert into ai_avatar.generations (
-        id, business_id, content_id, provider, script, status, ended_by, error, error_code, video_id, video_url,
-        video_url_at, duration_seconds, completed_at, dispatched_at, deadline
+        id, business_id, content_id, provider, script, avatar, voice, status, ended_by, error, error_code, video_id,
+        video_url, video_url_at, duration_seconds, completed_at, dispatched_at, deadline
     )
-    select $1, $2, $3, 'heygen', $4, $5, ended.by, failure.error, failure.code, video.id, video.url, video.at,
-        video.seconds, video.completed, now(), now() + interval '1 day'
+    select $1, $2, $3, 'heygen', $4, $7::jsonb - 'preview_image_url', $8::jsonb - 'preview_audio_url', $5,
+        ended.by, failure.error, failure.code, video.id, video.url, video.at, video.seconds, video.completed, now(),
+        now() + interval '1 day'
     from (select case when $5 in ('completed', 'failed') then 'report' end as by) as ended
     left join (values ('HeyGen could not make this video.', 'rendering_failed')) as failure (error, code)
         on $5 = 'failed'
@@ -122,4 +123,6 @@ async def seed_examples(connection: asyncpg.Connection, ring: KeyRing, media_url
                     _SCRIPT,
                     seed.status,
                     VIDEO_ID,
+                    json.dumps(avatar),
+                    json.dumps(voice),
                 )

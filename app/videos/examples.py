@@ -4,7 +4,17 @@ import json
 from typing import Any, Final
 
 from app.errors import InvalidRequest, RateLimited
-from app.example_ids import BUSINESS_ID, COMPLETED, FAILED, NOT_STARTED, TO_CANCEL, VIDEO_ID, Item
+from app.example_ids import (
+    AVATAR_ID,
+    BUSINESS_ID,
+    COMPLETED,
+    FAILED,
+    NOT_STARTED,
+    TO_CANCEL,
+    VIDEO_ID,
+    VOICE_ID,
+    Item,
+)
 from app.openapi import OperationExample
 
 _SCRIPT: Final = "Fresh bread, every morning from six. Come by and say hello."
@@ -28,6 +38,8 @@ def live_generation(item: Item, **changes: Any) -> dict[str, Any]:
         "error": None,
         "error_code": None,
         "script": _SCRIPT,
+        "avatar": {"id": AVATAR_ID, "name": "Ada in the studio"},
+        "voice": {"id": VOICE_ID, "name": "Clara"},
         "requested_at": "2026-11-22T10:05:00Z",
         "dispatched_at": "2026-11-22T10:05:01Z",
         "completed_at": None,
@@ -86,8 +98,8 @@ EXAMPLES: Final = {
         problems=(InvalidRequest.of("body.script", "should have at most 5,000 characters"),),
     ),
     "listVideos": OperationExample(
-        parameters={"business_id": BUSINESS_ID, "limit": 20},
-        response={"items": [_VIDEO], "next_cursor": None},
+        parameters={"business_id": BUSINESS_ID, "count": True, "limit": 20},
+        response={"items": [_VIDEO], "next_cursor": None, "total_count": 1},
     ),
     "getVideo": OperationExample(parameters=_COMPLETED_ITEM, response=_COMPLETED),
     "listGenerations": OperationExample(

@@ -159,8 +159,9 @@ LIST_VIDEOS: Final = SqlFunction(
         "p_before_created_at": TIMESTAMPTZ,
         "p_before_id": UUID_,
         "p_limit": INTEGER,
+        "p_count_up_to": INTEGER,
     },
-    tuple(Video.model_fields),
+    (*Video.model_fields, "total_count"),
 )
 
 COUNT_LIVE_GENERATIONS: Final = SqlFunction(
@@ -429,10 +430,12 @@ class GenerationRepository:
         content_ids: Sequence[UUID] | None,
         before: Cursor | None,
         limit: int,
-    ) -> list[Video]:
+        count_up_to: int | None = None,
+    ) -> tuple[list[Video], int | None]:
         """Return a page of a business's content items, newest first, each with its latest generation.
 
-        None selects all; `title_part` ignores case.
+        None selects all; `title_part` ignores case. With `count_up_to`, also how many match, at most that many;
+        None on an empty page.
         """
         rows = await self._db.call(
             LIST_VIDEOS,
@@ -443,8 +446,9 @@ class GenerationRepository:
             p_before_created_at=before.created_at if before else None,
             p_before_id=before.id if before else None,
             p_limit=limit,
+            p_count_up_to=count_up_to,
         )
-        return [Video.model_validate(dict(row)) for row in rows]
+        return [Video.model_validate(dict(row)) for row in rows], rows[0]["total_count"] if rows else None
 
     async def reset_content(self, business_id: UUID | None, content_id: UUID) -> Video:
         """Clear the status, video and error of a content item that has no live generation.

@@ -31,6 +31,7 @@ from app.videos.events import EventHub, EventStreamResponse
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import (
     EVENT_STREAM_SCHEMA,
+    MAX_COUNT,
     GenerateVideo,
     Generation,
     GenerationPage,
@@ -110,20 +111,26 @@ async def list_videos(
     content_id: Annotated[
         list[UUID] | None, Query(max_length=100, description="Only these items; may be repeated")
     ] = None,
+    count: Annotated[
+        bool, Query(description="Whether to count all items that match; ask once, with the first page")
+    ] = False,
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> VideoPage:
     """List the business's content items, newest first, each with its latest generation or null."""
-    rows = await generations.list_videos(
+    rows, total_count = await generations.list_videos(
         business_id,
         heygen_status,
         q or None,
         content_id,
         Cursor.decode(cursor),
         limit + 1,
+        MAX_COUNT if count else None,
     )
+    if count and not rows and not cursor:
+        total_count = 0
     items, next_cursor = cut_page(rows, limit, lambda row: (row.created_at, row.content_id))
-    return VideoPage(items=items, next_cursor=next_cursor)
+    return VideoPage(items=items, next_cursor=next_cursor, total_count=total_count)
 
 
 @router.get("/videos/{content_id}", response_model=Generation, responses=problems(GenerationNotFound))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, RootModel, StringConstraints
 
 from app.schemas import Body, ProviderName
 
+MAX_COUNT: Final = 10_000
 GenerationStatus = Literal["dispatching", "processing", "completed", "failed", "expired"]
 Script = Annotated[
     str,
@@ -34,6 +35,13 @@ class GenerateVideo(Body):
         return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
+class UsedChoice(BaseModel):
+    """The avatar or the voice of a video, as the integration knew it when the video was requested."""
+
+    id: str
+    name: str | None = Field(description="Null if the catalogue had not been read")
+
+
 class Generation(BaseModel):
     """One attempt to make a video of a content item."""
 
@@ -56,6 +64,8 @@ class Generation(BaseModel):
         description="The provider's own code, or `cancelled`, `expired`, `webhook_failed`"
     )
     script: str
+    avatar: UsedChoice | None = Field(description="The avatar that speaks; null if unknown")
+    voice: UsedChoice | None = Field(description="Null for the avatar's own voice, and if unknown")
     requested_at: datetime
     dispatched_at: datetime | None
     completed_at: datetime | None
@@ -91,6 +101,9 @@ class VideoPage(BaseModel):
 
     items: list[Video]
     next_cursor: str | None
+    total_count: int | None = Field(
+        description=f"How many items match, with `count=true`: {MAX_COUNT} means that or more. Else null"
+    )
 
 
 class GenerationEvent(BaseModel):

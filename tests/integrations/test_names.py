@@ -47,6 +47,8 @@ async def test_last_characters_of_a_key_of_20_or_more_are_shown(
     assert (await shown(unconnected_api))["api_key_last4"] == last4
     replaced = await unconnected_api.update(api_key=LONG_KEY.replace("abcd", "wxyz"), expect=200)
     assert replaced.json()["api_key_last4"] == "wxyz"
+    assert created.json()["api_key_set_at"] == created.json()["created_at"]
+    assert replaced.json()["api_key_set_at"] > created.json()["api_key_set_at"]
 
 
 async def test_last_characters_are_unknown_once_another_application_has_stored_a_key(
@@ -56,27 +58,32 @@ async def test_last_characters_are_unknown_once_another_application_has_stored_a
     business_id = unconnected_api.tenant.business_id
     by_rpc = "select public.set_ai_avatar_integration($1, 'heygen', 'sealed:v1:test:key')"
     await admin_connection.execute(by_rpc, business_id)
-    assert (await shown(unconnected_api))["api_key_last4"] is None
+    by_another = await shown(unconnected_api)
+    assert by_another["api_key_last4"] is None
 
     await unconnected_api.connect(LONG_KEY, expect=200)
-    assert (await shown(unconnected_api))["api_key_last4"] == "abcd"
+    by_the_service = await shown(unconnected_api)
+    assert by_the_service["api_key_last4"] == "abcd"
+    assert by_another["api_key_set_at"] < by_the_service["api_key_set_at"]
     in_the_vault = (
         "select vault.update_secret(ai.secret_id, 'sealed:v1:test:key') from public.ai_avatar_integrations as ai "
         "where ai.business_id = $1"
     )
     await admin_connection.execute(in_the_vault, business_id)
-    assert (await shown(unconnected_api))["api_key_last4"] is None
+    in_the_vault_now = await shown(unconnected_api)
+    assert in_the_vault_now["api_key_last4"] is None
+    assert in_the_vault_now["api_key_set_at"] > by_the_service["api_key_set_at"]
 
 
 async def test_last_characters_survive_a_rotation_of_the_sealing_keys(
     unconnected_api: Api, service: tuple[FastAPI, httpx.AsyncClient]
 ) -> None:
-    await unconnected_api.connect(LONG_KEY, expect=201)
+    stored = (await unconnected_api.connect(LONG_KEY, expect=201)).json()
     ring = KeyRing.parse("newer:" + "B" * 43 + "=," + SECRETS_KEYS)
     secrets = SecretRepository(services_of(service[0])[Database])
     result = await rotate(secrets, ring, from_vault=False, progress=lambda: None)
     assert result.rotated >= 1
-    assert (await shown(unconnected_api))["api_key_last4"] == "abcd"
+    assert await shown(unconnected_api) == stored
 
 
 # Names ---------------------------------------------------------------------------------------------------------------

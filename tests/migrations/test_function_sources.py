@@ -122,7 +122,7 @@ def grant_and_comment_alone(root: Path) -> list[str]:
     path = root / "alembic" / "sql" / "functions" / "videos.sql"
     path.write_text(path.read_text() + "\nrevoke all on function ai_avatar.list_videos from service_role;\n")
     return [
-        "ai_avatar.list_videos(uuid,text,text,uuid[],timestamp with time zone,uuid,integer)",
+        "ai_avatar.list_videos(uuid,text,text,uuid[],timestamp with time zone,uuid,integer,integer)",
         "ai_avatar.schema_revision()",
     ]
 

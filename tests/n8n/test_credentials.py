@@ -75,6 +75,39 @@ async def test_same_execution_asks_again_and_gets_the_same(
     assert [read["generation_id"] for read in reads] == [UUID(generation_id)] * 2, "one row for each read"
 
 
+async def test_generation_names_the_avatar_and_voice_that_were_handed_out(
+    api: Api, generation_id: str, admin_connection: asyncpg.Connection
+) -> None:
+    async def speakers() -> list[dict[str, str | None] | None]:
+        generation = (await api.get_generation(expect=200)).json()
+        return [generation["avatar"], generation["voice"]]
+
+    async def choose(avatar: str, voice: str | None) -> None:
+        await admin_connection.execute(
+            "update public.ai_avatar_integrations set avatar_id = $2, voice_id = $3 where business_id = $1",
+            api.tenant.business_id,
+            avatar,
+            voice,
+        )
+
+    integration = (await api.get_integration(expect=200)).json()
+    named = {"id": integration["avatar_id"], "name": integration["avatar"]["name"]}
+    assert (await speakers())[0] == named, "as it was at the start"
+
+    await choose("another", "a voice")
+    assert (await speakers())[0] == named
+    await api.claim(generation_id, "1", expect=200)
+    assert await speakers() == [{"id": "another", "name": None}, {"id": "a voice", "name": None}]
+    await choose("a third", None)
+    await api.claim(generation_id, "1", expect=200)
+    assert await speakers() == [{"id": "a third", "name": None}, None], "handed out again"
+
+    await api.report(generation_id, "processing", execution_id="1", video_id="v-1", expect=200)
+    await choose("a fourth", "a voice")
+    await api.claim(generation_id, "1", expect=200)
+    assert await speakers() == [{"id": "a third", "name": None}, None], "there is a video by now"
+
+
 @pytest.mark.parametrize("second", [{"execution_id": "2"}, {"execution_id": None}, {}])
 async def test_another_execution_or_one_without_an_id_is_409_and_gets_no_key(
     api: Api, admin_connection: asyncpg.Connection, generation_id: str, second: dict[str, Any]

@@ -16,7 +16,9 @@ ITEMS = 20_000
 # A page of 20 with its generations takes about 150 buffers; one lookup per item would take 60,000.
 CHEAP = 600
 
-LIST_VIDEOS = "ai_avatar.list_videos('{business}', {status}, null, null, {before}, {before_id}, 20)"
+LIST_VIDEOS = (
+    "ai_avatar.list_videos('{business}', {status}, null, null, {before}, {before_id}, 20, {count_up_to})"
+)
 LIST_INTEGRATIONS = "ai_avatar.list_integrations({business}, null, {status}, null, null, 20)"
 
 
@@ -69,8 +71,11 @@ async def test_page_of_videos_reads_no_more_than_the_page(
     pages = [{"before": "null", "before_id": "null"}, await middle(admin_connection, large)]
     for _ in range(10):  # from the sixth call on, PostgreSQL would take a generic plan
         for page in pages:
-            call = LIST_VIDEOS.format(business=large, status="null", **page)
+            call = LIST_VIDEOS.format(business=large, status="null", count_up_to="null", **page)
             assert await buffers(admin_connection, call) < CHEAP
+            counted = LIST_VIDEOS.format(business=large, status="null", count_up_to=1000, **page)
+            assert await admin_connection.fetchval(f"select min(total_count) from {counted}") == 1000
+            assert await buffers(admin_connection, counted) < CHEAP + 1100, "one item more is one buffer more"
 
 
 async def test_page_of_videos_without_a_fitting_index_looks_up_only_its_own_generations(
@@ -87,7 +92,7 @@ async def test_page_of_videos_without_a_fitting_index_looks_up_only_its_own_gene
     try:
         for page in ({"before": "null", "before_id": "null"}, await middle(admin_connection, large)):
             for _ in range(10):
-                call = LIST_VIDEOS.format(business=large, status="null", **page)
+                call = LIST_VIDEOS.format(business=large, status="null", count_up_to="null", **page)
                 assert await buffers(admin_connection, call) < table + CHEAP
     finally:
         await admin_connection.execute(index["definition"])

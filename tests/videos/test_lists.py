@@ -60,13 +60,23 @@ async def test_q_finds_a_part_of_the_title_in_any_case(
 
 
 async def test_q_goes_on_to_the_next_page(unconnected_api: Api, titled: dict[str, UUID]) -> None:
-    first = (await unconnected_api.list_videos(q="sale", limit=1, expect=200)).json()
+    first = (await unconnected_api.list_videos(q="sale", limit=1, count=True, expect=200)).json()
     assert [item["content_title"] for item in first["items"]] == ["SUMMER Sale 100%"]
+    assert first["total_count"] == 2
     second = (
         await unconnected_api.list_videos(q="sale", limit=1, cursor=first["next_cursor"], expect=200)
     ).json()
     assert [item["content_title"] for item in second["items"]] == ["Spring sale"]
     assert second["next_cursor"] is None
+    assert second["total_count"] is None, "not asked for"
+    counted = (
+        await unconnected_api.list_videos(
+            q="sale", limit=1, count=True, cursor=first["next_cursor"], expect=200
+        )
+    ).json()
+    assert counted["total_count"] == 2, "of all pages"
+    none = (await unconnected_api.list_videos(q="no such title", count=True, expect=200)).json()
+    assert none == {"items": [], "next_cursor": None, "total_count": 0}
 
 
 async def test_content_id_selects_items_of_the_business_only(

@@ -35,7 +35,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp set lock
 declare
     v_content public.content;
     v_content_found boolean;
-    v_integration public.ai_avatar_integrations;
+    v_integration ai_avatar.integration_choices;
     v_live ai_avatar.generations;
     v_earlier ai_avatar.generations;
     v_script text;
@@ -59,15 +59,15 @@ begin
         end if;
     end if;
 
-    select ai.* into v_integration from public.ai_avatar_integrations as ai
-    where ai.business_id = p_business_id and ai.provider = p_provider and ai.secret_id is not null;
+    select i.* into v_integration from ai_avatar.integration_choices as i
+    where i.business_id = p_business_id and i.provider = p_provider and i.has_api_key;
     if not found then
         raise exception 'Integration not configured' using errcode = 'AV004';
     end if;
     if v_integration.status is distinct from 'active' then
         raise exception 'Integration not active' using errcode = 'AV016';
     end if;
-    if v_integration.avatar_id is null then
+    if v_integration.avatar is null then
         raise exception 'No avatar configured' using errcode = 'AV005';
     end if;
     if not v_content_found then
@@ -94,11 +94,12 @@ begin
 
     loop
         insert into ai_avatar.generations (
-            id, business_id, content_id, provider, script, previous_heygen_status, previous_heygen_video_id,
-            deadline, idempotency_key, request_hash
+            id, business_id, content_id, provider, script, avatar, voice, previous_heygen_status,
+            previous_heygen_video_id, deadline, idempotency_key, request_hash
         ) values (
-            p_id, p_business_id, p_content_id, p_provider, v_script, nullif(v_content.heygen_status, 'processing'),
-            v_content.heygen_video_id, clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
+            p_id, p_business_id, p_content_id, p_provider, v_script, v_integration.avatar, v_integration.voice,
+            nullif(v_content.heygen_status, 'processing'), v_content.heygen_video_id,
+            clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
         )
         on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
         exit when found;

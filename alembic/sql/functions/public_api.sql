@@ -60,14 +60,15 @@ returns table (
     id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text,
     validated_at timestamp with time zone, business_id uuid, has_api_key boolean,
     last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone,
-    api_key_last4 text, avatar jsonb, voice jsonb
+    api_key_last4 text, api_key_set_at timestamp with time zone, avatar jsonb, voice jsonb
 )
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     return query
     select i.id, i.provider, i.avatar_id, i.voice_id, i.provider_config, i.status, i.validated_at, i.business_id,
-        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at, i.api_key_last4, i.avatar, i.voice
+        i.has_api_key, i.last_synced_at, i.created_at, i.updated_at, i.api_key_last4, i.api_key_set_at,
+        i.avatar, i.voice
     from ai_avatar.integrations as i
     where i.business_id = p_business_id
         and (p_provider is null or i.provider = p_provider)

@@ -39,6 +39,7 @@ begin
     perform vault.update_secret(v_secret_id, p_sealed_key);
     update ai_avatar.integration_details as d
     set api_key_last4 = p_api_key_last4,
+        api_key_set_at = now(),
         secret_updated_at = (select s.updated_at from vault.secrets as s where s.id = v_secret_id),
         sealing_key_id = ai_avatar.sealing_key_id(p_sealed_key),
         next_key_check_at = null,

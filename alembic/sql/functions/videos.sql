@@ -52,11 +52,11 @@ $$;
 
 create or replace function ai_avatar.list_videos(
     p_business_id uuid, p_heygen_status text, p_title_part text, p_content_ids uuid[],
-    p_before_created_at timestamptz, p_before_id uuid, p_limit integer
+    p_before_created_at timestamptz, p_before_id uuid, p_limit integer, p_count_up_to integer
 )
 returns table (
     content_id uuid, content_title text, video_script text, heygen_status text, heygen_url text,
-    created_at timestamptz, generation jsonb
+    created_at timestamptz, generation jsonb, total_count integer
 )
 -- A generic plan cannot tell a first page from a later one, and reads all items of the business for either.
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
@@ -73,10 +73,7 @@ begin
     end if;
     -- The page first, and only then the generations of its items.
     return query
-    select page.id, page.content_title::text, page.video_script::text, page.heygen_status::text,
-        page.heygen_url::text, least(greatest(page.listed_at, to_timestamp(-62135596799)), to_timestamp(253402300799)),
-        to_jsonb(latest)
-    from (
+    with matching as not materialized (
         select c.id, c.business_id, c.content_title, c.video_script, c.heygen_status, c.heygen_url,
             coalesce(c.created_at, to_timestamp(0)) as listed_at
         from public.content as c
@@ -84,12 +81,18 @@ begin
             and (p_heygen_status is null or c.heygen_status = p_heygen_status)
             and (p_title_part is null or strpos(lower(c.content_title::text), lower(p_title_part)) > 0)
             and (p_content_ids is null or c.id = any(p_content_ids))
-            and (
-                p_before_id is null
-                or (coalesce(c.created_at, to_timestamp(0)), c.id)
-                < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
-            )
-        order by coalesce(c.created_at, to_timestamp(0)) desc, c.id desc
+    )
+    select page.id, page.content_title::text, page.video_script::text, page.heygen_status::text,
+        page.heygen_url::text, least(greatest(page.listed_at, to_timestamp(-62135596799)), to_timestamp(253402300799)),
+        to_jsonb(latest),
+        case when p_count_up_to is not null then
+            (select count(*)::integer from (select from matching limit p_count_up_to) as first_matching)
+        end
+    from (
+        select m.* from matching as m
+        where p_before_id is null
+            or (m.listed_at, m.id) < (coalesce(v_before_created_at, p_before_created_at), p_before_id)
+        order by m.listed_at desc, m.id desc
         limit p_limit
     ) as page
     left join lateral (
@@ -199,7 +202,8 @@ comment on function ai_avatar.get_latest_generations is
 comment on function ai_avatar.list_generations is
 'A page of the generations of a content item, newest first; AV002 when the business has no such item';
 comment on function ai_avatar.list_videos is
-'A page of the content items of a business, newest first, each with its latest generation or NULL';
+'A page of the content items of a business, newest first, each with its latest generation or NULL; total_count is the
+number of all that match, counted up to p_count_up_to, NULL without it';
 comment on function ai_avatar.reset_content is
 'Clears what the service wrote into a content item without a live generation, and returns the item as list_videos does';
 comment on function ai_avatar.refresh_video_url is

@@ -40,12 +40,18 @@ begin
         end if;
         perform ai_avatar.check_claim(v_generation, p_execution_id);
         v_business_id := v_generation.business_id;
-        if v_generation.claimed_at is null then
-            update ai_avatar.generations as g
-            set status = 'processing', claimed_at = now(), claimed_by = p_execution_id,
-                deadline = ai_avatar.next_deadline(g.requested_at, p_timeout)
-            where g.id = p_generation_id;
-        end if;
+        -- The integration may have changed since the start, and until there is a video, what is handed out counts.
+        update ai_avatar.generations as g
+        set status = 'processing', claimed_at = coalesce(g.claimed_at, now()), claimed_by = p_execution_id,
+            deadline = case
+                when g.claimed_at is null then ai_avatar.next_deadline(g.requested_at, p_timeout)
+                else g.deadline
+            end,
+            avatar = i.avatar, voice = i.voice
+        from ai_avatar.integration_choices as i
+        where g.id = p_generation_id and i.business_id = g.business_id and i.provider = g.provider and (
+            g.claimed_at is null or g.video_id is null and (g.avatar, g.voice) is distinct from (i.avatar, i.voice)
+        );
     end if;
 
     v_sealed_key := public.get_ai_avatar_secret(

@@ -641,6 +641,10 @@ export interface components {
             /** @description The provider's own code, or `cancelled`, `expired`, `webhook_failed` */
             error_code: string | null;
             script: string;
+            /** @description The avatar that speaks; null if unknown */
+            avatar: components["schemas"]["UsedChoice"] | null;
+            /** @description Null for the avatar's own voice, and if unknown */
+            voice: components["schemas"]["UsedChoice"] | null;
             /** Format: date-time */
             requested_at: string;
             dispatched_at: string | null;
@@ -847,6 +851,8 @@ export interface components {
             updated_at: string;
             /** @description The key's last characters; null for keys under 20 characters, and if unknown */
             api_key_last4: string | null;
+            /** @description When the key was stored */
+            api_key_set_at: string | null;
             /** @description What avatar_id refers to; null if unknown */
             avatar: components["schemas"]["ChosenAvatar"] | null;
             /** @description What voice_id refers to; null if unknown */
@@ -1213,6 +1219,12 @@ export interface components {
             /** @constant */
             code: "unsupported_media_type";
         };
+        /** @description The avatar or the voice of a video, as the integration knew it when the video was requested. */
+        UsedChoice: {
+            id: string;
+            /** @description Null if the catalogue had not been read */
+            name: string | null;
+        };
         /** @description A content item with its latest generation. */
         Video: {
             /** Format: uuid */
@@ -1231,6 +1243,8 @@ export interface components {
         VideoPage: {
             items: components["schemas"]["Video"][];
             next_cursor: string | null;
+            /** @description How many items match, with `count=true`: 10000 means that or more. Else null */
+            total_count: number | null;
         };
         /** @description A voice in the provider's catalogue. */
         Voice: {
@@ -1399,6 +1413,14 @@ export interface operations {
                      *       "error": null,
                      *       "error_code": null,
                      *       "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *       "avatar": {
+                     *         "id": "sandbox-ada",
+                     *         "name": "Ada in the studio"
+                     *       },
+                     *       "voice": {
+                     *         "id": "sandbox-voice-clara",
+                     *         "name": "Clara"
+                     *       },
                      *       "requested_at": "2026-11-22T10:05:00Z",
                      *       "dispatched_at": "2026-11-22T10:05:01Z",
                      *       "completed_at": null,
@@ -1554,6 +1576,11 @@ export interface operations {
                 /** @description Only these items; may be repeated */
                 content_id?: string[] | null;
                 /**
+                 * @description Whether to count all items that match; ask once, with the first page
+                 * @example true
+                 */
+                count?: boolean;
+                /**
                  * @description Maximum number of items
                  * @example 20
                  */
@@ -1602,6 +1629,14 @@ export interface operations {
                      *             "error": null,
                      *             "error_code": null,
                      *             "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *             "avatar": {
+                     *               "id": "sandbox-ada",
+                     *               "name": "Ada in the studio"
+                     *             },
+                     *             "voice": {
+                     *               "id": "sandbox-voice-clara",
+                     *               "name": "Clara"
+                     *             },
                      *             "requested_at": "2026-11-22T10:05:00Z",
                      *             "dispatched_at": "2026-11-22T10:05:01Z",
                      *             "completed_at": "2026-11-22T10:12:30Z",
@@ -1609,7 +1644,8 @@ export interface operations {
                      *           }
                      *         }
                      *       ],
-                     *       "next_cursor": null
+                     *       "next_cursor": null,
+                     *       "total_count": 1
                      *     }
                      */
                     "application/json": components["schemas"]["VideoPage"];
@@ -1739,6 +1775,14 @@ export interface operations {
                      *       "error": null,
                      *       "error_code": null,
                      *       "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *       "avatar": {
+                     *         "id": "sandbox-ada",
+                     *         "name": "Ada in the studio"
+                     *       },
+                     *       "voice": {
+                     *         "id": "sandbox-voice-clara",
+                     *         "name": "Clara"
+                     *       },
                      *       "requested_at": "2026-11-22T10:05:00Z",
                      *       "dispatched_at": "2026-11-22T10:05:01Z",
                      *       "completed_at": "2026-11-22T10:12:30Z",
@@ -1882,6 +1926,14 @@ export interface operations {
                      *           "error": null,
                      *           "error_code": null,
                      *           "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *           "avatar": {
+                     *             "id": "sandbox-ada",
+                     *             "name": "Ada in the studio"
+                     *           },
+                     *           "voice": {
+                     *             "id": "sandbox-voice-clara",
+                     *             "name": "Clara"
+                     *           },
                      *           "requested_at": "2026-11-22T10:05:00Z",
                      *           "dispatched_at": "2026-11-22T10:05:01Z",
                      *           "completed_at": "2026-11-22T10:12:30Z",
@@ -2018,6 +2070,14 @@ export interface operations {
                      *       "error": "The video was cancelled.",
                      *       "error_code": "cancelled",
                      *       "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *       "avatar": {
+                     *         "id": "sandbox-ada",
+                     *         "name": "Ada in the studio"
+                     *       },
+                     *       "voice": {
+                     *         "id": "sandbox-voice-clara",
+                     *         "name": "Clara"
+                     *       },
                      *       "requested_at": "2026-11-22T10:05:00Z",
                      *       "dispatched_at": "2026-11-22T10:05:01Z",
                      *       "completed_at": null,
@@ -2168,6 +2228,14 @@ export interface operations {
                      *         "error": "HeyGen could not make this video.",
                      *         "error_code": "rendering_failed",
                      *         "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *         "avatar": {
+                     *           "id": "sandbox-ada",
+                     *           "name": "Ada in the studio"
+                     *         },
+                     *         "voice": {
+                     *           "id": "sandbox-voice-clara",
+                     *           "name": "Clara"
+                     *         },
                      *         "requested_at": "2026-11-22T10:05:00Z",
                      *         "dispatched_at": "2026-11-22T10:05:01Z",
                      *         "completed_at": null,
@@ -2297,7 +2365,7 @@ export interface operations {
                 content: {
                     /**
                      * @example event: generation
-                     *     data: {"id": "d0000000-0000-4000-8000-000000000021", "business_id": "b0000000-0000-4000-8000-000000000002", "content_id": "c0000000-0000-4000-8000-000000000021", "provider": "heygen", "status": "completed", "heygen_status": "completed", "video_id": "sandbox-video", "video_url": "https://files.heygen.ai/videos/3f2b8a9c1d.mp4?Expires=1764000000", "thumbnail_url": "https://files.heygen.ai/videos/3f2b8a9c1d.jpg?Expires=1764000000", "duration_seconds": 4.0, "captioned_video_url": null, "subtitle_url": null, "error": null, "error_code": null, "script": "Fresh bread, every morning from six. Come by and say hello.", "requested_at": "2026-11-22T10:05:00Z", "dispatched_at": "2026-11-22T10:05:01Z", "completed_at": "2026-11-22T10:12:30Z", "ended_at": "2026-11-22T10:12:30Z"}
+                     *     data: {"id": "d0000000-0000-4000-8000-000000000021", "business_id": "b0000000-0000-4000-8000-000000000002", "content_id": "c0000000-0000-4000-8000-000000000021", "provider": "heygen", "status": "completed", "heygen_status": "completed", "video_id": "sandbox-video", "video_url": "https://files.heygen.ai/videos/3f2b8a9c1d.mp4?Expires=1764000000", "thumbnail_url": "https://files.heygen.ai/videos/3f2b8a9c1d.jpg?Expires=1764000000", "duration_seconds": 4.0, "captioned_video_url": null, "subtitle_url": null, "error": null, "error_code": null, "script": "Fresh bread, every morning from six. Come by and say hello.", "avatar": {"id": "sandbox-ada", "name": "Ada in the studio"}, "voice": {"id": "sandbox-voice-clara", "name": "Clara"}, "requested_at": "2026-11-22T10:05:00Z", "dispatched_at": "2026-11-22T10:05:01Z", "completed_at": "2026-11-22T10:12:30Z", "ended_at": "2026-11-22T10:12:30Z"}
                      */
                     "text/event-stream": string;
                 };
@@ -2439,6 +2507,7 @@ export interface operations {
                      *           "created_at": "2026-11-22T10:00:00Z",
                      *           "updated_at": "2026-11-22T10:00:00Z",
                      *           "api_key_last4": "demo",
+                     *           "api_key_set_at": "2026-11-22T10:00:00Z",
                      *           "avatar": {
                      *             "id": "sandbox-ada",
                      *             "name": "Ada in the studio",
@@ -2593,6 +2662,7 @@ export interface operations {
                      *       "created_at": "2026-11-22T10:00:00Z",
                      *       "updated_at": "2026-11-22T10:00:00Z",
                      *       "api_key_last4": "demo",
+                     *       "api_key_set_at": "2026-11-22T10:00:00Z",
                      *       "avatar": {
                      *         "id": "sandbox-ada",
                      *         "name": "Ada in the studio",
@@ -2633,6 +2703,7 @@ export interface operations {
                      *       "created_at": "2026-11-22T10:00:00Z",
                      *       "updated_at": "2026-11-22T10:00:00Z",
                      *       "api_key_last4": "demo",
+                     *       "api_key_set_at": "2026-11-22T10:00:00Z",
                      *       "avatar": {
                      *         "id": "sandbox-ada",
                      *         "name": "Ada in the studio",
@@ -2807,6 +2878,7 @@ export interface operations {
                      *       "created_at": "2026-11-22T10:00:00Z",
                      *       "updated_at": "2026-11-22T10:00:00Z",
                      *       "api_key_last4": "demo",
+                     *       "api_key_set_at": "2026-11-22T10:00:00Z",
                      *       "avatar": {
                      *         "id": "sandbox-ada",
                      *         "name": "Ada in the studio",
@@ -3073,6 +3145,7 @@ export interface operations {
                      *       "created_at": "2026-11-22T10:00:00Z",
                      *       "updated_at": "2026-11-22T10:00:00Z",
                      *       "api_key_last4": "demo",
+                     *       "api_key_set_at": "2026-11-22T10:00:00Z",
                      *       "avatar": {
                      *         "id": "sandbox-ada",
                      *         "name": "Ada in the studio",
@@ -3247,6 +3320,7 @@ export interface operations {
                      *       "created_at": "2026-11-22T10:00:00Z",
                      *       "updated_at": "2026-11-22T10:00:00Z",
                      *       "api_key_last4": "demo",
+                     *       "api_key_set_at": "2026-11-22T10:00:00Z",
                      *       "avatar": {
                      *         "id": "sandbox-ada",
                      *         "name": "Ada in the studio",
@@ -4049,6 +4123,14 @@ export interface operations {
                      *       "error": null,
                      *       "error_code": null,
                      *       "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *       "avatar": {
+                     *         "id": "sandbox-ada",
+                     *         "name": "Ada in the studio"
+                     *       },
+                     *       "voice": {
+                     *         "id": "sandbox-voice-clara",
+                     *         "name": "Clara"
+                     *       },
                      *       "requested_at": "2026-11-22T10:05:00Z",
                      *       "dispatched_at": "2026-11-22T10:05:01Z",
                      *       "completed_at": "2026-11-22T10:12:30Z",
@@ -4235,6 +4317,14 @@ export interface operations {
                      *       "error": null,
                      *       "error_code": null,
                      *       "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *       "avatar": {
+                     *         "id": "sandbox-ada",
+                     *         "name": "Ada in the studio"
+                     *       },
+                     *       "voice": {
+                     *         "id": "sandbox-voice-clara",
+                     *         "name": "Clara"
+                     *       },
                      *       "requested_at": "2026-11-22T10:05:00Z",
                      *       "dispatched_at": "2026-11-22T10:05:01Z",
                      *       "completed_at": null,
@@ -4419,6 +4509,14 @@ export interface operations {
                      *       "error": null,
                      *       "error_code": null,
                      *       "script": "Fresh bread, every morning from six. Come by and say hello.",
+                     *       "avatar": {
+                     *         "id": "sandbox-ada",
+                     *         "name": "Ada in the studio"
+                     *       },
+                     *       "voice": {
+                     *         "id": "sandbox-voice-clara",
+                     *         "name": "Clara"
+                     *       },
                      *       "requested_at": "2026-11-22T10:05:00Z",
                      *       "dispatched_at": "2026-11-22T10:05:01Z",
                      *       "completed_at": "2026-11-22T10:12:30Z",
