@@ -6,13 +6,14 @@ NODE_MODULES := tests/settings_page/node_modules
 OPENAPI := tests/openapi
 CLIENT := clients/typescript
 NEXTJS := examples/nextjs
+WEBSITE := .data/website
 # Tests wait more than they compute: one worker more than there are cores. Two cores are enough.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 # The versions of n8n that `make test-n8n` runs against: major versions (n8n/versions) or exact ones.
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi docs docs-serve format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -102,6 +103,19 @@ test-nextjs: $(CLIENT)/node_modules/ready .venv/ready ## Build the Next.js examp
 	cd $(NEXTJS) && NEXT_TELEMETRY_DISABLED=1 npm run --silent build
 	REQUIRE_BROWSER=1 $(BIN)/pytest $(NEXTJS)/tests
 
+$(WEBSITE)/ready: website/requirements.lock website/package.json website/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer (on Debian: apt-get install nodejs npm)"; exit 1; }
+	@$(PYTHON) -m venv --clear $(WEBSITE)/venv
+	@$(WEBSITE)/venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r website/requirements.lock
+	cd website && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+docs: $(WEBSITE)/ready ## Build the documentation's site into .data/website/site; warnings and broken links are errors
+	@$(WEBSITE)/venv/bin/python -m website.build
+
+docs-serve: docs ## Serve the site on http://127.0.0.1:8080
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(WEBSITE)/site 8080
+
 format: .venv/ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -149,10 +163,11 @@ lock: ## Update the lock files: names, versions and hashes, no addresses
 	.data/lock/bin/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) -c requirements.lock -o bench/contestants/requirements.lock bench/contestants/requirements.in
+	.data/lock/bin/uv pip compile $(LOCK) -o website/requirements.lock website/requirements.in
 	.data/lock/bin/uv pip compile $(LOCK) --extra dev --group build -c requirements-dev.lock -o requirements-run.lock pyproject.toml
 	.data/lock/bin/uv pip compile $(LOCK) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove .venv, .data, node_modules and caches
-	rm -rf .venv .data $(NODE_MODULES) $(OPENAPI)/node_modules $(OPENAPI)/build $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/build $(NEXTJS)/node_modules $(NEXTJS)/.next .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .data $(NODE_MODULES) $(OPENAPI)/node_modules $(OPENAPI)/build $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/build $(NEXTJS)/node_modules $(NEXTJS)/.next website/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
