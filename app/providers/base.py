@@ -193,6 +193,8 @@ class ProviderSpec:
     """Path data of an SVG of 24 by 24 units, drawn as a line of one colour; None shows the title's first letter."""
     has_voices: bool = True
     """Whether voices are chosen apart from avatars."""
+    has_genders: bool = True
+    """Whether it says the avatars' genders, by which they can be filtered then."""
     has_account: bool = True
     """Whether `verify_key` tells whose account it is."""
     names_videos: bool = False

@@ -198,6 +198,7 @@ TAVUS = ProviderSpec(
     key_url="https://maker.tavus.io/dev",  # https://docs.tavus.io/api-reference/authentication
     logo="M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18ZM7.5 9h9M12 9v7.5",  # our own drawing, a T in a face
     has_voices=False,
+    has_genders=False,
     has_account=False,
     names_videos=True,
 )

@@ -49,11 +49,16 @@ class Replica(BaseModel):
         default=None, validation_alias=AliasChoices("replica_type", "face_type")
     )
     training_progress: Annotated[Label | None, Lenient] = None
+    thumbnail_video_url: Annotated[WebUrl | None, Lenient] = None
 
     def avatar(self, ownership: Ownership) -> Avatar:
-        """Return the avatar. Tavus has no picture of it and does not say a gender."""
+        """Return the avatar. Tavus has a short video of it, but no picture, and does not say a gender."""
         return Avatar(
-            self.id, self.name or self.id, ownership=ownership, unusable_reason=self._unusable_reason()
+            self.id,
+            self.name or self.id,
+            ownership=ownership,
+            unusable_reason=self._unusable_reason(),
+            preview_video_url=self.thumbnail_video_url,
         )
 
     def _unusable_reason(self) -> str | None:

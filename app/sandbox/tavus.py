@@ -101,7 +101,7 @@ class StandInTavus:
         replica = {
             "replica_id": person.id,
             "replica_name": person.name,
-            "thumbnail_video_url": None,
+            "thumbnail_video_url": self._media.preview_url(person.id) if status == "completed" else None,
             "training_progress": "100/100" if status == "completed" else "45/100",
             "status": status,
             "created_at": "2026-01-24T07:14:03.327Z",

@@ -63,6 +63,7 @@ def describe_providers(api_urls: Mapping[str, str]) -> list[dict[str, Any]]:
             "key_url": spec.key_url,
             "logo": spec.logo,
             "has_voices": spec.has_voices,
+            "has_genders": spec.has_genders,
             "has_account": spec.has_account,
             "is_sandbox": bool(loopback_origins([api_urls[spec.name]])),
         }

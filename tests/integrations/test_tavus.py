@@ -1,22 +1,34 @@
 """Tavus beside HeyGen, each with its own key: what a provider cannot do is said, and neither disturbs the other."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from support.api import Api
 from support.problems import assert_problem
+from support.rows import list_secret_reads
 from support.servers import serve_app
 from support.service import running, settings
-from support.tenants import make_content
+from support.tenants import SECRETS_KEYS, make_content
 from support.webhook_receiver import WebhookReceiver
+
+from app.db import Database
+from app.dependencies import services_of
+from app.integrations.key_health import KeyHealth
+from app.integrations.rotation import rotate
+from app.integrations.secret_repository import SecretRepository
+from app.integrations.service import IntegrationService
+from app.sealing import KeyRing
 
 pytestmark = pytest.mark.anyio
 
@@ -173,3 +185,72 @@ async def test_an_unknown_outcome_says_which_video_to_look_for(
     assert [created["video_name"] for created in creates] == [generation_id]
     for told in (problem, again):
         assert f'look for one whose name ends with "{generation_id}"' in told["detail"]
+
+
+async def test_the_audit_log_says_whose_key_was_read(both: Api, admin_connection: asyncpg.Connection) -> None:
+    await both.issue_credentials()
+    await both.at("tavus").issue_credentials()
+    await both.list_avatars(provider="tavus")
+    rows = await list_secret_reads(admin_connection, both.tenant.business_id)
+    assert [(row["provider"], row["caller"]) for row in rows] == [
+        ("heygen", "n8n"),
+        ("tavus", "n8n"),
+        ("tavus", f"user:{both.tenant.user_id}"),
+    ]
+
+
+async def test_neither_provider_s_paths_claim_the_other_s_generation(both: Api) -> None:
+    generation_id = (await both.generate(provider="tavus", expect=202)).json()["id"]
+    assert_problem(await both.claim(generation_id), 404, "generation_not_found")
+    claimed = (await both.at("tavus").claim(generation_id)).json()
+    assert (claimed["provider"], claimed["api_key"]) == ("tavus", "sandbox-at-tavus")
+    listed = (await both.list_generations()).json()["items"]
+    assert [(item["provider"], item["status"]) for item in listed] == [("tavus", "processing")]
+
+
+@pytest.mark.parametrize(("gone", "kept"), [("heygen", "tavus"), ("tavus", "heygen")])
+async def test_deletion_of_one_leaves_the_other_s_key(both: Api, gone: str, kept: str) -> None:
+    await both.delete(provider=gone, expect=204)
+    assert_problem(await both.at(gone).issue_credentials(), 404, "integration_not_found")
+    assert (await both.at(kept).issue_credentials()).json()["api_key"] == f"sandbox-at-{kept}"
+
+
+async def test_rotation_seals_both_keys_and_each_opens_as_its_own(
+    both: Api, database_url: str, admin_connection: asyncpg.Connection
+) -> None:
+    newest = f"newest:{base64.b64encode(b'n' * 32).decode()}"
+    db = Database(SecretStr(database_url), pool_size=2)
+    await db.open()
+    ring = KeyRing.parse(f"{newest},{SECRETS_KEYS}")
+    result = await rotate(SecretRepository(db), ring, from_vault=False, progress=lambda: None)
+    await db.close()
+    assert result.left == []
+    async with running(settings(database_url, secrets_keys=newest)) as (_, client):
+        for provider in ("heygen", "tavus"):
+            answer = await both.through(client).at(provider).issue_credentials()
+            assert answer.json()["api_key"] == f"sandbox-at-{provider}"
+    # No other service of these tests could start with keys that are sealed so.
+    await admin_connection.execute("delete from public.ai_avatar_integrations")
+
+
+async def test_the_scheduled_check_of_one_key_does_not_judge_the_other(
+    database_url: str, both: Api, admin_connection: asyncpg.Connection, heygen_url: str
+) -> None:
+    async def reject(_: Request) -> Response:
+        return JSONResponse({"message": "Invalid access token"}, 401)
+
+    with serve_app(Starlette(routes=[Route("/v2/replicas", reject)])) as url:
+        providers = {"heygen": {"api_url": heygen_url}, "tavus": {"api_url": url}}
+        async with running(settings(database_url, providers=providers)) as (app, _):
+            health = KeyHealth(services_of(app)[IntegrationService], timedelta(days=1))
+            for _ in range(2):  # one rejection may be an outage
+                await admin_connection.execute(
+                    "update ai_avatar.integration_details as d set next_key_check_at = now(), "
+                    "key_rejected_at = key_rejected_at - interval '7 minutes' "
+                    "from public.ai_avatar_integrations as ai "
+                    "where ai.id = d.integration_id and ai.business_id = $1",
+                    both.tenant.business_id,
+                )
+                assert await health.check_due() == 2
+    listed = (await both.list_integrations()).json()["items"]
+    assert {item["provider"]: item["status"] for item in listed} == {"heygen": "active", "tavus": "error"}

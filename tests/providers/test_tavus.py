@@ -157,6 +157,22 @@ async def test_faces_are_replicas_by_their_newer_name() -> None:
     assert (await list_avatars(tavus)).items == (Avatar("f-1", "Ada", ownership="private"),)
 
 
+@pytest.mark.parametrize(
+    ("url", "preview"),
+    [
+        ("https://cdn.tavus.test/r-1.mp4", "https://cdn.tavus.test/r-1.mp4"),
+        ("", None),
+        (None, None),
+        ("javascript:alert(1)", None),
+    ],
+)
+async def test_a_replica_has_a_video_to_look_at_and_no_picture(url: str | None, preview: str | None) -> None:
+    tavus, _ = tavus_that_answers(replicas("r-1", total=1, thumbnail_video_url=url))
+
+    [avatar] = (await list_avatars(tavus)).items
+    assert (avatar.preview_video_url, avatar.preview_image_url) == (preview, None)
+
+
 @pytest.mark.parametrize("id_", ["", ".", ".."])
 async def test_an_id_that_is_another_path_is_not_asked_for(id_: str) -> None:
     tavus, seen = tavus_that_answers(ok({}))

@@ -71,6 +71,7 @@ async def test_own_replicas_come_first_and_unusable_ones_say_why(tavus: Tavus) -
     ]
     assert (len(stock.items), stock.next_token) == (12, None)
     assert stock.items[0].id == "sandbox-ada"
+    assert stock.items[0].preview_video_url == f"{MEDIA_URL}/avatars/sandbox-ada.mp4"
 
 
 async def test_one_replica_is_found_by_its_id(tavus: Tavus) -> None:

@@ -158,6 +158,7 @@ async def test_page_is_told_which_providers_there_are() -> None:
         "key_url": "https://app.heygen.com/settings?nav=API",
         "logo": PROVIDERS["heygen"].logo,
         "has_voices": True,
+        "has_genders": True,
         "has_account": True,
         "is_sandbox": True,
     }

@@ -132,6 +132,18 @@ def test_avatars_are_a_grid_own_first_with_filters_and_reasons(page: Page, conne
     assert connected.call("GET", connected.own_path)["avatar_id"] == "sandbox-liam"
 
 
+def test_avatars_of_a_provider_that_says_no_genders_have_no_such_filter(page: Page, visitor: Visitor) -> None:
+    visitor.connect(provider="tavus")
+    page.goto(visitor.link)
+    open_avatars(page)
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("radio", name="Public")).to_be_visible()
+    expect(dialog.get_by_role("combobox")).to_have_count(0)
+    page.emulate_media(reduced_motion="no-preference")
+    dialog.get_by_role("button", name="Ada in the studio").hover()
+    expect(dialog.locator("video")).to_have_count(1)
+
+
 def test_id_is_typed_on_purpose_only(page: Page, connected: Visitor) -> None:
     open_avatars(page)
     dialog = page.get_by_role("dialog")

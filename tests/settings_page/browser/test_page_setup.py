@@ -198,7 +198,7 @@ def test_provider_of_the_list_needs_no_change_of_the_page(page: Page, visitor: V
             .replace(
                 "}]",
                 '}, {"name": "second", "title": "Second", "key_url": "https://second.test/keys",'
-                ' "has_voices": false, "has_account": false, "is_sandbox": false}]',
+                ' "has_voices": false, "has_genders": false, "has_account": false, "is_sandbox": false}]',
             )
         )
         route.fulfill(body=body, content_type="text/javascript")

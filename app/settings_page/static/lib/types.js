@@ -10,6 +10,7 @@
  * @property {string} key_url where an account makes its keys
  * @property {string | null} logo path data, as of an icon
  * @property {boolean} has_voices
+ * @property {boolean} has_genders
  * @property {boolean} has_account
  * @property {boolean} is_sandbox a stand-in on the service's own machine
  */

@@ -113,12 +113,13 @@ export class Chooser {
 
 	#selects() {
 		const { gender, language } = this.#words;
+		const { kind, provider } = this.#options;
 		/** @type {HTMLSelectElement} */
 		const genders = h("select", { class: "input", part: "input", "aria-label": gender.label,
 			onchange: () => this.#filter({ gender: genders.value }) },
 		h("option", { value: "" }, gender.any),
 		h("option", { value: "female" }, gender.female), h("option", { value: "male" }, gender.male));
-		if (this.#options.kind === "avatars") return [genders];
+		if (kind === "avatars") return provider.has_genders ? [genders] : [];
 		/** @type {HTMLInputElement} */
 		const languages = h("input", { class: "input", part: "input", "aria-label": language.label, placeholder: language.any,
 			list: "languages", autocomplete: "off", onchange: () => this.#filter({ language: languages.value.trim() }) });
