@@ -110,9 +110,9 @@ async def request_videos(
                 ):  # the latter: httpcore, if it breaks while it is made
                     counts["generates that broke"] += 1
                 else:
-                    assert answer.status_code in (202, 408, 409, 502, 503, 504), answer.text
+                    assert answer.status_code in (202, 408, 409, 429, 502, 503, 504), answer.text
                     counts[f"generates answered {answer.status_code}"] += 1
-                    if answer.status_code not in (408, 503):
+                    if answer.status_code not in (408, 429, 503):
                         break
                 await asyncio.sleep(rng.uniform(0, 0.3))
             await asyncio.sleep(rng.uniform(0.2, 1.5))

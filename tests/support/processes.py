@@ -53,7 +53,6 @@ class ServiceProcess:
     env: Mapping[str, str]
     folder: Path
     arguments: tuple[str, ...] = ()
-    program: tuple[str, ...] = AI_AVATAR
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -74,7 +73,7 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Start it; `wait_until_ready` returns once it answers."""
-        command = [*self.program, "serve", "--port", str(self.port), *self.arguments]
+        command = [*AI_AVATAR, "serve", "--port", str(self.port), *self.arguments]
         watched_logs.watch(self.log_path)
         with self.log_path.open("ab") as log:
             # A folder of its own: a developer's .env is none of the tests' business.
@@ -111,16 +110,13 @@ class ServiceProcess:
 
 @contextlib.contextmanager
 def service_processes(
-    env: Mapping[str, str], count: int = 1, *arguments: str, program: tuple[str, ...] = AI_AVATAR
+    env: Mapping[str, str], count: int = 1, *arguments: str
 ) -> Iterator[list[ServiceProcess]]:
-    """Run `count` processes, ready; none is left running afterwards. `arguments`: further ones of `serve`.
-
-    `program`: what to run in place of `ai-avatar`.
-    """
+    """Run `count` processes, ready; none is left running afterwards. `arguments`: further ones of `serve`."""
     base = ROOT / ".data"
     base.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=base, prefix="serve-") as folder:
-        services = [ServiceProcess(env, Path(folder), arguments, program=program) for _ in range(count)]
+        services = [ServiceProcess(env, Path(folder), arguments) for _ in range(count)]
         try:
             for service in services:
                 service.start()
