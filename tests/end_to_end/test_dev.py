@@ -125,7 +125,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def webhook_server_url() -> Iterator[str]:
-    """A process in place of n8n's webhook: /webhook/heygen-video takes jobs, /deliveries lists them."""
+    """A process in place of n8n's webhook: /webhook/… takes jobs, /deliveries lists them."""
     port = free_port()
     script = Path(__file__).parent / "webhook_process.py"
     process = subprocess.Popen([sys.executable, str(script), str(port)])
@@ -142,13 +142,16 @@ def webhook_server_url() -> Iterator[str]:
 
 
 def test_main_job_with_an_n8n_of_its_own(
-    folder: Path, tmp_path: Path, webhook_server_url: str, heygen_url: str
+    folder: Path, tmp_path: Path, webhook_server_url: str, heygen_url: str, tavus_url: str
 ) -> None:
     environment = {
         "HEYGEN_API_URL": heygen_url,
-        "N8N_HEYGEN_WEBHOOK_URL": f"{webhook_server_url}/webhook/heygen-video",
+        "TAVUS_API_URL": tavus_url,
         "N8N_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "N8N_WEBHOOK_TOKEN": "the-webhook-s-token",
+    } | {
+        f"N8N_{provider.upper()}_WEBHOOK_URL": f"{webhook_server_url}/webhook/{provider}-video"
+        for provider in PROVIDERS
     }
     log = tmp_path / "first" / "dev.log"
     with running_dev(folder, log, "--no-sandbox", **environment) as dev:
@@ -165,41 +168,12 @@ def test_main_job_with_an_n8n_of_its_own(
         assert stat.S_IMODE((folder / "dev.json").stat().st_mode) == 0o600
         assert stat.S_IMODE((folder / "keys.json").stat().st_mode) == 0o600
         assert dev.call("GET", "/health/ready").json()["status"] == "ready"
-
-        body = {"api_key": CANARY, "avatar_id": AVATAR}
-        assert dev.call("POST", ROOT, json=body, headers=dev.user).status_code == 201
-        changed = dev.call("PATCH", dev.own, json={"voice_id": "sandbox-voice-erin"}, headers=dev.user)
-        assert changed.status_code == 200
-        shown = dev.call("GET", dev.own, headers=dev.user)
-        assert shown.json()["voice_id"] == "sandbox-voice-erin"
-        assert CANARY not in shown.text
-
-        content_id = announced["content_ids"][0]
-        asked = dev.call("POST", f"{ROOT}/generate-video", json={"content_id": content_id}, headers=dev.user)
-        assert asked.status_code == 202, asked.text
-        generation_id = asked.json()["id"]
-        [delivery] = httpx.get(f"{webhook_server_url}/deliveries").json()
-        job = Webhook(WEBHOOK_SECRET).verify(delivery["body"], delivery["headers"])
-        assert set(job) == {"business_id", "content_id", "script", "generation_id"}
-        assert (job["content_id"], job["generation_id"]) == (content_id, generation_id)
-        assert delivery["headers"]["authorization"] == "Bearer the-webhook-s-token"
-
-        claim = {"business_id": job["business_id"], "generation_id": generation_id}
-        first = dev.call(
-            "POST",
-            "/n8n/heygen-credentials",
-            json=claim | {"execution_id": "1"},
-            headers=dev.n8n_headers,
-            secret=True,
-        )
-        assert (first.status_code, first.json()["api_key"]) == (200, CANARY)
-        assert first.json()["voice_id"] == "sandbox-voice-erin"
-        second = dev.call(
-            "POST", "/n8n/heygen-credentials", json=claim | {"execution_id": "2"}, headers=dev.n8n_headers
-        )
-        assert (second.status_code, second.json()["code"]) == (409, "generation_already_claimed")
+        generations = {
+            provider: connect_and_claim(dev, provider, content_id, webhook_server_url)
+            for provider, content_id in zip(PROVIDERS, announced["content_ids"], strict=False)
+        }
         service = {"Authorization": f"Bearer {announced['service_token']}"}
-        assert len(dev.call("GET", ROOT, headers=service).json()["items"]) == 1
+        assert len(dev.call("GET", ROOT, headers=service).json()["items"]) == len(PROVIDERS)
         pid = dev.process.pid
 
     assert dev.process.returncode == 128 + signal.SIGTERM, log.read_text()
@@ -209,16 +183,50 @@ def test_main_job_with_an_n8n_of_its_own(
     # The second start finds the data folder, the keys that open what is sealed, and no unsealed one.
     with running_dev(folder, tmp_path / "second" / "dev.log", "--no-sandbox", **environment) as again:
         assert again.announced["n8n_api_key"] == announced["n8n_api_key"]
-        answer = again.call(
-            "POST",
-            "/n8n/heygen-credentials",
-            json={"business_id": announced["business_id"]},
-            headers=again.n8n_headers,
-            secret=True,
-        )
-        assert answer.json()["api_key"] == CANARY
-        state = again.call("GET", f"{ROOT}/videos/{content_id}", headers=again.user).json()
-        assert (state["id"], state["status"]) == (generation_id, "processing")
+        for provider, (content_id, generation_id) in generations.items():
+            answer = again.call(
+                "POST",
+                f"/n8n/{provider}-credentials",
+                json={"business_id": announced["business_id"]},
+                headers=again.n8n_headers,
+                secret=True,
+            )
+            assert answer.json()["api_key"] == f"{CANARY}-{provider}"
+            state = again.call("GET", f"{ROOT}/videos/{content_id}", headers=again.user).json()
+            assert (state["id"], state["status"]) == (generation_id, "processing")
+
+
+def connect_and_claim(dev: Dev, provider: str, content_id: str, webhook_server_url: str) -> tuple[str, str]:
+    """Connect a provider, ask for a video and claim it as its workflow does. Return the ids of item and generation."""
+    api_key = f"{CANARY}-{provider}"
+    voice_id = "sandbox-voice-erin" if PROVIDERS[provider].has_voices else None
+    own = f"{dev.own}?provider={provider}"
+    body = {"provider": provider, "api_key": api_key, "avatar_id": AVATAR}
+    assert dev.call("POST", ROOT, json=body, headers=dev.user).status_code == 201
+    assert dev.call("PATCH", own, json={"voice_id": voice_id}, headers=dev.user).status_code == 200
+    shown = dev.call("GET", own, headers=dev.user)
+    assert shown.json()["voice_id"] == voice_id
+    assert CANARY not in shown.text
+
+    job = {"content_id": content_id, "provider": provider}
+    asked = dev.call("POST", f"{ROOT}/generate-video", json=job, headers=dev.user)
+    assert asked.status_code == 202, asked.text
+    generation_id = asked.json()["id"]
+    delivery = httpx.get(f"{webhook_server_url}/deliveries").json()[-1]
+    assert delivery["path"] == f"/webhook/{provider}-video"
+    job = Webhook(WEBHOOK_SECRET).verify(delivery["body"], delivery["headers"])
+    assert set(job) == {"business_id", "content_id", "script", "generation_id"}
+    assert (job["content_id"], job["generation_id"]) == (content_id, generation_id)
+    assert delivery["headers"]["authorization"] == "Bearer the-webhook-s-token"
+
+    claim = {"business_id": job["business_id"], "generation_id": generation_id}
+    path = f"/n8n/{provider}-credentials"
+    first = dev.call("POST", path, json=claim | {"execution_id": "1"}, headers=dev.n8n_headers, secret=True)
+    assert (first.status_code, first.json()["api_key"]) == (200, api_key)
+    assert first.json()["voice_id"] == voice_id
+    second = dev.call("POST", path, json=claim | {"execution_id": "2"}, headers=dev.n8n_headers)
+    assert (second.status_code, second.json()["code"]) == (409, "generation_already_claimed")
+    return content_id, generation_id
 
 
 def _alive(pid: int) -> bool:

@@ -1,6 +1,6 @@
 """A process in place of n8n's webhook, with the standard library alone: `python webhook_process.py PORT`.
 
-`POST /webhook/heygen-video` answers 200 and records the delivery; `GET /deliveries` lists all of them.
+A POST, such as to `/webhook/heygen-video`, answers 200 and records the delivery; `GET /deliveries` lists all of them.
 """
 
 import json
@@ -13,7 +13,8 @@ deliveries: list[dict[str, object]] = []
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"])).decode()
-        deliveries.append({"headers": {k.lower(): v for k, v in self.headers.items()}, "body": body})
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        deliveries.append({"path": self.path, "headers": headers, "body": body})
         self._answer({"message": "Workflow was started"})
 
     def do_GET(self) -> None:
