@@ -13,7 +13,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi docs docs-serve format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi docs docs-generate docs-serve format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -110,8 +110,12 @@ $(WEBSITE)/ready: website/requirements.lock website/package.json website/package
 	cd website && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# The pages that are made from the code are in git: a test says when they are out of date.
 docs: $(WEBSITE)/ready ## Build the documentation's site into .data/website/site; warnings and broken links are errors
 	@$(WEBSITE)/venv/bin/python -m website.build
+
+docs-generate: .venv/ready ## Write the pages that are made from the code: configuration, command line, problem codes
+	@$(BIN)/python -m website.generate
 
 docs-serve: docs ## Serve the site on http://127.0.0.1:8080
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(WEBSITE)/site 8080

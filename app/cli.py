@@ -87,8 +87,8 @@ def dev(
 
 @cli.command()
 def serve(
-    host: str = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Number of processes")] = 1,
 ) -> None:
     """Run the service in production. Run `ai-avatar migrate` first, as the owner: `serve` never migrates."""

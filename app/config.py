@@ -3,7 +3,15 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -41,8 +49,12 @@ class ConfigError(Exception):
 class ProviderSettings(BaseModel):
     """`<PROVIDER>_API_URL` and `N8N_<PROVIDER>_WEBHOOK_URL` of a registered provider."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     api_url: ApiUrl
+    """Where the provider's API is. Plain http is allowed on this machine only."""
     webhook_url: Url | None = None
+    """The n8n webhook that receives the provider's jobs. Without it, generate-video answers 503."""
 
 
 class _ProviderSource(PydanticBaseSettingsSource):
@@ -71,43 +83,79 @@ class Settings(BaseSettings):
     """All settings of the service, validated. Field names are the variables' names in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,  # docs/configuration.md is made from them
     )
 
     database_url: DatabaseUrl
+    """The connection string of the service's own login, as Supabase shows it."""
     migrate_database_url: DatabaseUrl | None = None
+    """The owner's connection string. Without it, `migrate` uses `DATABASE_URL`."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
+    """Database connections of one process."""
     database_pooler: Literal["none", "transaction"] | None = None
+    """Whether `DATABASE_URL` leads through a pooler in transaction mode. Without it, port 6543 means that it does."""
 
     supabase_jwt_secret: JwtSecret | None = None
+    """The project's legacy JWT secret: verifies tokens that are signed with HS256, of users and of `service_role`."""
     supabase_jwks_url: Url | None = None
+    """Where the public keys are that verify users' tokens. Follows from `SUPABASE_URL`."""
     supabase_url: Annotated[Url | None, Field(validate_default=True)] = (
         None  # must come after the other two; see _require_token_verification
     )
+    """The project's address. Enough for projects that sign tokens with asymmetric keys."""
     service_api_key: ApiKeys | None = None
+    """What back ends send as `X-API-Key` or `apikey`, such as the project's `sb_secret_…`. Several, comma-separated,
+    during a rotation. Without it, back ends need a `service_role` token."""
     n8n_api_key: ApiKeys
+    """What n8n sends as `X-API-Key` or as a bearer token: at least 16 characters. Several, comma-separated, during a
+    rotation."""
     secrets_keys: SealingKeys | None = None
+    """The keys that seal provider keys: `id:base64-of-32-bytes`, comma-separated, newest first. Recommended
+    everywhere; only a real Supabase Vault may do without."""
     membership_cache_seconds: int = Field(default=30, ge=0, le=3600)
+    """How long a user's business is cached. An event stream ends within this time of its user losing the business."""
     fast_path: bool = True
     """False leaves every request to FastAPI, to tell whether app/compiled.py is to blame for an answer."""
     concurrent_requests: int = Field(default=64, ge=4, le=10_000)
+    """Requests that one process works on at once. Beyond, 503 `overloaded`."""
     concurrent_requests_per_business: int = Field(default=32, ge=1, le=10_000)
+    """Of these, requests of one business. Beyond, 429 `rate_limited`."""
     event_streams_per_user: int = Field(default=50, ge=1, le=10_000)
+    """Open event streams of one user in one process. Beyond, 429 `rate_limited`."""
     event_streams_per_business: int = Field(default=500, ge=1, le=10_000)
+    """Open event streams of one business in one process. Beyond, 429 `rate_limited`."""
 
     providers: dict[str, ProviderSettings] = {}
     n8n_webhook_secret: WebhookSecrets | None = None
+    """Signs webhooks (Standard Webhooks): `whsec_` and the base64 of 24 to 64 bytes. Two, comma-separated, during a
+    rotation."""
     n8n_webhook_token: WebhookToken | None = None
+    """The bearer token that webhooks carry, for n8n's header authentication."""
     webhook_timeout_seconds: float = Field(default=15, gt=0, le=300)
+    """How long all attempts of one webhook may take together."""
     generation_timeout_minutes: float = Field(default=60, gt=0, le=1440)
+    """How long a generation may be without news from n8n before it expires."""
 
     key_check_hours: float = Field(default=24, ge=0, le=8_760)
+    """How often each stored key is checked with its provider; 0 switches this off. Two rejections, some minutes apart,
+    set the integration to `error`. It becomes `active` again when the key works again."""
     secret_reads_retention_days: int = Field(default=365, ge=1, le=36_500)
+    """How long entries of the audit log `ai_avatar.secret_reads` are kept."""
     cors_origins: Origins = []
+    """Origins that may call the API from a browser."""
     frame_ancestors: FrameAncestors = []
+    """Origins that may show the settings page in a frame."""
     problem_type_url: ProblemTypeUrl = PROBLEM_TYPE_URL
+    """What precedes the code in an error's `type`. Set the full address where the service is not at the root of its
+    host."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level that is logged."""
     log_format: Literal["json", "console"] = "json"
+    """`json` for programs, `console` for people."""
 
     @classmethod
     def settings_customise_sources(

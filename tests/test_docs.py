@@ -1,4 +1,4 @@
-"""The documentation: links resolve, the index is complete, and tables of codes and settings match the code."""
+"""The documentation: links resolve, the index is complete, and pages that are made from the code match it."""
 
 import re
 from collections import Counter
@@ -8,9 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.config import variable_names
+from app.config import Settings, variable_names
 from app.errors import AppError
-from app.openapi_problems import problem_schemas
+from app.providers import PROVIDERS
+from website.generate import generated_pages
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -20,7 +21,6 @@ FENCE = re.compile(r"^\s*(```|~~~).*?^\s*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*#*$", re.MULTILINE)
 ANCHOR = re.compile(r"<a (?:id|name)=\"([^\"]+)\"")
-CODE_ROW = re.compile(r"^\| `([a-z0-9_]+)` \| ([\d, ]+) \|", re.MULTILINE)
 
 
 def pages(root: Path) -> list[Path]:
@@ -118,22 +118,64 @@ def test_readme_leads_to_the_index() -> None:
     assert "docs/README.md" in set(links(ROOT / "README.md"))
 
 
+@pytest.mark.parametrize("page", generated_pages(), ids=lambda page: page.name)
+def test_generated_page_is_that_of_the_code(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == generated_pages()[page], "run `make docs-generate`"
+
+
+def test_each_code_of_the_error_classes_has_an_entry() -> None:
+    entries = re.findall(r"^## `(\w+)`$", (DOCS / "problems.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert entries == sorted({kind.code for kind in kinds()})
+    assert set(entries) <= anchors(DOCS / "problems.md")
+
+
 def kinds(kind: type[AppError] = AppError) -> Iterator[type[AppError]]:
     for one in kind.__subclasses__():
         yield one
         yield from kinds(one)
 
 
-def test_table_of_error_codes_is_that_of_the_code() -> None:
-    rows = CODE_ROW.findall((DOCS / "api.md").read_text(encoding="utf-8"))
-    documented = {(code, int(status)) for code, statuses in rows for status in statuses.split(",")}
+def test_configuration_has_each_setting_with_its_meaning_once() -> None:
+    rows = re.findall(
+        r"^\| `([A-Z0-9_]+)` \|.*\| (.*) \| .*\|$", prose(DOCS / "configuration.md"), re.MULTILINE
+    )
 
-    assert documented == {(kind.code, kind.status) for kind in kinds()}
-    assert [code for code, _ in rows] == sorted(problem_schemas()["ProblemCode"]["enum"])
+    assert sorted(name for name, _ in rows) == sorted(variable_names())
+    assert [name for name, meaning in rows if not meaning.endswith(".")] == []
 
 
-def test_readme_s_settings_are_those_of_the_service() -> None:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("### Settings")[2]
-    first_columns = "\n".join(re.findall(r"^\| (`[A-Z].*?) \|", section, re.MULTILINE))
+def test_secrets_are_marked_in_the_configuration() -> None:
+    page = prose(DOCS / "configuration.md")
+    marked = set(re.findall(r"^\| `([A-Z0-9_]+)` \| [^|]*\| \*\*secret\*\*", page, re.MULTILINE))
 
-    assert set(re.findall(r"`([A-Z0-9_]+)`", first_columns)) == variable_names()
+    assert marked == {
+        "DATABASE_URL",
+        "MIGRATE_DATABASE_URL",
+        "N8N_API_KEY",
+        "N8N_WEBHOOK_SECRET",
+        "N8N_WEBHOOK_TOKEN",
+        "SECRETS_KEYS",
+        "SERVICE_API_KEY",
+        "SUPABASE_JWT_SECRET",
+    }
+
+
+def test_example_file_has_each_setting_with_its_default() -> None:
+    lines = re.findall(r"^(?:# )?([A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    defaults = {
+        name.upper(): str(field.default).lower()
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.default, int | float | str) and name != "problem_type_url"
+    }
+    defaults |= {f"{name.upper()}_API_URL": spec.default_api_url for name, spec in PROVIDERS.items()}
+
+    assert sorted(name for name, _ in lines) == sorted(variable_names())
+    assert {name: value for name, value in lines if name in defaults} == defaults
+
+
+def test_command_line_has_each_command() -> None:
+    headings = HEADING.findall(prose(DOCS / "cli.md"))
+
+    for command in ("dev", "serve", "migrate", "token", "openapi", "secrets generate-key", "secrets rotate"):
+        assert f"`ai-avatar {command}`" in headings
