@@ -94,8 +94,8 @@ class HeyGen:
         query = {"type": position.ownership, "limit": str(min(limit, VOICES_PER_PAGE))}
         if filters.gender and filters.gender.casefold() in GENDERS:
             query["gender"] = filters.gender.casefold()
-        if filters.language:  # a name, such as English
-            query["language"] = filters.language
+        if filters.language:
+            query["language"] = _language_name(filters.language)
         page = await self._get(api_key, "/voices", Listing[VoiceEntry], query | position.query())
         # What HeyGen's language filter selects is its own matter: a multilingual voice may speak English.
         own_filters = replace(filters, language=None)
@@ -182,6 +182,11 @@ class _Position:
         if token := next_token_of(page, self.token):
             return f"{self.ownership}:{token}"
         return "public" if self.ownership == "private" and filters.ownership is None else None
+
+
+def _language_name(language: str) -> str:
+    """Return a language as HeyGen names it, such as English: whether its filter ignores case is not documented."""
+    return language if language != language.lower() else language.title()
 
 
 def _authorize(api_key: str) -> dict[str, str]:

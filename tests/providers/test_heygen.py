@@ -267,7 +267,7 @@ async def test_heygen_filters_voices_by_gender_and_language_and_this_service_by_
     other = VOICE | {"voice_id": "voice-2", "name": "Hugo", "language": "Multilingual"}
     heygen, seen = heygen_that_answers(listing(VOICE, other))
 
-    filters = Filters(q="GRA", gender="Female", language="English", ownership="public")
+    filters = Filters(q="GRA", gender="Female", language="english", ownership="public")
     page = await heygen.list_voices(KEY, filters=filters, limit=9, page_token=None)
 
     assert dict(seen[0].url.params) == {
