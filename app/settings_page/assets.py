@@ -107,7 +107,8 @@ def _read(folder: Traversable, prefix: str = "") -> dict[str, str]:
 
 def _style_module(text: str) -> str:
     """Return a module whose default export is the style sheet: it is loaded together with the scripts."""
-    text = re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip()
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s*([{};])\s*|\s+", lambda match: match[1] or " ", text).replace(": ", ":").strip()
     return (
         f"const sheet = new CSSStyleSheet();\nsheet.replaceSync({json.dumps(text)});\nexport default sheet;\n"
     )

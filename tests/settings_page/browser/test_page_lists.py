@@ -41,36 +41,50 @@ def test_thousand_items_stay_a_page_with_search_filter_and_count(page: Page, cro
     expect(rows.first).to_contain_text("Untitled")
     heights = rows.evaluate_all("(rows) => rows.map((row) => row.getBoundingClientRect().height)")
     assert max(heights) < 90, "the long title is clamped"
-    expect(page.get_by_text("1–20", exact=True)).to_be_visible()
+    expect(page.get_by_text("1–20 of 1,004")).to_be_visible()
 
     page.get_by_role("button", name="Next").click()
-    expect(page.get_by_text("21–40", exact=True)).to_be_visible()
+    expect(page.get_by_text("21–40 of 1,004")).to_be_visible()
     expect(rows.first).to_contain_text("Item number 21")
     expect(rows.first.get_by_role("button")).to_be_focused()
     page.get_by_role("button", name="Previous").click()
-    expect(page.get_by_text("1–20", exact=True)).to_be_visible()
+    expect(page.get_by_text("1–20 of 1,004")).to_be_visible()
 
     asked = count_requests(page, "q=")
     page.get_by_role("searchbox", name="Search content").press_sequentially("number 99")
-    expect(page.get_by_text("1–11 of 11")).to_be_visible()
+    expect(page.get_by_text("11 content items", exact=True)).to_be_visible()
     assert len(asked) < len("number 99"), "not with each letter"
     page.get_by_role("combobox", name="State").select_option("Failed")
-    expect(page.get_by_text("1–1 of 1")).to_be_visible()
+    expect(page.get_by_text("1 content item", exact=True)).to_be_visible()
     expect(rows).to_contain_text(["Item number 995"])
     page.get_by_role("searchbox", name="Search content").fill("no such thing")
     expect(page.get_by_text("Nothing found")).to_be_visible()
     page.get_by_role("button", name="Show all content").click()
     expect(rows).to_have_count(20)
 
+    def answer(total: int) -> None:
+        page.unroute("**/videos?*")
+        page.route(
+            "**/videos?*",
+            lambda route: route.fulfill(json={**route.fetch().json(), "total_count": total}),
+        )
+        page.get_by_role("combobox", name="State").select_option("All states")
+        page.get_by_role("searchbox", name="Search content").fill(str(total)[:1])
+
+    answer(10_000)  # the service counts no further
+    expect(page.get_by_text("1–20 of more than 10,000")).to_be_visible()
+    answer(7)  # items were added since
+    expect(page.get_by_text("1–20", exact=True)).to_be_visible()
+
 
 def test_page_that_cannot_be_turned_says_so(page: Page, crowded: Visitor, guard: Guard) -> None:
     guard.expect("status of 503")
     page.goto(crowded.link)
-    page.get_by_text("1–20", exact=True).wait_for()
+    page.get_by_text("1–20 of 1,004").wait_for()
     refuse(page, "**/videos?*", "GET")
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("The service is busy")).to_be_visible()
-    expect(page.get_by_text("1–20", exact=True)).to_be_visible()
+    expect(page.get_by_text("1–20 of 1,004")).to_be_visible()
 
 
 def test_no_content_has_its_look(page: Page, visitor: Visitor) -> None:
@@ -180,9 +194,10 @@ def test_voices_are_heard_one_at_a_time_and_filtered(page: Page, connected: Visi
     expect(dialog.get_by_text("This sound could not be played.")).to_be_visible()
     expect(dialog.locator("[data-playing]")).to_have_count(0)
 
-    dialog.get_by_role("combobox", name="Language").fill("German")
+    dialog.get_by_role("combobox", name="Language").fill("german")
     page.keyboard.press("Enter")
     expect(dialog.get_by_text("2 voices")).to_be_visible()
+    expect(dialog.locator(".option").first).to_contain_text("German · Female")
     dialog.get_by_role("combobox", name="Gender").select_option("Female")
     expect(dialog.get_by_text("1 voice", exact=True)).to_be_visible()
     dialog.get_by_role("button", name=re.compile("^Gisela")).click()
@@ -267,9 +282,11 @@ def test_earlier_videos_are_listed_with_their_links(
         ):
             await connection.execute(
                 "insert into ai_avatar.generations (id, business_id, content_id, provider, script, status, deadline,"
-                " requested_at, completed_at, video_url, duration_seconds, ended_by) values (gen_random_uuid(), $1, $2,"
+                " requested_at, completed_at, video_url, duration_seconds, ended_by, avatar, voice) values"
+                " (gen_random_uuid(), $1, $2,"
                 " 'heygen', 'Spoken ' || $3::int || ' days ago', $4, now(), now() - make_interval(days => $3::int),"
-                " case when $4 = 'completed' then now() - make_interval(days => $3::int) end, $5, 65, 'report')",
+                " case when $4 = 'completed' then now() - make_interval(days => $3::int) end, $5, 65, 'report',"
+                """ '{"id": "x", "name": "Their avatar"}', '{"id": "y", "name": null}')""",
                 item.business_id,
                 item.content_id,
                 day,
@@ -285,6 +302,8 @@ def test_earlier_videos_are_listed_with_their_links(
     expect(entries).to_have_count(2)
     expect(entries.last).to_contain_text("Spoken 3 days ago")
     expect(entries.last).to_contain_text("1:05")
+    expect(entries.last).to_contain_text("Avatar Their avatar")
+    expect(entries.last).to_contain_text("Voice y")
     expect(entries.last.get_by_role("link", name="Download")).to_have_attribute(
         "href", "https://video.test/1.mp4"
     )

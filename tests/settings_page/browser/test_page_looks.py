@@ -26,6 +26,9 @@ TARGETS = """() => {
     const box = (control.matches(".segment input") ? control.parentElement : control).getBoundingClientRect();
     if (box.width && (box.height < 37.5 || (box.height < 43.5 && !control.matches(".segment input"))))
       small.push(`${control.className || control.tagName} ${Math.round(box.width)}×${Math.round(box.height)}`);
+    const card = control.closest(".card")?.getBoundingClientRect();
+    if (card && box.width && !control.matches(".content") && (box.left < card.left + 12 || box.right > card.right - 12))
+      small.push(`${control.className || control.tagName} leaves the card's padding`);
   }
   return small;
 }"""

@@ -132,9 +132,17 @@ def test_empty_account_is_not_green(page: Page, visitor: Visitor) -> None:
 
 
 def test_summary_says_which_key_since_when_and_whose(page: Page, connected: Visitor) -> None:
+    async def age(connection: asyncpg.Connection) -> None:
+        await connection.execute(
+            "update public.ai_avatar_integrations set created_at = '2020-02-03' where business_id = $1",
+            connected.tenant.business_id,
+        )
+
+    connected.dev.run(age)  # the integration is older than its key
+    page.reload()
     key, account = row(page, "API key"), row(page, "Account")
     expect(key.get_by_text("•••• •••• 9f3c")).to_be_visible()
-    expect(key.get_by_text(re.compile(r"Connected since \w+ \d+, 20\d\d · checked now"))).to_be_visible()
+    expect(key.get_by_text(re.compile(r"Saved \w+ \d+, 202[6-9] · checked now"))).to_be_visible()
     expect(account.get_by_text("sandbox@example.com")).to_be_visible()
     expect(account.get_by_text("$100.00 left")).to_be_visible()
     # Removal is apart from the key.
@@ -212,6 +220,7 @@ def test_provider_of_the_list_needs_no_change_of_the_page(page: Page, visitor: V
     expect(page.get_by_text("Ready", exact=True).first).to_be_visible()
     heygen = page.locator(f'.tile [aria-hidden=true] path[d="{PROVIDERS["heygen"].logo}"]')
     expect(heygen).to_be_visible()
+    expect(page.get_by_role("radio", name="HeyGen")).to_be_checked()
     page.get_by_role("radio", name="Second").check()
     expect(page.locator(".tile .letter")).to_have_text("S")  # it has no logo
     expect(page.get_by_role("link", name="Get your key from Second")).to_have_attribute(

@@ -9,6 +9,7 @@ import { isLive, stateOf } from "../../../app/settings_page/static/videos/genera
 const generation = (status) => ({
 	id: "g", content_id: "c", status, heygen_status: null, video_id: null, video_url: null, error: null,
 	error_code: null, script: "", provider: "heygen", thumbnail_url: null, duration_seconds: null,
+	avatar: null, voice: null,
 	requested_at: "2030-01-01T00:00:00Z", completed_at: null,
 });
 

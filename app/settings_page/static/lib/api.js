@@ -5,7 +5,7 @@ import { ApiError } from "./failure.js";
 /** @import { Account, CatalogueItem, CatalogueKind, CatalogueFilters, ContentItem, Integration, IntegrationFields, Page } from "./types.js" */
 /** @import { Session } from "./session.js" */
 
-/** @typedef {Record<string, string | number | string[] | null | undefined>} Query */
+/** @typedef {Record<string, string | number | boolean | string[] | null | undefined>} Query */
 /** @typedef {{ query?: Query, body?: object, headers?: Record<string, string>, signal?: AbortSignal }} RequestOptions */
 
 const TIMEOUT = 60_000; // ms; a key check or a webhook call takes the service 15 s at most
@@ -69,7 +69,7 @@ export class Api {
 
 	/**
 	 * Content items with their videos.
-	 * @param {{ q?: string, heygen_status?: string, content_id?: string[], limit?: number, cursor?: string | null }} query
+	 * @param {{ q?: string, heygen_status?: string, content_id?: string[], limit?: number, count?: boolean, cursor?: string | null }} query
 	 * @returns {Promise<Page<ContentItem>>}
 	 */
 	items(query) {

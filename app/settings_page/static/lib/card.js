@@ -20,7 +20,6 @@ export class Card {
 	 * @param {Child} [options.aside] at the heading's end
 	 */
 	constructor(context, { name, title, text, loading, lead, aside }) {
-		/** @protected */
 		this.context = context;
 		this.#slot = new Slot(context);
 		this.#skeleton = skeleton(loading);

@@ -25,8 +25,8 @@
  * @property {"active" | "inactive" | "error"} status
  * @property {boolean} has_api_key
  * @property {string | null} api_key_last4
+ * @property {string | null} api_key_set_at
  * @property {string | null} validated_at
- * @property {string} created_at
  * @property {{ id: string, name: string, preview_image_url: string | null } | null} avatar
  * @property {{ id: string, name: string, preview_audio_url: string | null } | null} voice
  */
@@ -47,6 +47,8 @@
  * @property {"active" | "inactive"} [status]
  */
 
+/** An avatar or a voice as it was when a video was made. @typedef {{ id: string, name: string | null }} UsedChoice */
+
 /**
  * One attempt to make a video.
  * @typedef {object} Generation
@@ -59,6 +61,8 @@
  * @property {string | null} error
  * @property {string | null} error_code
  * @property {string} script
+ * @property {UsedChoice | null} avatar
+ * @property {UsedChoice | null} voice null: the avatar's own
  * @property {string} provider
  * @property {string | null} thumbnail_url
  * @property {number | null} duration_seconds
@@ -102,7 +106,7 @@
 /**
  * One page of a list.
  * @template Item
- * @typedef {{ items: Item[], next_cursor: string | null }} Page
+ * @typedef {{ items: Item[], next_cursor: string | null, total_count?: number | null }} Page
  */
 
 /** @typedef {(cursor: string | null) => Promise<Page<CatalogueItem>>} FetchPage */

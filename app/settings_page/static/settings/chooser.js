@@ -4,7 +4,7 @@
 import { adopt, button, clear, fill, h, icon, skeleton } from "../lib/dom.js";
 import { Slot } from "../lib/slot.js";
 import { Catalogue } from "./catalogue.js";
-import { buildOption } from "./option.js";
+import { buildOption, capitalise } from "./option.js";
 import { Preview } from "./preview.js";
 import sheet from "./settings.css.js";
 import { chooser } from "./strings.js";
@@ -165,7 +165,7 @@ export class Chooser {
 
 	/** @param {CatalogueItem[]} items */
 	#suggestLanguages(items) {
-		for (const { language } of items) if (language) this.#seenLanguages.add(language);
+		for (const { language } of items) if (language) this.#seenLanguages.add(capitalise(language) ?? "");
 		fill(this.#languages, ...[...this.#seenLanguages].sort().map((value) => h("option", { value })));
 	}
 

@@ -17,7 +17,10 @@ import { chooser } from "./strings.js";
 export function buildOption(context, kind, item, { isChosen, onchoose }) {
 	const words = context.text.section("chooser", chooser);
 	const usable = item.usable !== false;
-	const about = [item.language, item.gender].filter(Boolean).join(" · ");
+	const { gender } = words;
+	// Providers write the two as they like: `female` and `Female`, `german` and `German`.
+	const genderWord = { female: gender.female, male: gender.male }[item.gender?.toLowerCase() ?? ""] ?? capitalise(item.gender);
+	const about = [capitalise(item.language), genderWord].filter(Boolean).join(" · ");
 	/** @type {HTMLButtonElement} */
 	const control = h("button", {
 		type: "button", class: "option", part: "option", "aria-pressed": String(isChosen), "aria-disabled": !usable && "true",
@@ -33,6 +36,9 @@ export function buildOption(context, kind, item, { isChosen, onchoose }) {
 	if (kind === "avatars") addVideo(control, item);
 	return h("li", { "data-id": item.id }, kind === "voices" && listenButton(context, item), control);
 }
+
+/** The name with a capital, in which lists and the filter show it. @param {string | null | undefined} name */
+export const capitalise = (name) => name && name[0].toUpperCase() + name.slice(1);
 
 /** @param {Context} context @param {CatalogueItem} item */
 function listenButton(context, item) {

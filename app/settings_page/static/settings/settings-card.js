@@ -3,6 +3,7 @@
 import { loadPart } from "../lib/api.js";
 import { Card } from "../lib/card.js";
 import { draw, face, fill, h, notice, skeleton } from "../lib/dom.js";
+import { toFailure } from "../lib/failure.js";
 import { Slot } from "../lib/slot.js";
 import { settings } from "../lib/strings.js";
 import { Summary } from "./summary.js";
@@ -20,7 +21,7 @@ import { Summary } from "./summary.js";
  */
 
 export class SettingsCard extends Card {
-	#options; #words; #badge; #logo; #text; #switch; #panel;
+	#options; #badge; #logo; #text; #switch; #panel;
 	/** @type {Map<string, Integration>} by provider */
 	#integrations = new Map();
 	/** @type {Summary | Setup | null} */
@@ -37,7 +38,7 @@ export class SettingsCard extends Card {
 		const text = h("p");
 		super(context, { name: "settings", title: words.title, text, loading: words.loading, lead: logo, aside: badge });
 		this.#options = options;
-		this.#words = words;
+		this.words = words;
 		this.#badge = badge;
 		this.#logo = logo;
 		this.#text = text;
@@ -76,7 +77,7 @@ export class SettingsCard extends Card {
 	confirmRemoval() {
 		this.#settingUp = false;
 		this.take(null);
-		this.setNotice(notice("good", this.context.text.message(this.#words.removed, { p: this.provider.title })));
+		this.setNotice(notice("good", this.context.text.message(this.words.removed, { p: this.provider.title })));
 		this.heading?.focus();
 	}
 
@@ -90,14 +91,24 @@ export class SettingsCard extends Card {
 	/** Show what is stored, after an action has found that something was changed elsewhere. */
 	async showChange() {
 		await this.reload();
-		this.setNotice(notice("warn", this.#words.changed));
+		this.setNotice(notice("warn", this.words.changed));
 		this.heading?.focus();
+	}
+
+	/** After a 404 or 409, show what is stored now instead of the error. @param {unknown} error */
+	isChangedElsewhere(error) {
+		const { status, code } = toFailure(error);
+		if (code === "api_key_rejected") this.reload().catch(() => {});
+		if (status !== 404 && status !== 409) return false;
+		this.showChange().catch(() => {});
+		return true;
 	}
 
 	/** @param {Account | null} account */
 	setAccount(account) {
 		this.#account = account;
 		this.#renderBadge();
+		if (this.#shown?.kind === "summary") this.#shown.renderTop();
 	}
 
 	firstVideo() {
@@ -125,7 +136,7 @@ export class SettingsCard extends Card {
 		if (unfinished) this.#settingUp = true;
 		const kind = this.#settingUp ? "setup" : "summary";
 		if (this.#shown?.kind === kind && this.#shown.provider === this.provider) return this.#shown.show(integration);
-		if (kind === "summary") this.#use(new Summary(this.context, this));
+		if (kind === "summary") this.#use(new Summary(this));
 		else this.#openSetup();
 	}
 
@@ -133,7 +144,7 @@ export class SettingsCard extends Card {
 	#openSetup() {
 		const { provider } = this;
 		const slot = new Slot(this.context, provider.title);
-		const lines = skeleton(this.#words.loading);
+		const lines = skeleton(this.words.loading);
 		fill(this.#panel, lines, h("div", { class: "card-slot" }, slot.element));
 		slot.run({
 			control: lines,
@@ -154,18 +165,23 @@ export class SettingsCard extends Card {
 	#renderHead() {
 		const { title, logo } = this.provider;
 		fill(this.#logo, logo ? draw(logo) : face(title, null));
-		this.#text.textContent = this.context.text.fill(this.#words.text, { p: title });
+		this.#text.textContent = this.context.text.fill(this.words.text, { p: title });
+		for (const input of this.#switch?.querySelectorAll("input") ?? []) input.checked = input.value === this.provider.name;
 	}
 
-	/** Green only when a video can be made. */
-	#renderBadge() {
+	/** `ready`, which is green, only when a video can be made. */
+	get state() {
 		const { integration } = this;
-		const state = !integration ? "none"
+		return !integration ? "none"
 			: integration.status !== "active" ? integration.status
 			: !integration.avatar_id ? "unfinished"
 			: this.#account?.remaining?.amount === 0 ? "empty" : "ready";
+	}
+
+	#renderBadge() {
+		const { state } = this;
 		this.#badge.dataset.state = state;
-		this.#badge.textContent = this.#words.badge[state];
+		this.#badge.textContent = this.words.badge[state];
 	}
 
 	#buildSwitch() {
@@ -173,7 +189,7 @@ export class SettingsCard extends Card {
 			h("input", { type: "radio", name: "provider", value: provider.name,
 				onchange: () => this.#select(provider) }),
 			provider.logo && draw(provider.logo), provider.title));
-		return h("fieldset", { class: "segments providers" }, h("legend", { class: "sr" }, this.#words.providers), ...options);
+		return h("fieldset", { class: "segments providers" }, h("legend", { class: "sr" }, this.words.providers), ...options);
 	}
 
 	/** @param {Provider} provider */

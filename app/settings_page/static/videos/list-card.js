@@ -6,27 +6,23 @@ import { button, clear, fill, h, icon, skeleton } from "../lib/dom.js";
 import { Slot } from "../lib/slot.js";
 import { common, videos } from "../lib/strings.js";
 import { isLive, stateOf } from "./generation.js";
+import { Pager } from "./pager.js";
 
 /** @import { Context } from "../lib/context.js" */
 /** @import { ContentItem, Generation, Integration, Page, Provider } from "../lib/types.js" */
 /** @import { VideoPane } from "./video-pane.js" */
 
-const PAGE_SIZE = 20;
 const REFRESH_INTERVAL = 10_000; // ms, while a video other than the open one is in progress
 const SEARCH_DELAY = 250; // ms
 
 export class ListCard extends Card {
-	#options; #words; #tools; #search; #filter; #list; #pager; #range; #previous; #next; #empty; #slot;
+	#options; #words; #tools; #search; #filter; #list; #pager; #empty; #slot;
 	/** @type {Map<string, ContentItem>} the shown page, by content id */
 	#items = new Map();
 	/** @type {Map<string, { row: HTMLButtonElement, node: HTMLElement, shown: string }>} by content id */
 	#rows = new Map();
 	/** @type {Map<string, ContentItem>} items whose videos are in progress, on this page or another one, by content id */
 	#live = new Map();
-	/** @type {(string | null)[]} the cursors of the pages up to this one */
-	#cursors = [null];
-	/** @type {string | null} */
-	#nextCursor = null;
 	/** @type {string | null} the open item's content id */
 	#open = null;
 	/** @type {Integration[]} */
@@ -52,13 +48,10 @@ export class ListCard extends Card {
 			...Object.entries(words.states).map(([value, label]) => h("option", { value: value === "all" ? "" : value }, label)));
 		this.#slot = new Slot(context);
 		this.#list = h("ul", { class: "contents", part: "list" });
-		this.#range = h("p", { class: "small", role: "status" });
-		this.#previous = button(words.previous, () => this.#turn(-1));
-		this.#next = button(words.next, () => this.#turn(1));
-		this.#pager = h("div", { class: "pager" }, this.#range, h("div", { class: "buttons" }, this.#previous, this.#next));
+		this.#pager = new Pager(context.text, words, (step) => this.#turn(step));
 		this.#empty = h("div", { class: "empty" });
 		this.#tools = h("div", { class: "tools list-tools" }, h("div", { class: "search" }, icon("search"), this.#search), this.#filter);
-		this.setContent(this.#tools, h("div", { class: "card-slot" }, this.#slot.element), this.#list, this.#empty, this.#pager);
+		this.setContent(this.#tools, h("div", { class: "card-slot" }, this.#slot.element), this.#list, this.#empty, this.#pager.element);
 		context.signal.addEventListener("abort", () => this.#stop());
 	}
 
@@ -72,8 +65,7 @@ export class ListCard extends Card {
 	async load() {
 		this.#loads += 1;
 		const load = this.#loads;
-		const cursor = this.#cursors.at(-1) ?? null;
-		const page = await this.context.api.items({ ...this.#query, limit: PAGE_SIZE, cursor });
+		const page = await this.context.api.items({ ...this.#query, ...this.#pager.query });
 		if (load === this.#loads) this.#show(page);
 	}
 
@@ -99,9 +91,9 @@ export class ListCard extends Card {
 	}
 
 	/** @param {Page<ContentItem>} page */
-	#show({ items, next_cursor: cursor }) {
+	#show(page) {
+		const { items } = page;
 		this.showContent();
-		this.#nextCursor = cursor;
 		this.#items = new Map(items.map((item) => [item.content_id, item]));
 		for (const item of items) this.#noteLive(item);
 		for (const id of this.#rows.keys()) if (!this.#items.has(id)) this.#dropRow(id);
@@ -110,6 +102,7 @@ export class ListCard extends Card {
 		nodes.forEach((node, index) => {
 			if (this.#list.children[index] !== node) this.#list.insertBefore(node, this.#list.children[index] ?? null);
 		});
+		this.#pager.show(page);
 		this.#renderFrame();
 		const open = this.#open && this.#items.get(this.#open);
 		if (open) this.#pane?.refresh(open);
@@ -126,18 +119,11 @@ export class ListCard extends Card {
 	}
 
 	#renderFrame() {
-		const { text } = this.context;
 		const words = this.#words;
-		const before = (this.#cursors.length - 1) * PAGE_SIZE;
-		const n = before + this.#items.size;
 		const nothing = this.#items.size === 0;
 		this.#tools.hidden = nothing && !this.#isFiltered;
 		this.#list.hidden = nothing;
 		this.#empty.hidden = !nothing;
-		this.#pager.hidden = nothing;
-		this.#range.textContent = text.fill(this.#nextCursor ? words.range : words.rangeOf, { from: before + 1, to: n, n });
-		this.#previous.hidden = this.#cursors.length === 1;
-		this.#next.hidden = !this.#nextCursor;
 		if (!nothing) return;
 		fill(this.#empty, icon("film"),
 			h("p", { class: "strong" }, this.#isFiltered ? words.nothingTitle : words.emptyTitle),
@@ -158,18 +144,17 @@ export class ListCard extends Card {
 	}
 
 	#restart() {
-		this.#cursors = [null];
+		this.#pager.restart();
 		this.#loadHere(this.#list);
 	}
 
 	/** @param {-1 | 1} step */
 	#turn(step) {
-		const cursors = this.#cursors;
-		this.#cursors = step > 0 ? [...cursors, this.#nextCursor] : cursors.slice(0, -1);
-		this.#loadHere(step > 0 ? this.#next : this.#previous, () => {
+		const undo = this.#pager.turn(step);
+		this.#loadHere(step > 0 ? this.#pager.next : this.#pager.previous, () => {
 			this.element.scrollIntoView({ block: "nearest" });
 			this.#list.querySelector("button")?.focus();
-		}, () => { this.#cursors = cursors; });
+		}, undo);
 	}
 
 	/** @param {HTMLElement} control @param {() => void} [done] @param {() => void} [failed] */

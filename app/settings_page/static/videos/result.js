@@ -75,12 +75,15 @@ export class Result {
 	}
 }
 
-/** When a video was made and how long it is. @param {Generation} generation @param {Text} text @param {typeof result} words */
+/** When a video was made, how long it is, and who speaks. @param {Generation} generation @param {Text} text @param {typeof result} words */
 export function factsOf(generation, text, words) {
-	const { completed_at: made, requested_at: requested, duration_seconds: seconds } = generation;
+	const { completed_at: made, requested_at: requested, duration_seconds: seconds, avatar, voice } = generation;
+	/** @param {string} template @param {import("../lib/types.js").UsedChoice | null} used */
+	const named = (template, used) => (used ? [h("span", {}, text.fill(template, { name: used.name ?? used.id }))] : []);
 	return [
 		h("time", { datetime: made ?? requested }, text.fill(words.made, { date: text.dateTime(made ?? requested) })),
 		...(seconds === null ? [] : [h("span", {}, text.fill(words.length, { length: formatElapsed(seconds * 1000) }))]),
+		...named(words.avatar, avatar), ...named(words.voice, voice),
 	];
 }
 
@@ -101,7 +104,7 @@ export function linkButtons({ announce }, words, href) {
 	});
 	const link = { href, target: "_blank", rel: "noopener noreferrer", class: "button quiet", part: "button quiet" };
 	return h("div", { class: "links" },
-		h("div", { class: "buttons" }, h("a", { ...link, download: true }, words.download), copy, h("a", link, words.open)), place);
+		h("div", { class: "buttons" }, h("a", { ...link, download: true }, words.download), copy, h("a", { ...link, "aria-label": words.openTab }, words.open)), place);
 }
 
 /**
