@@ -4,7 +4,6 @@ import asyncio
 import json
 import math
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,18 +16,16 @@ from uuid import UUID
 import asyncpg
 import typer
 import uvicorn
-from alembic.util import CommandError
 from pydantic import SecretStr
-from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy.exc import DBAPIError
 
 from app import migrations
+from app.cli_errors import Commands, errors_in_words, stderr
 from app.command_settings import MigrationSettings, RotationSettings, TokenSettings
-from app.config import ConfigError, load, load_settings
+from app.config import load, load_settings
 from app.config_warnings import log_warnings
 from app.db import Database, SqlFunction, connect
-from app.errors import AppError, DatabaseUnavailable, NotReady
+from app.errors import DatabaseUnavailable, NotReady
 from app.integrations.rotation import RotationResult, rotate
 from app.integrations.secret_repository import SecretRepository
 from app.lifespan import check_vault, drain_seconds
@@ -40,6 +37,7 @@ from app.server import server_options
 from app.tokens import mint_token
 
 cli = typer.Typer(
+    cls=Commands,
     help="The AI-avatar integration service.",
     no_args_is_help=True,
     add_completion=False,
@@ -67,8 +65,6 @@ secrets_cli = typer.Typer(help="Manage the keys that seal provider keys.", no_ar
 cli.add_typer(secrets_cli, name="secrets")
 
 SCHEMA_REVISION = SqlFunction("ai_avatar.schema_revision", {})
-
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @cli.command()
@@ -149,7 +145,7 @@ def migrate(
     url = load(MigrationSettings).owner_url
     migrations.migrate(url, to)
     for warning in migrations.warnings(url):
-        _errors.print(f"[yellow]Warning:[/] {warning}")
+        stderr.print(f"[yellow]Warning:[/] {warning}")
     typer.echo(f"The database is at revision {migrations.current_revision(url) or 'base'}.")
 
 
@@ -219,7 +215,7 @@ def rotate_secrets(
     if result.plain:
         typer.echo(f"{result.plain} stored as plain text in the vault; use --from-vault to seal them.")
     for line in result.left:
-        _errors.print(f"[red]Not changed:[/] {line}")
+        stderr.print(f"[red]Not changed:[/] {line}")
     if result.left:
         raise typer.Exit(1)
 
@@ -235,7 +231,7 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
             raise NotReady(f"{wrong[ring.newest]} Nothing was changed.")
         secrets = SecretRepository(db)
         total = await secrets.count_secrets()
-        with Progress(console=_errors) as bar:
+        with Progress(console=stderr) as bar:
             task = bar.add_task("Sealing", total=total)
             return await rotate(secrets, ring, from_vault=from_vault, progress=lambda: bar.advance(task))
     except DatabaseUnavailable as error:
@@ -245,31 +241,6 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
 
 
 def main() -> None:
-    """Run a command; print wrong settings and database failures as one sentence, without a traceback."""
-    try:
+    """Run a command; print wrong settings and failures as one sentence, without a traceback."""
+    with errors_in_words():
         cli()
-    except ConfigError as error:
-        _errors.print(
-            "[red]The service cannot start:[/]" if "serve" in sys.argv else "[red]Cannot continue:[/]"
-        )
-        for line in str(error).splitlines():
-            _errors.print(f"  {line}", markup=False)
-        sys.exit(2)
-    except AppError as error:
-        _errors.print("[red]Failed:[/]", end=" ")
-        _errors.print(error.detail, markup=False)
-        sys.exit(1)
-    except CommandError as error:
-        _errors.print("[red]Migration failed:[/]", end=" ")
-        _errors.print(str(error), markup=False)
-        sys.exit(2)
-    except OSError as error:
-        _errors.print("[red]Cannot connect to the database:[/]", end=" ")
-        _errors.print(error.strerror or str(error), markup=False)
-        sys.exit(1)
-    except (asyncpg.PostgresError, DBAPIError) as error:
-        # Only the first line: DETAIL may contain a row, and the rest comes from the driver.
-        reason = str(error).partition("\n")[0]
-        _errors.print("[red]The database reported an error:[/]", end=" ")
-        _errors.print(reason, markup=False)
-        sys.exit(1)

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings
 
 from app.config import ConfigError, Settings
 from app.config_types import DATABASE_URL_FORM, DatabaseUrl, JwtSecret, SealingKeys
+from app.field_errors import RuleError
 from app.sealing import KeyRing
 
 
@@ -26,13 +27,13 @@ class MigrationSettings(BaseSettings):
         if url is None:
             name, url = "DATABASE_URL", self.database_url
         if url is None:
-            raise ValueError(
+            raise RuleError(
                 f"MIGRATE_DATABASE_URL (the owner's) or DATABASE_URL is required: {DATABASE_URL_FORM}"
             )
         # DATABASE_POOLER describes DATABASE_URL; `none` says that port 6543 is not a pooler's.
         pooled = name == "DATABASE_URL" and self.database_pooler == "transaction"
         if pooled or (self.database_pooler != "none" and urlsplit(url.get_secret_value()).port == 6543):
-            raise ValueError(
+            raise RuleError(
                 f"{name} leads through a pooler in transaction mode, which cannot hold the migrations' lock. Set "
                 "MIGRATE_DATABASE_URL to a direct connection or to the pooler's session mode (at Supabase: port 5432)"
             )

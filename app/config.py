@@ -35,6 +35,7 @@ from app.config_types import (
     WebhookToken,
     split_keys,
 )
+from app.field_errors import RuleError, rule_of
 from app.problems import PROBLEM_TYPE_URL
 from app.providers import PROVIDERS
 from app.sealing import KeyRing
@@ -187,7 +188,7 @@ class Settings(BaseSettings):
         # not in `data`, and has an error of its own.
         others = [info.data.get(name, "invalid") for name in ("supabase_jwks_url", "supabase_jwt_secret")]
         if value is None and others == [None, None]:
-            raise ValueError(
+            raise RuleError(
                 "is required to verify users' access tokens, such as https://<project>.supabase.co; "
                 "or set SUPABASE_JWKS_URL or SUPABASE_JWT_SECRET"
             )
@@ -196,8 +197,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if set(self.service_api_keys) & set(self.n8n_api_keys):
-            raise ValueError(
-                "SERVICE_API_KEY and N8N_API_KEY should differ, because they grant different access"
+            raise RuleError(
+                "SERVICE_API_KEY and N8N_API_KEY must differ, because they grant different access"
             )
         return self
 
@@ -271,7 +272,9 @@ def load(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(error))) from None
+        raise ConfigError("\n".join(dict.fromkeys(_explain(error)))) from None
+    except UnicodeDecodeError:
+        raise ConfigError("The file .env must be UTF-8 text") from None
 
 
 _EXAMPLES = {
@@ -285,7 +288,7 @@ _EXAMPLES = {
 def _explain(error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors(include_url=False, include_input=False):
-        message = problem["msg"].removeprefix("Value error, ")
+        _, rule = rule_of(problem)
         match problem["loc"]:
             case ("providers", str(provider), str(field)):
                 name = {"api_url": f"{provider}_api_url", "webhook_url": f"n8n_{provider}_webhook_url"}[field]
@@ -293,6 +296,6 @@ def _explain(error: ValidationError) -> list[str]:
                 name = str(loc[0]) if loc else ""
         name = name.upper()
         if problem["type"] == "missing":
-            message = "is required: " + _EXAMPLES.get(name, "")
-        lines.append(f"{name}: {message}" if name else message)
+            rule = "is required: " + _EXAMPLES.get(name, "")
+        lines.append(f"{name} {rule}" if name else rule)
     return lines

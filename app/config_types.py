@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, BeforeValidator, HttpUrl, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import NoDecode
 
+from app.field_errors import RuleError
 from app.sealing import KeyRing
 
 # Addresses ------------------------------------------------------------------------------------------------------------
@@ -20,7 +21,7 @@ def _check_http_url(value: str) -> str:
     try:
         _http_url.validate_python(value)
     except ValidationError:
-        raise ValueError("should be an http:// or https:// address") from None
+        raise RuleError("must be an http:// or https:// address") from None
     return value.rstrip("/")
 
 
@@ -34,7 +35,7 @@ def is_plain_http(url: str | None) -> bool:
 
 def _check_api_url(value: str) -> str:
     if is_plain_http(value):
-        raise ValueError("should be an https:// address: API keys would cross the network unencrypted")
+        raise RuleError("must be an https:// address: API keys would cross the network unencrypted")
     return value
 
 
@@ -48,8 +49,8 @@ _TYPE_URL = re.compile(r"(?:https?:/)?/[A-Za-z0-9][A-Za-z0-9._~:/?#\[\]@!$&'()*+
 
 def _check_type_url(value: str) -> str:
     if not _TYPE_URL.fullmatch(value):
-        raise ValueError(
-            "should be a path or an address that a code can follow, such as "
+        raise RuleError(
+            "must be a path or an address that a code can follow, such as "
             "https://docs.example.com/ai-avatar/problems/#"
         )
     return value
@@ -63,20 +64,20 @@ _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 def _check_database_url(value: SecretStr) -> SecretStr:
     form = (
-        f"should look like {DATABASE_URL_FORM}; in a password, write / # ? @ and % as %2F %23 %3F %40 and %25"
+        f"must look like {DATABASE_URL_FORM}; in a password, write / # ? @ and % as %2F %23 %3F %40 and %25"
     )
     try:
         parts = urlsplit(value.get_secret_value())
         port = parts.port  # raises ValueError, whose message quotes part of an unescaped password
     except ValueError:
-        raise ValueError(form) from None
+        raise RuleError(form) from None
     ports = parse_qs(parts.query).get("port", [])
     if any(not given.isdecimal() or not 0 < int(given) < 65536 for given in ports):
-        raise ValueError(form)
+        raise RuleError(form)
     if parts.scheme not in ("postgres", "postgresql") or parts.fragment or port == 0:
-        raise ValueError(form)
+        raise RuleError(form)
     if not set(parse_qs(parts.query).get("sslmode", [])) <= _SSL_MODES:
-        raise ValueError(f"sslmode should be one of {', '.join(sorted(_SSL_MODES))}")
+        raise RuleError(f"must have one of these as its sslmode: {', '.join(sorted(_SSL_MODES))}")
     return value
 
 
@@ -97,13 +98,13 @@ _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d{1,5})?")
 def _check_origin(value: str) -> str:
     """Reject patterns: origins are compared literally, so a pattern would never match."""
     if value != "*" and ("*" in value or not _ORIGIN.fullmatch(value.rstrip("/"))):
-        raise ValueError("should be origins, comma-separated, such as https://app.example.com; or * for all")
+        raise RuleError("must be origins, comma-separated, such as https://app.example.com; or * for all")
     return value.rstrip("/")
 
 
 def _check_frame_ancestor(value: str) -> str:
     if value != "'self'" and not _ORIGIN.fullmatch(value.rstrip("/")):
-        raise ValueError("should be origins, comma-separated, such as https://app.example.com; or 'self'")
+        raise RuleError("must be origins, comma-separated, such as https://app.example.com; or 'self'")
     return value.rstrip("/")
 
 
@@ -130,7 +131,7 @@ def split_keys(value: SecretStr | None) -> list[str]:
 def _check_not_weak(secret: str | bytes) -> None:
     """Reject `aaaa…` and the like. Lengths are checked where they are known."""
     if len(set(secret)) < _MIN_DIFFERENT_CHARACTERS:
-        raise ValueError(
+        raise RuleError(
             "is too weak: it repeats a few characters. Use a random one: `openssl rand -base64 32`"
         )
 
@@ -143,12 +144,12 @@ def _check_api_keys(value: SecretStr) -> SecretStr:
 
 def _check_api_key(key: str) -> None:
     if key.startswith("{"):
-        raise ValueError("should be one of the keys in SUPABASE_SECRET_KEYS, not that variable's whole JSON")
+        raise RuleError("must be one of the keys in SUPABASE_SECRET_KEYS, not that variable's whole JSON")
     if key.startswith("sb_publishable_"):
-        raise ValueError("should be secret: everyone can read a project's publishable key")
+        raise RuleError("must be secret: everyone can read a project's publishable key")
     if not _HEADER_TEXT.fullmatch(key) or len(key) < _MIN_KEY_CHARACTERS:
-        raise ValueError(
-            f"should be {_LONG_TEXT}, of {_MIN_KEY_CHARACTERS} characters or more; "
+        raise RuleError(
+            f"must be {_LONG_TEXT}, of {_MIN_KEY_CHARACTERS} characters or more; "
             "during a rotation, several of them, comma-separated"
         )
     _check_not_weak(key)
@@ -156,7 +157,7 @@ def _check_api_key(key: str) -> None:
 
 def _check_jwt_secret(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value().encode()) < _MIN_JWT_SECRET_BYTES:
-        raise ValueError(f"should have at least {_MIN_JWT_SECRET_BYTES} bytes, as Supabase's JWT secrets do")
+        raise RuleError(f"must have at least {_MIN_JWT_SECRET_BYTES} bytes, as Supabase's JWT secrets do")
     _check_not_weak(value.get_secret_value())
     return value
 
@@ -164,8 +165,8 @@ def _check_jwt_secret(value: SecretStr) -> SecretStr:
 def _check_webhook_secrets(value: SecretStr) -> SecretStr:
     for secret in split_keys(value):
         if not _is_webhook_secret(secret):
-            raise ValueError(
-                "should be whsec_ and the base64 of 24 to 64 bytes; during a rotation, two secrets, "
+            raise RuleError(
+                "must be whsec_ and the base64 of 24 to 64 bytes; during a rotation, two secrets, "
                 "comma-separated"
             )
         _check_not_weak(base64.b64decode(secret[6:]))
@@ -181,7 +182,7 @@ def _is_webhook_secret(secret: str) -> bool:
 
 def _check_webhook_token(value: SecretStr) -> SecretStr:
     if not _HEADER_TEXT.fullmatch(value.get_secret_value()):
-        raise ValueError(f"should be {_LONG_TEXT}")
+        raise RuleError(f"must be {_LONG_TEXT}")
     _check_not_weak(value.get_secret_value())
     return value
 

@@ -318,23 +318,23 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
         return named()
     match state:
         case "AV007":
-            return errors.InvalidRequest.of("body.script", "should have at most 5,000 characters")
+            return errors.InvalidRequest.of("body.script", "must be at most 5,000 characters")
         case "AV008":
             return errors.GenerationInProgress(UUID(detail))
         case "AV014":
-            return errors.InvalidRequest.of("body.provider_config", "should be an object of at most 16 KiB")
+            return errors.InvalidRequest.of("body.provider_config", "must be an object of at most 16 KiB")
         case "AV015":
             return errors.ContentNotWritable(error.args[0])
         case "AV018":
             return errors.InvalidRequest.of(
-                f"body.{error.column_name}", "should have 1 to 255 characters and no control characters"
+                f"body.{error.column_name}", "must be 1 to 255 characters, without control characters"
             )
         case "57014":
             return errors.DatabaseTimeout(reason=_REASONS[state])
         case "55P03":
             return errors.LockTimeout(reason=_REASONS[state])
         case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved
-            return errors.InvalidRequest.of("body.business_id", "there is no such business")
+            return errors.InvalidRequest.of("body.business_id", "must be the id of an existing business")
     if state.startswith(_NOT_MIGRATED):
         return errors.NotReady(
             "The database lacks what this build needs: see /health/ready and `ai-avatar migrate`.",

@@ -36,28 +36,11 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """An error in one field. It never repeats the value, which may be a secret."""
-
-    field: str
-    message: str
-    type: str
-
-    @classmethod
-    def of_validator(cls, field: str, message: str, type_: str) -> "FieldError":
-        """Return an error of pydantic in words for callers, who send JSON and know nothing of our classes."""
-        if type_ in _NOT_AN_OBJECT:
-            message = "should be an object"
-        return cls(field, message.removeprefix("Value error, "), type_)
-
-
-_NOT_AN_OBJECT: Final = {"dict_type", "model_type", "model_attributes_type"}
+from app.field_errors import FieldError
 
 
 class AppError(Exception):
@@ -213,9 +196,9 @@ class InvalidRequest(AppError):
         super().__init__(detail, errors=[asdict(error) for error in errors])
 
     @classmethod
-    def of(cls, field: str, message: str) -> "InvalidRequest":
-        """Return the error of one field that the schema does not check."""
-        return cls([FieldError(field=field, message=message, type="value_error")])
+    def of(cls, field: str, rule: str) -> "InvalidRequest":
+        """Return the error of one field that the schema does not check; `rule` as RuleError's text."""
+        return cls([FieldError.of(field, rule)])
 
 
 class ScriptMissing(AppError):

@@ -174,7 +174,7 @@ async def check_vault(settings: Settings) -> None:
     db = Database(settings.database_url, pool_size=1, pooler=settings.database_pooler)
     await db.open()
     missing = (
-        "SECRETS_KEYS: is required unless the database has Supabase Vault: `ai-avatar secrets generate-key`"
+        "SECRETS_KEYS is required unless the database has Supabase Vault: `ai-avatar secrets generate-key`"
     )
     try:
         wrong = await Readiness(db, settings.key_ring).find_wrong_keys()

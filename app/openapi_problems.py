@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from app import errors
-from app.errors import AppError, FieldError
+from app.errors import AppError
 from app.example_ids import TO_CANCEL
+from app.field_errors import FieldError
 from app.problem_help import error_kinds
 from app.problems import problem_body
 
@@ -209,14 +210,14 @@ def _invalid_request(operation: Mapping[str, Any]) -> errors.InvalidRequest:
     """Return the commonest mistake that this operation can be called with."""
     names = {parameter["name"]: parameter for parameter in operation.get("parameters", ())}
     if "requestBody" in operation:
-        error = FieldError("body.avatar", "Extra inputs are not permitted", "extra_forbidden")
+        error = FieldError.of_validator(("body", "avatar"), {"type": "extra_forbidden"})
     elif "limit" in names:
-        error = FieldError("query.limit", "Input should be less than or equal to 100", "less_than_equal")
+        error = FieldError.of_validator(("query", "limit"), {"type": "less_than_equal", "ctx": {"le": 100}})
     else:
         name = next(
             (name for name, one in names.items() if one["schema"].get("format") == "uuid"), "business_id"
         )
-        error = FieldError(f"path.{name}", "Input should be a valid UUID", "uuid_parsing")
+        error = FieldError.of_validator(("path", name), {"type": "uuid_parsing"})
     return errors.InvalidRequest([error])
 
 

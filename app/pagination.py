@@ -38,7 +38,7 @@ class OpaqueCursor(BaseModel):
 
 def invalid_cursor() -> InvalidRequest:
     """Return the error for a cursor of another list, or of no list."""
-    return InvalidRequest.of("query.cursor", "should be a next_cursor returned by this list")
+    return InvalidRequest.of("query.cursor", "must be a `next_cursor` returned by this list")
 
 
 class Cursor(OpaqueCursor):

@@ -15,7 +15,6 @@ from starlette.types import Scope, Send
 from app.errors import (
     AppError,
     BodyTooLarge,
-    FieldError,
     InternalError,
     InvalidRequest,
     MalformedJson,
@@ -24,6 +23,7 @@ from app.errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
+from app.field_errors import FieldError
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,6 @@ PROBLEM_TYPE_URL: Final = "/problems/#"
 """The setting's default. A problem's `type` is this and its code: an entry of the page that app.reference serves."""
 
 _MAX_FIELD_ERRORS: Final = 50
-_MAX_FIELD_NAME: Final = 100
 
 
 def problem_body(
@@ -140,12 +139,7 @@ async def _handle_validation_error(request: Request, error: Exception) -> JSONRe
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return problem_response(request, MalformedJson())
-    fields = [
-        FieldError.of_validator(
-            ".".join(str(part)[:_MAX_FIELD_NAME] for part in problem["loc"]), problem["msg"], problem["type"]
-        )
-        for problem in problems[:_MAX_FIELD_ERRORS]
-    ]
+    fields = [FieldError.of_validator(problem["loc"], problem) for problem in problems[:_MAX_FIELD_ERRORS]]
     return problem_response(request, InvalidRequest(fields))
 
 

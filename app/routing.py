@@ -17,7 +17,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedJson, UnsupportedMediaType
+from app.errors import BodyTooLarge, InvalidRequest, MalformedJson, UnsupportedMediaType
+from app.field_errors import FieldError
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 # Of one body; no schema has nearly as many.
@@ -26,7 +27,6 @@ _MAX_FIELDS: Final = 1000
 _MAX_SEPARATORS: Final = 25_000
 # Deep enough for the parser's recursion limit.
 _START_BYTES: Final = 16 * 1024
-_MAX_PARAMETER_NAME: Final = 100
 _MAX_ERRORS: Final = 50
 
 
@@ -45,6 +45,7 @@ class JsonRoute(APIRoute):
     """An operation whose body, if it takes one, is JSON (else 415) of at most 1 MiB (else 413).
 
     A query parameter that it does not document is refused (422): a filter with a typing error would return everything.
+    Like every 422, it takes precedence over the 404 of a content item: only access is checked first.
 
     FastAPI's own `max_body_size` responds in plain text, outside every layer.
     """
@@ -88,8 +89,8 @@ def _unknown_parameters(request: Request, known: frozenset[str]) -> list[FieldEr
 
 def _unknown_parameter(name: str, known: frozenset[str]) -> FieldError:
     nearest = get_close_matches(name, known, n=1)
-    message = f"is unknown. Did you mean {nearest[0]}?" if nearest else "is unknown to this operation"
-    return FieldError(f"query.{name[:_MAX_PARAMETER_NAME]}", message, "extra_forbidden")
+    hint = f". Did you mean `{nearest[0]}`?" if nearest else ""
+    return FieldError.unknown(("query", name), f"is not a parameter of this operation{hint}")
 
 
 async def _solve(dependencies: Dependant, request: Request) -> None:

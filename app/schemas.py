@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from app.field_errors import NO_CONTROL_CHARACTERS, RuleError
 from app.providers import PROVIDERS
 
 
@@ -28,7 +29,7 @@ class Body(BaseModel):
 
 def _known_provider(value: str) -> str:
     if value not in PROVIDERS:
-        raise ValueError(f"should be one of: {', '.join(PROVIDERS)}")
+        raise RuleError(f"must be {' or '.join(f'`{name}`' for name in PROVIDERS)}")
     return value
 
 
@@ -37,10 +38,9 @@ ProviderName = Annotated[
     str, AfterValidator(_known_provider), WithJsonSchema({"type": "string", "enum": list(PROVIDERS)})
 ]
 
-_NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
-ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
-ProviderIdOrEmpty = Annotated[str, StringConstraints(max_length=255, pattern=_NO_CONTROL)]
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROL)]
+ProviderId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)]
+ProviderIdOrEmpty = Annotated[str, StringConstraints(max_length=255, pattern=NO_CONTROL_CHARACTERS)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL_CHARACTERS)]
 
 _CONFIG_BYTES = 16 * 1024
 _CONFIG_DEPTH = 32
@@ -55,18 +55,18 @@ def _storable(value: object) -> object:
     while pending:
         item, depth = pending.pop()
         if depth > _CONFIG_DEPTH:
-            raise ValueError(f"should be nested at most {_CONFIG_DEPTH} levels deep")
+            raise RuleError(f"must be nested at most {_CONFIG_DEPTH} levels deep")
         if isinstance(item, dict):
             pending += [(part, depth + 1) for pair in item.items() for part in pair]
         elif isinstance(item, list):
             pending += [(part, depth + 1) for part in item]
         elif isinstance(item, str) and ("\x00" in item or any("\ud800" <= c <= "\udfff" for c in item)):
-            raise ValueError("should not contain NUL or unpaired surrogates")
+            raise RuleError("must not contain NUL characters or unpaired surrogates")
         elif isinstance(item, float) and not math.isfinite(item):
-            raise ValueError("should contain only finite numbers")
+            raise RuleError("must contain only finite numbers")
         size += _jsonb_size(item)
         if size > _CONFIG_BYTES:
-            raise ValueError("should be at most 16 KiB")
+            raise RuleError("must be at most 16 KiB")
     return value
 
 
@@ -97,9 +97,11 @@ class _OptionsOfAProvider:
 ProviderConfig = Annotated[dict[str, JsonValue], BeforeValidator(_storable), _OptionsOfAProvider]
 
 
-def refuse_null(data: Any, *fields: str) -> Any:
-    """Raise ValueError if one of these fields is null. For `mode="before"` model validators."""
-    for field in fields:
-        if isinstance(data, dict) and field in data and data[field] is None:
-            raise ValueError(f"{field} may be omitted, but not null")
-    return data
+def _refuse_null(value: object) -> object:
+    if value is None:
+        raise RuleError("must not be null. Leave it out to keep the current value")
+    return value
+
+
+NotNull = BeforeValidator(_refuse_null)
+"""For fields that may be left out, whose default is None."""

@@ -14,6 +14,8 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.field_errors import RuleError
+
 _PREFIX = "sealed:v1:"
 _NONCE_BYTES = 12  # NIST SP 800-38D, 8.2: 96 bits
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -35,10 +37,10 @@ class KeyRing:
     def parse(cls, text: str) -> "KeyRing":
         """Parse `id:base64-of-32-bytes[,…]`.
 
-        Raise ValueError with the expected format; the message contains no key.
+        Raise RuleError with the expected format; the message contains no key.
         """
         form = (
-            "should be id:base64-of-32-bytes, comma-separated, newest first; "
+            "must be id:base64-of-32-bytes, comma-separated, newest first; "
             "`ai-avatar secrets generate-key` prints an entry"
         )
         keys: dict[str, bytes] = {}
@@ -47,16 +49,16 @@ class KeyRing:
             try:
                 key = base64.b64decode(encoded.replace("-", "+").replace("_", "/"), validate=True)
             except (binascii.Error, ValueError):
-                raise ValueError(form) from None
+                raise RuleError(form) from None
             if len(key) != 32 or not _KEY_ID.fullmatch(key_id):
-                raise ValueError(form)
+                raise RuleError(form)
             if not any(key):
-                raise ValueError("has a key of zeros; `ai-avatar secrets generate-key` prints a random one")
+                raise RuleError("has a key of zeros; `ai-avatar secrets generate-key` prints a random one")
             if key_id in keys:
-                raise ValueError(f"has two keys with the same id; {form}")
+                raise RuleError(f"has two keys with the same id; {form}")
             keys[key_id] = key
         if not keys:
-            raise ValueError(f"is empty; {form}")
+            raise RuleError(f"is empty; {form}")
         return cls(keys)
 
     def seal(self, secret: str, business_id: UUID, provider: str) -> str:

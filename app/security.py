@@ -275,5 +275,7 @@ async def _enter(business_id: UUID | None) -> UUID | None:
 
 def _require(business_id: UUID | None, field: str) -> UUID:
     if business_id is None:
-        raise InvalidRequest.of(field, "is required of a back end: it works for every business")
+        raise InvalidRequest.of(
+            field, "is required when a back end calls, because it can act for every business"
+        )
     return business_id

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from support.tenants import SECRETS_KEYS
+from support.wording import JARGON
 
 from app.config import ConfigError, load_settings
 
@@ -105,68 +106,68 @@ def test_secrets_are_in_no_repr(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"DATABASE_URL": None}, "DATABASE_URL: is required: postgresql://"),
-        ({"N8N_API_KEY": None}, "N8N_API_KEY: is required: "),
-        ({"SUPABASE_URL": None}, "SUPABASE_URL: "),
-        ({"DATABASE_URL": f"mysql://{CANARY}"}, "DATABASE_URL: should look like postgresql://"),
-        ({"DATABASE_URL": CANARY}, "DATABASE_URL: should look like postgresql://"),
-        ({"DATABASE_URL": f"postgresql://u:{CANARY}@[h/d"}, "DATABASE_URL: "),
-        ({"MIGRATE_DATABASE_URL": CANARY}, "MIGRATE_DATABASE_URL: should look like"),
-        ({"SUPABASE_URL": CANARY}, "SUPABASE_URL: should be an http:// or https:// address"),
+        ({"DATABASE_URL": None}, "DATABASE_URL is required: postgresql://"),
+        ({"N8N_API_KEY": None}, "N8N_API_KEY is required: "),
+        ({"SUPABASE_URL": None}, "SUPABASE_URL "),
+        ({"DATABASE_URL": f"mysql://{CANARY}"}, "DATABASE_URL must look like postgresql://"),
+        ({"DATABASE_URL": CANARY}, "DATABASE_URL must look like postgresql://"),
+        ({"DATABASE_URL": f"postgresql://u:{CANARY}@[h/d"}, "DATABASE_URL "),
+        ({"MIGRATE_DATABASE_URL": CANARY}, "MIGRATE_DATABASE_URL must look like"),
+        ({"SUPABASE_URL": CANARY}, "SUPABASE_URL must be an http:// or https:// address"),
         *(
-            ({"PROBLEM_TYPE_URL": value}, "PROBLEM_TYPE_URL: should be a path or an address")
+            ({"PROBLEM_TYPE_URL": value}, "PROBLEM_TYPE_URL must be a path or an address")
             for value in ("problems/#", "//example.com/#", "https://example.com/problems", "/a b/#", "urn:x:")
         ),
-        ({"SECRETS_KEYS": CANARY}, "SECRETS_KEYS: should be id:base64-of-32-bytes"),
-        ({"N8N_API_KEY": "é" + CANARY}, "N8N_API_KEY: should be a long random text"),
-        ({"N8N_API_KEY": CANARY}, "N8N_API_KEY: should be a long random text"),
-        ({"SERVICE_API_KEY": " "}, "SERVICE_API_KEY: should be a long random text"),
-        ({"SERVICE_API_KEY": f"{CANARY}-key"}, "SERVICE_API_KEY: should be a long random text"),
-        ({"SERVICE_API_KEY": f"{CANARY}-long-enough,short"}, "SERVICE_API_KEY: should be a long random text"),
-        ({"SERVICE_API_KEY": f"{CANARY}-long-enough,"}, "SERVICE_API_KEY: should be a long random text"),
+        ({"SECRETS_KEYS": CANARY}, "SECRETS_KEYS must be id:base64-of-32-bytes"),
+        ({"N8N_API_KEY": "é" + CANARY}, "N8N_API_KEY must be a long random text"),
+        ({"N8N_API_KEY": CANARY}, "N8N_API_KEY must be a long random text"),
+        ({"SERVICE_API_KEY": " "}, "SERVICE_API_KEY must be a long random text"),
+        ({"SERVICE_API_KEY": f"{CANARY}-key"}, "SERVICE_API_KEY must be a long random text"),
+        ({"SERVICE_API_KEY": f"{CANARY}-long-enough,short"}, "SERVICE_API_KEY must be a long random text"),
+        ({"SERVICE_API_KEY": f"{CANARY}-long-enough,"}, "SERVICE_API_KEY must be a long random text"),
         (
             {"SERVICE_API_KEY": f'{{"default":"sb_secret_{CANARY}"}}'},
-            "SERVICE_API_KEY: should be one of the keys in SUPABASE_SECRET_KEYS",
+            "SERVICE_API_KEY must be one of the keys in SUPABASE_SECRET_KEYS",
         ),
-        ({"SERVICE_API_KEY": f"sb_publishable_{CANARY}"}, "SERVICE_API_KEY: should be secret"),
+        ({"SERVICE_API_KEY": f"sb_publishable_{CANARY}"}, "SERVICE_API_KEY must be secret"),
         (
             {"SERVICE_API_KEY": f"{CANARY}-of-back-ends, {COMPLETE['N8N_API_KEY']}"},
-            "SERVICE_API_KEY and N8N_API_KEY should differ",
+            "SERVICE_API_KEY and N8N_API_KEY must differ",
         ),
-        ({"SUPABASE_JWT_SECRET": CANARY * 2}, "SUPABASE_JWT_SECRET: should have at least 32 bytes"),
+        ({"SUPABASE_JWT_SECRET": CANARY * 2}, "SUPABASE_JWT_SECRET must have at least 32 bytes"),
         (
             {"SUPABASE_JWT_SECRET": CANARY * 2, "SUPABASE_URL": None},
-            "SUPABASE_JWT_SECRET: should have at least 32 bytes",
+            "SUPABASE_JWT_SECRET must have at least 32 bytes",
         ),
-        ({"SUPABASE_JWKS_URL": CANARY, "SUPABASE_URL": None}, "SUPABASE_JWKS_URL: should be an http"),
-        ({"N8N_WEBHOOK_SECRET": CANARY}, "N8N_WEBHOOK_SECRET: should be whsec_"),
-        ({"N8N_WEBHOOK_SECRET": "whsec_AAAA"}, "N8N_WEBHOOK_SECRET: should be whsec_"),
-        ({"N8N_HEYGEN_WEBHOOK_URL": CANARY}, "N8N_HEYGEN_WEBHOOK_URL: should be an http"),
-        ({"HEYGEN_API_URL": f"ftp://{CANARY}"}, "HEYGEN_API_URL: should be an http"),
-        ({"HEYGEN_API_URL": f"http://{CANARY}.example.com"}, "HEYGEN_API_URL: should be an https:// address"),
+        ({"SUPABASE_JWKS_URL": CANARY, "SUPABASE_URL": None}, "SUPABASE_JWKS_URL must be an http"),
+        ({"N8N_WEBHOOK_SECRET": CANARY}, "N8N_WEBHOOK_SECRET must be whsec_"),
+        ({"N8N_WEBHOOK_SECRET": "whsec_AAAA"}, "N8N_WEBHOOK_SECRET must be whsec_"),
+        ({"N8N_HEYGEN_WEBHOOK_URL": CANARY}, "N8N_HEYGEN_WEBHOOK_URL must be an http"),
+        ({"HEYGEN_API_URL": f"ftp://{CANARY}"}, "HEYGEN_API_URL must be an http"),
+        ({"HEYGEN_API_URL": f"http://{CANARY}.example.com"}, "HEYGEN_API_URL must be an https:// address"),
         (
             {"HEYGEN_API_URL": f"http://127.0.0.1.{CANARY}.com"},
-            "HEYGEN_API_URL: should be an https:// address",
+            "HEYGEN_API_URL must be an https:// address",
         ),
-        ({"DATABASE_URL": "postgresql://u@h:99999/d"}, "DATABASE_URL: should look like postgresql://"),
-        ({"DATABASE_URL": "postgresql://u@h/d?port=99999"}, "DATABASE_URL: should look like postgresql://"),
-        ({"SECRETS_KEYS": "zero:" + "A" * 43 + "="}, "SECRETS_KEYS: has a key of zeros"),
-        ({"SECRETS_KEYS": f"{SECRETS_KEYS},old:{'A' * 43}="}, "SECRETS_KEYS: has a key of zeros"),
-        ({"N8N_API_KEY": "a" * 32}, "N8N_API_KEY: is too weak"),
-        ({"SERVICE_API_KEY": "0123" * 8}, "SERVICE_API_KEY: is too weak"),
-        ({"SUPABASE_JWT_SECRET": "0" * 64}, "SUPABASE_JWT_SECRET: is too weak"),
-        ({"N8N_WEBHOOK_SECRET": "whsec_" + "A" * 32}, "N8N_WEBHOOK_SECRET: is too weak"),
-        ({"N8N_WEBHOOK_TOKEN": "x" * 32}, "N8N_WEBHOOK_TOKEN: is too weak"),
-        ({"DATABASE_POOL_SIZE": "0"}, "DATABASE_POOL_SIZE: "),
-        ({"DATABASE_POOLER": CANARY}, "DATABASE_POOLER: "),
-        ({"WEBHOOK_TIMEOUT_SECONDS": "nan"}, "WEBHOOK_TIMEOUT_SECONDS: "),
-        ({"GENERATION_TIMEOUT_MINUTES": "1441"}, "GENERATION_TIMEOUT_MINUTES: "),
-        ({"MEMBERSHIP_CACHE_SECONDS": "-1"}, "MEMBERSHIP_CACHE_SECONDS: "),
-        ({"KEY_CHECK_HOURS": "-1"}, "KEY_CHECK_HOURS: "),
-        ({"SECRET_READS_RETENTION_DAYS": "0"}, "SECRET_READS_RETENTION_DAYS: "),
-        ({"CORS_ORIGINS": f"https://a.example.com/{CANARY}"}, "CORS_ORIGINS: "),
-        ({"FRAME_ANCESTORS": f"{CANARY};"}, "FRAME_ANCESTORS: "),
-        ({"LOG_FORMAT": CANARY}, "LOG_FORMAT: "),
+        ({"DATABASE_URL": "postgresql://u@h:99999/d"}, "DATABASE_URL must look like postgresql://"),
+        ({"DATABASE_URL": "postgresql://u@h/d?port=99999"}, "DATABASE_URL must look like postgresql://"),
+        ({"SECRETS_KEYS": "zero:" + "A" * 43 + "="}, "SECRETS_KEYS has a key of zeros"),
+        ({"SECRETS_KEYS": f"{SECRETS_KEYS},old:{'A' * 43}="}, "SECRETS_KEYS has a key of zeros"),
+        ({"N8N_API_KEY": "a" * 32}, "N8N_API_KEY is too weak"),
+        ({"SERVICE_API_KEY": "0123" * 8}, "SERVICE_API_KEY is too weak"),
+        ({"SUPABASE_JWT_SECRET": "0" * 64}, "SUPABASE_JWT_SECRET is too weak"),
+        ({"N8N_WEBHOOK_SECRET": "whsec_" + "A" * 32}, "N8N_WEBHOOK_SECRET is too weak"),
+        ({"N8N_WEBHOOK_TOKEN": "x" * 32}, "N8N_WEBHOOK_TOKEN is too weak"),
+        ({"DATABASE_POOL_SIZE": "0"}, "DATABASE_POOL_SIZE "),
+        ({"DATABASE_POOLER": CANARY}, "DATABASE_POOLER "),
+        ({"WEBHOOK_TIMEOUT_SECONDS": "nan"}, "WEBHOOK_TIMEOUT_SECONDS "),
+        ({"GENERATION_TIMEOUT_MINUTES": "1441"}, "GENERATION_TIMEOUT_MINUTES "),
+        ({"MEMBERSHIP_CACHE_SECONDS": "-1"}, "MEMBERSHIP_CACHE_SECONDS "),
+        ({"KEY_CHECK_HOURS": "-1"}, "KEY_CHECK_HOURS "),
+        ({"SECRET_READS_RETENTION_DAYS": "0"}, "SECRET_READS_RETENTION_DAYS "),
+        ({"CORS_ORIGINS": f"https://a.example.com/{CANARY}"}, "CORS_ORIGINS "),
+        ({"FRAME_ANCESTORS": f"{CANARY};"}, "FRAME_ANCESTORS "),
+        ({"LOG_FORMAT": CANARY}, "LOG_FORMAT "),
     ],
 )
 def test_mistake_is_told_in_one_line_that_names_it_and_shows_no_value(
@@ -182,3 +183,13 @@ def test_mistake_is_told_in_one_line_that_names_it_and_shows_no_value(
     assert [told for told in str(caught.value).splitlines() if told.startswith(line)], str(caught.value)
     assert CANARY not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+    assert not JARGON.search(str(caught.value))
+
+
+def test_a_file_in_another_encoding_is_told_in_a_sentence(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_bytes(b"DATABASE_URL=\xff\xfe")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="UTF-8 text"):
+        load_settings()

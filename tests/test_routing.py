@@ -13,7 +13,7 @@ async def test_unknown_parameter_is_named_with_the_nearest_known_one(api: Api, p
     response = await api.request("GET", f"{prefix}{ROOT}?limt=5&provider=heygen")
     [error] = assert_problem(response, 422, "invalid_request")["errors"]
     assert error["field"] == "query.limt"
-    assert error["message"] == "is unknown. Did you mean limit?"
+    assert error["message"] == "`limt` is not a parameter of this operation. Did you mean `limit`?"
 
 
 @pytest.mark.parametrize("query", ["a", "%00=1", "&&x=&", "=1", "Provider=heygen", "provider[]=heygen"])

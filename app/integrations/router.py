@@ -9,6 +9,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from app.dependencies import provided
 from app.errors import PROVIDER_FAILURES, ApiKeyRejected, IntegrationNotFound, KeyNotAvailable
+from app.field_errors import NO_CONTROL_CHARACTERS
 from app.integrations.accounts import Accounts
 from app.integrations.catalogue import Catalogue
 from app.integrations.repository import IntegrationRepository
@@ -58,7 +59,7 @@ IntegrationServiceDep = Annotated[IntegrationService, provided(IntegrationServic
 
 OwnBusinessFilter = Annotated[UUID | None, business_filter(IntegrationNotFound)]
 OwnBusinessInBody = Annotated[UUID, business_in_body(IntegrationNotFound)]
-NameFilter = Annotated[str, StringConstraints(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+NameFilter = Annotated[str, StringConstraints(max_length=100, pattern=NO_CONTROL_CHARACTERS)]
 ProviderQuery = Annotated[ProviderName, Query(description="Which provider's integration")]
 
 

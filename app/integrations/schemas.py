@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from app.field_errors import RuleError
 from app.providers.base import Ownership
-from app.schemas import Body, ProviderConfig, ProviderIdOrEmpty, ProviderName, refuse_null
+from app.schemas import Body, NotNull, ProviderConfig, ProviderIdOrEmpty, ProviderName
 
 IntegrationStatus = Literal["active", "inactive", "error"]
 
@@ -15,7 +16,7 @@ IntegrationStatus = Literal["active", "inactive", "error"]
 def _check_api_key(value: SecretStr) -> SecretStr:
     key = value.get_secret_value().strip()  # pasted keys often end with a newline
     if not (1 <= len(key) <= 512 and key.isascii() and key.isprintable()):
-        raise ValueError("should have 1 to 512 printable ASCII characters")
+        raise RuleError("must be 1 to 512 printable ASCII characters")
     return SecretStr(key)
 
 
@@ -51,13 +52,8 @@ class IntegrationUpdate(Body):
     avatar_id: ChosenId | None = None
     voice_id: ChosenId | None = None
     provider_config: ProviderConfig | None = None
-    status: Literal["active", "inactive"] | None = None
-    api_key: ApiKey | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_null(cls, data: Any) -> Any:
-        return refuse_null(data, "status", "api_key")
+    status: Annotated[Literal["active", "inactive"] | None, NotNull] = None
+    api_key: Annotated[ApiKey | None, NotNull] = None
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that were sent, except the key."""

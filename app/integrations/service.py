@@ -58,7 +58,8 @@ def _check_settings(provider: str, body: IntegrationCreate | IntegrationUpdate) 
     check_options(spec.options, body.provider_config, "body.provider_config")
     if body.voice_id and not spec.has_voices:
         raise InvalidRequest.of(
-            "body.voice_id", f"{spec.title} has no voices to choose: each avatar has its own; leave it out"
+            "body.voice_id",
+            f"must be left out: {spec.title} has no voices to choose, because each avatar has its own",
         )
 
 
@@ -246,7 +247,7 @@ class IntegrationService:
         stored = await self.repository.get_ai_avatar_secret(business_id, provider, caller, purpose)
         if stored is None:
             await self.repository.get_ai_avatar_integration(business_id, provider)
-            raise InvalidRequest.of("api_key", "the integration has no API key; save one first")
+            raise InvalidRequest.of("api_key", "is missing from the integration. Save an API key first")
         return stored
 
     async def is_accepted(self, stored: StoredKey) -> bool:

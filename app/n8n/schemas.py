@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.field_errors import URL_CHARACTERS, RuleError
 from app.schemas import Body, ProviderConfig, ProviderId, ShortText
 from app.videos.repository import Report
 
@@ -43,7 +44,7 @@ def _check_video_url(value: str) -> str:
         return value
     if parts.scheme == "http" and (host == "localhost" or _is_loopback(host)):
         return value
-    raise ValueError("should be an https:// address")
+    raise RuleError("must be an https:// URL")
 
 
 def _is_loopback(host: str) -> bool:
@@ -55,7 +56,7 @@ def _is_loopback(host: str) -> bool:
 
 ExecutionId = Annotated[ShortText, BeforeValidator(_to_text), Field(description="n8n's $execution.id")]
 VideoUrl = Annotated[
-    str, StringConstraints(max_length=4096, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_check_video_url)
+    str, StringConstraints(max_length=4096, pattern=URL_CHARACTERS), AfterValidator(_check_video_url)
 ]
 
 
@@ -95,9 +96,9 @@ class StatusReport(Body):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.generation_id is None and self.content_id is None:
-            raise ValueError("generation_id is required, or content_id if the workflow has no generation_id")
+            raise RuleError("must have `generation_id`, or `content_id` from a workflow without one")
         if self.status == "completed" and self.video_url is None:
-            raise ValueError("video_url is required with status completed")
+            raise RuleError("must have `video_url` when `status` is `completed`")
         return self
 
     def report(self) -> Report:

@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
+from app.field_errors import COLOR, RuleError
+
 from .options import Options, ProviderOptions
 
 # What the arguments of create_video say, what would speak instead of the script, and where HeyGen would report to
@@ -25,16 +27,16 @@ class HeyGenBackground(Options):
     """A colour, or an image by `url` or `asset_id`."""
 
     type: Literal["color", "image"]
-    value: Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = None
+    value: Annotated[str, StringConstraints(pattern=COLOR)] | None = None
     url: Text | None = None
     asset_id: Text | None = None
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.type == "color" and self.value is None:
-            raise ValueError("a color needs a value such as #ffffff")
+            raise RuleError("must have a `value`, such as `#ffffff`, when `type` is `color`")
         if self.type == "image" and (self.url is None) == (self.asset_id is None):
-            raise ValueError("an image needs either url or asset_id")
+            raise RuleError("must have either `url` or `asset_id` when `type` is `image`")
         return self
 
 
@@ -54,7 +56,7 @@ class HeyGenEngine(Options):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.reference_look_id is not None and self.type != "avatar_v":
-            raise ValueError("reference_look_id needs the type avatar_v")
+            raise RuleError("can have `reference_look_id` only when `type` is `avatar_v`")
         return self
 
 
@@ -102,6 +104,8 @@ class HeyGenVoiceSettings(Options):
 class HeyGenOptions(ProviderOptions):
     """Options of a HeyGen video. What is left out is HeyGen's default."""
 
+    reserved = RESERVED
+
     resolution: Literal["720p", "1080p", "4k"] | None = None
     aspect_ratio: Literal["16:9", "9:16", "4:5", "5:4", "1:1", "auto"] | None = None
     fit: Literal["contain", "cover"] | None = None
@@ -121,11 +125,9 @@ class HeyGenOptions(ProviderOptions):
     def _check_together(self) -> Self:
         engine = self.engine.type if self.engine else None
         if self.background is not None and self.output_format == "webm":
-            raise ValueError("background cannot be combined with output_format webm")
+            raise RuleError("cannot combine `background` with the `output_format` `webm`")
         if self.motion_prompt is not None and engine == "avatar_iii":
-            raise ValueError("motion_prompt cannot be combined with the engine avatar_iii")
+            raise RuleError("cannot combine `motion_prompt` with the engine `avatar_iii`")
         if self.expressiveness is not None and engine == "avatar_v":
-            raise ValueError("expressiveness cannot be combined with the engine avatar_v")
-        if reserved := sorted(RESERVED & (self.unchecked or {}).keys()):
-            raise ValueError(f"unchecked cannot set what the service sets: {', '.join(reserved)}")
+            raise RuleError("cannot combine `expressiveness` with the engine `avatar_v`")
         return self

@@ -5,16 +5,17 @@ options are checked when they are written, not when they are used.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from app.errors import FieldError, InvalidRequest
+from app.errors import InvalidRequest
+from app.field_errors import FieldError, RuleError
 
 _UNCHECKED: Final = "unchecked"
 _MAX_ERRORS: Final = 50
-_MAX_NAME: Final = 100
 
 
 class Options(BaseModel):
@@ -26,10 +27,20 @@ class Options(BaseModel):
 class ProviderOptions(Options):
     """What every provider's model has."""
 
+    reserved: ClassVar[frozenset[str]] = frozenset()
+    """Fields that the service sets itself, and no option can: not under `unchecked` either."""
+
     unchecked: dict[str, JsonValue] | None = Field(
         default=None,
         description="Options that the provider has added since. They are passed on as they are, and override others",
     )
+
+    @model_validator(mode="after")
+    def _check_unchecked(self) -> Self:
+        if taken := sorted(self.reserved & (self.unchecked or {}).keys()):
+            names = ", ".join(f"`{name}`" for name in taken)
+            raise RuleError(f"must not set {names} under `unchecked`: the service sets it")
+        return self
 
 
 def check_options(model: type[ProviderOptions], options: Mapping[str, JsonValue] | None, field: str) -> None:
@@ -37,19 +48,10 @@ def check_options(model: type[ProviderOptions], options: Mapping[str, JsonValue]
     try:
         model.model_validate(options or {})
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)[:_MAX_ERRORS]
+        problems = error.errors(include_url=False, include_input=False)[:_MAX_ERRORS]
     else:
         return
-    raise InvalidRequest(
-        [
-            FieldError.of_validator(
-                ".".join([field, *(str(part)[:_MAX_NAME] for part in problem["loc"])]),
-                _hint(model, problem["loc"], problem["type"]) or problem["msg"],
-                problem["type"],
-            )
-            for problem in problems
-        ]
-    )
+    raise InvalidRequest([_field_error(model, field, problem) for problem in problems])
 
 
 def flatten_options(options: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
@@ -59,25 +61,38 @@ def flatten_options(options: Mapping[str, JsonValue] | None) -> dict[str, JsonVa
     return flat | unchecked if isinstance(unchecked, dict) else flat
 
 
-def _hint(model: type[Options], location: tuple[int | str, ...], kind: str) -> str | None:
+def _field_error(model: type[ProviderOptions], field: str, problem: ErrorDetails) -> FieldError:
+    path, known = _follow(model, problem["loc"])
+    location = (*field.split("."), *path)
+    if problem["type"] == "extra_forbidden":
+        is_reserved = len(path) == 1 and path[0] in model.reserved
+        return FieldError.unknown(location, _RESERVED if is_reserved else _hint(str(path[-1]), known))
+    return FieldError.of_validator(location, problem)
+
+
+_RESERVED: Final = "cannot be an option: the service sets it"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
     """Return what to write instead of an unknown option."""
-    if kind != "extra_forbidden":
-        return None
-    *path, key = location
-    near = difflib.get_close_matches(str(key), _known_keys(model, path), n=1)
-    if near:
-        return f"unknown option; did you mean {near[0]}?"
-    return "unknown option; if the provider has added it recently, put it under unchecked"
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f"is not an option. Did you mean `{near[0]}`?"
+    return "is not an option. If the provider has added it recently, put it under `unchecked`"
 
 
-def _known_keys(model: type[Options], path: list[int | str]) -> list[str]:
-    """Return the options at `path`. Steps that are no field are the tags of unions."""
-    models = [model]
-    for step in path:
+def _follow(model: type[Options], location: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
+    """Return the steps of `location` that the caller wrote, and the options that exist beside the last one.
+
+    pydantic adds a step for the tag that chooses a union's member.
+    """
+    models, written = [model], []
+    for step in location[:-1]:
         fields = [found.model_fields[str(step)] for found in models if str(step) in found.model_fields]
         if fields:
             models = [nested for field in fields for nested in _models_in(field.annotation)]
-    return [key for found in models for key in found.model_fields]
+        if fields or isinstance(step, int):
+            written.append(step)
+    return [*written, *location[-1:]], [key for found in models for key in found.model_fields]
 
 
 def _models_in(annotation: Any) -> Iterator[type[Options]]:

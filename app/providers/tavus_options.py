@@ -4,6 +4,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from app.field_errors import WEB_URL, RuleError
+
 from .options import Options, ProviderOptions
 
 # What the arguments of create_video say, what would speak instead of the script, and where Tavus would report to
@@ -12,7 +14,7 @@ RESERVED: Final = frozenset(
     {"replica_id", "face_id", "script", "audio_url", "audio_file", "video_name", "callback_url"}
 )
 
-Link = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^https?://")]
+Link = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=WEB_URL)]
 
 
 class TavusProperties(Options):
@@ -40,6 +42,8 @@ class TavusProperties(Options):
 class TavusOptions(ProviderOptions):
     """Options of a Tavus video. What is left out is Tavus's default."""
 
+    reserved = RESERVED
+
     background_url: Link | None = Field(default=None, description="A public web page, which is recorded")
     background_source_url: Link | None = Field(default=None, description="A video that can be downloaded")
     fast: bool | None = Field(default=None, description="Quicker, without background and thumbnails")
@@ -50,11 +54,9 @@ class TavusOptions(ProviderOptions):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.transparent_background and not self.fast:
-            raise ValueError("transparent_background needs fast")
+            raise RuleError("must set `fast` to use `transparent_background`")
         if self.fast and (self.background_url or self.background_source_url):
-            raise ValueError("fast cannot be combined with a background")
+            raise RuleError("cannot combine `fast` with `background_url` or `background_source_url`")
         if self.properties and self.properties.scrolls and not self.background_url:
-            raise ValueError("properties.background_scroll… need background_url")
-        if reserved := sorted(RESERVED & (self.unchecked or {}).keys()):
-            raise ValueError(f"unchecked cannot set what the service sets: {', '.join(reserved)}")
+            raise RuleError("must set `background_url` to use the scroll options in `properties`")
         return self

@@ -141,7 +141,7 @@ class _Server(uvicorn.Server):
 def _serve(port: int, data_dir: Path, owner_url: str, docs_user: str) -> None:
     settings = load_settings()
     if settings.supabase_jwt_secret is None:
-        raise ConfigError("SUPABASE_JWT_SECRET: is required, to sign the demo user's token")
+        raise ConfigError("SUPABASE_JWT_SECRET is required, to sign the demo user's token")
     jwt_secret = settings.supabase_jwt_secret.get_secret_value()
     configure_logging(settings.log_level, settings.log_format)
     log_warnings(settings)

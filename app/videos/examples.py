@@ -95,7 +95,7 @@ EXAMPLES: Final = {
     "generateVideo": OperationExample(
         body={"business_id": BUSINESS_ID, "content_id": NOT_STARTED.content_id, "script": _SCRIPT},
         response=live_generation(NOT_STARTED),
-        problems=(InvalidRequest.of("body.script", "should have at most 5,000 characters"),),
+        problems=(InvalidRequest.of("body.script", "must be at most 5,000 characters"),),
     ),
     "listVideos": OperationExample(
         parameters={"business_id": BUSINESS_ID, "count": True, "limit": 20},

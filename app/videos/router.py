@@ -22,6 +22,7 @@ from app.errors import (
     WebhookNotConfigured,
     WebhookTimeout,
 )
+from app.field_errors import HEADER_TEXT, NO_NUL
 from app.openapi import operation_id, sends
 from app.openapi_problems import problems
 from app.pagination import Cursor, CursorText, Limit, cut_page
@@ -82,7 +83,7 @@ async def generate_video(
         Header(
             min_length=1,
             max_length=255,
-            pattern=r"^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$",
+            pattern=HEADER_TEXT,
             description="Makes a retry safe: the same key and body answer with the same generation for 24 hours",
         ),
     ] = None,
@@ -103,10 +104,10 @@ async def generate_video(
 async def list_videos(
     business_id: OwnBusinessInQuery,
     generations: GenerationRepositoryDep,
-    heygen_status: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$")] = None,
+    heygen_status: Annotated[str | None, Query(max_length=64, pattern=NO_NUL)] = None,
     q: Annotated[
         str | None,
-        Query(max_length=200, pattern=r"^[^\x00]*$", description="A part of the title; case is ignored"),
+        Query(max_length=200, pattern=NO_NUL, description="A part of the title; case is ignored"),
     ] = None,
     content_id: Annotated[
         list[UUID] | None, Query(max_length=100, description="Only these items; may be repeated")

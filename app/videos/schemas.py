@@ -8,13 +8,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, RootModel, StringConstraints
 
+from app.field_errors import NO_NUL
 from app.schemas import Body, ProviderName
 
 MAX_COUNT: Final = 10_000
 GenerationStatus = Literal["dispatching", "processing", "completed", "failed", "expired"]
 Script = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=5000, pattern=r"^[^\x00]*$"),
+    StringConstraints(min_length=1, max_length=5000, pattern=NO_NUL),
     Field(description="The text to speak"),
 ]
 

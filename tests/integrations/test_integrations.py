@@ -475,7 +475,7 @@ async def test_misspelt_option_is_422_in_a_save_and_in_a_change_and_changes_noth
         problem = assert_problem(response, 422, "invalid_request")
         [error] = problem["errors"]
         assert error["field"] == "body.provider_config.voice_settings.sped"
-        assert error["message"] == "unknown option; did you mean speed?"
+        assert error["message"].endswith("is not an option. Did you mean `speed`?")
     assert (await unconnected_api.get_integration()).json()["provider_config"] == config
 
 

@@ -75,8 +75,8 @@ async def test_a_voice_is_refused_where_each_avatar_has_its_own(both: Api) -> No
     assert patched["errors"] == [
         {
             "field": "body.voice_id",
-            "message": "Tavus has no voices to choose: each avatar has its own; leave it out",
-            "type": "value_error",
+            "message": "`voice_id` must be left out: Tavus has no voices to choose, because each avatar has its own",
+            "type": "not_valid",
         }
     ]
     assert_problem(await both.connect("sandbox-x", provider="tavus", voice_id="v"), 422, "invalid_request")

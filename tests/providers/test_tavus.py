@@ -380,26 +380,27 @@ async def test_an_unknown_video_is_not_found(status: int) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"transparent_background": True}, "transparent_background needs fast"),
+        ({"transparent_background": True}, "must set `fast` to use `transparent_background`"),
         (
             {"fast": True, "background_url": "https://example.com"},
-            "fast cannot be combined with a background",
+            "cannot combine `fast` with `background_url` or `background_source_url`",
         ),
         (
             {"properties": {"background_scroll_type": "smooth"}},
-            "properties.background_scroll… need background_url",
+            "must set `background_url` to use the scroll options in `properties`",
         ),
-        ({"backround_url": "https://example.com"}, "unknown option; did you mean background_url?"),
+        ({"backround_url": "https://example.com"}, "is not an option. Did you mean `background_url`?"),
         (
             {"unchecked": {"callback_url": "https://example.com"}},
-            "unchecked cannot set what the service sets: callback_url",
+            "must not set `callback_url` under `unchecked`: the service sets it",
         ),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_options(TavusOptions, options, "body.provider_config")
-    assert [error["message"] for error in caught.value.extra["errors"]] == [message]
+    [error] = caught.value.extra["errors"]
+    assert error["message"].endswith(message)
 
 
 def test_every_documented_option_passes() -> None:

@@ -580,15 +580,18 @@ export interface components {
         };
         /**
          * FieldError
-         * @description An error in one field. It never repeats the value, which may be a secret.
+         * @description An error in one field. `message` is a sentence, and `type` one of a few words. Neither contains the value.
          */
         FieldError: {
             /** Field */
             field: string;
             /** Message */
             message: string;
-            /** Type */
-            type: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "missing" | "unknown" | "wrong_type" | "wrong_format" | "too_short" | "too_long" | "out_of_range" | "not_allowed" | "not_valid";
         };
         /**
          * @default srt
