@@ -3,7 +3,8 @@
 HeyGen's API is at `/heygen/v3/…`, Tavus's at `/tavus/v2/…`, the files they link to are at `/media/…`, and n8n's
 webhooks are at `/n8n/webhook/heygen-video` and `/n8n/webhook/tavus-video`. Secrets are read from the environment,
 under the names that the service uses: N8N_API_KEY (the first of several), and optionally N8N_WEBHOOK_SECRET
-(comma-separated) and N8N_WEBHOOK_TOKEN.
+(comma-separated) and N8N_WEBHOOK_TOKEN. SANDBOX_MEDIA_SECRET signs the links to videos: with the same one, and on the
+same port, they still work after a restart.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def main() -> None:
         sys.exit("N8N_API_KEY is required: n8n sends it to the service.")
 
     own_url = f"http://{options.host}:{options.port}"
-    media = Media(f"{own_url}/media")
+    media = Media(f"{own_url}/media", secret=os.environ.get("SANDBOX_MEDIA_SECRET"))
     seconds = options.video_seconds
     times = {"waiting_seconds": seconds / 3, "rendering_seconds": seconds * 2 / 3}
     providers = {

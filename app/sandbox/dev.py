@@ -76,7 +76,7 @@ def _run(port: int, data_dir: Path, *, sandbox: bool) -> None:
         process = None
         try:
             if sandbox:
-                process, sandbox_url = _start_sandbox(port)
+                process, sandbox_url = _start_sandbox(port, sandbox_port(data_dir))
                 asyncio.run(_seed_examples(owner_url, sandbox_url))
             _serve(port, data_dir, owner_url, docs_user=example_ids.USER_ID if sandbox else USER_ID)
         finally:
@@ -223,6 +223,7 @@ def _development_keys(path: Path) -> dict[str, str]:
                 "N8N_WEBHOOK_SECRET": "whsec_" + b64encode(secrets.token_bytes(32)).decode(),
                 "N8N_WEBHOOK_TOKEN": secrets.token_urlsafe(24),
                 "SECRETS_KEYS": generate_key(),
+                "SANDBOX_MEDIA_SECRET": secrets.token_urlsafe(32),
             },
         )
     try:
@@ -244,11 +245,21 @@ def _write_private(path: Path, content: Mapping[str, object]) -> None:
     draft.replace(path)
 
 
-def _start_sandbox(service_port: int) -> "tuple[subprocess.Popen[bytes], str]":
+def sandbox_port(data_dir: Path) -> int:
+    """Return the sandbox's port: that of the last time if it is free, so that the links in the database still work."""
+    kept = data_dir / "sandbox-port"
+    for candidate in (int(kept.read_text()) if kept.exists() else 0, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", candidate))
+            port: int = probe.getsockname()[1]
+            kept.write_text(str(port))
+            return port
+    raise ConfigError("No port is free for the sandbox.")
+
+
+def _start_sandbox(service_port: int, port: int) -> "tuple[subprocess.Popen[bytes], str]":
     """Start it; return its process and its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     for provider in PROVIDERS:
         os.environ.setdefault(f"{provider.upper()}_API_URL", f"{url}/{provider}")

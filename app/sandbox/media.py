@@ -28,12 +28,16 @@ HEADERS = {
 
 
 class Media:
-    """Creates links and serves the files. `url` is the public address at which `app` is mounted."""
+    """Creates links and serves the files. `url` is the public address at which `app` is mounted.
 
-    def __init__(self, url: str, *, link_seconds: float = 3600.0) -> None:
+    Links to videos last 7 days, as those of providers do.
+    """
+
+    def __init__(self, url: str, *, link_seconds: float = 7 * 86_400.0, secret: str | None = None) -> None:
+        """`secret` signs the links, which are lost with the object if it is None."""
         self.url = url.rstrip("/")
         self._link_seconds = link_seconds
-        self._secret = secrets.token_bytes(32)
+        self._secret = secret.encode() if secret else secrets.token_bytes(32)
         self.app = Starlette(
             routes=[
                 Route("/avatars/{avatar_id}.svg", self._picture),

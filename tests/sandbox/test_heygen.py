@@ -411,10 +411,18 @@ class TestMedia:
     ) -> None:
         link = media.video_url("v-1")
         now = time.time()
-        monkeypatch.setattr(time, "time", lambda: now + 3602)
+        monkeypatch.setattr(time, "time", lambda: now + 7 * 86_400 + 2)
 
         assert (await http.get(link)).status_code == 403
         assert (await http.get(media.video_url("v-1"))).status_code == 200
+
+    async def test_a_video_link_outlives_a_restart_with_the_same_secret(
+        self, serve: Serve, http: httpx.AsyncClient
+    ) -> None:
+        before, after = (Media("", secret="one") for _ in range(2))
+        before.url = await serve(after.app)
+
+        assert (await http.get(before.video_url("v-1"))).status_code == 200
 
     @pytest.mark.parametrize("query", ["", "?Expires=9999999999&Signature=0", "?Expires=x&Signature=ü"])
     async def test_a_video_link_cannot_be_made_up(
