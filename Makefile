@@ -13,7 +13,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi docs docs-generate docs-serve format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi docs test-docs docs-generate docs-serve format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -113,6 +113,9 @@ $(WEBSITE)/ready: website/requirements.lock website/package.json website/package
 # The pages that are made from the code are in git: a test says when they are out of date.
 docs: $(WEBSITE)/ready ## Build the documentation's site into .data/website/site; warnings and broken links are errors
 	@$(WEBSITE)/venv/bin/python -m website.build
+
+test-docs: docs .venv/ready ## Build the site and try it in Chromium: search, diagrams, nothing from another server
+	REQUIRE_BROWSER=1 $(BIN)/pytest website
 
 docs-generate: .venv/ready ## Write the pages that are made from the code: configuration, command line, problem codes
 	@$(BIN)/python -m website.generate

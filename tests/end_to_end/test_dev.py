@@ -22,9 +22,10 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 from support import watched_logs
 from support.api import ROOT
+from support.blocks import to_run
 from support.postgres import DATA
 from support.servers import free_port
-from support.sql import script
+from support.sql import query, script
 
 from app import migrations
 from app.providers import PROVIDERS
@@ -35,7 +36,8 @@ pytestmark = pytest.mark.slow
 CANARY = "sandbox-canary-7f3a91"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 AVATAR = "sandbox-ada"
-DOCS = Path(__file__).parents[2] / "docs"
+# Pages whose SQL changes a database of their own.
+SQL_OF_OTHER_TESTS = {"docs/deploy-supabase.md", "docs/adding-a-provider.md"}
 CONFIGS = {
     "heygen": {"resolution": "720p", "caption": {"style": "default"}},
     "tavus": {"properties": {"start_with_wave": False}},
@@ -340,11 +342,13 @@ def _dump(database_url: str) -> str:
     return done.stdout
 
 
-def paste(lines: str) -> str:
+def paste(lines: str, folder: Path | None = None, **variables: str) -> str:
     """Run lines in a shell and return what they print. Every curl must succeed."""
     strict = 'curl() { command curl --fail-with-body "$@"; }\n'
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", strict + lines],
+        cwd=folder,
+        env=clean_environment() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"} | variables,
         capture_output=True,
         text=True,
         timeout=90,
@@ -354,22 +358,19 @@ def paste(lines: str) -> str:
     return done.stdout
 
 
-def shell_lines(dev: Dev, page: str, first_heading: str = "") -> str:
-    """Return a documentation page's shell blocks, from a heading to the next, for this `ai-avatar dev`."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    if first_heading:
-        text = text.partition(f"\n## {first_heading}\n")[2].partition("\n## ")[0]
-    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
-    assert "curl " in lines
-    return lines.replace("http://127.0.0.1:8000", dev.announced["url"]).replace(".data/", f"{dev.folder}/")
+def paste_page(dev: Dev, page: str, folder: Path) -> str:
+    """Run a page's shell blocks, one after the other, for this `ai-avatar dev`; return what they print."""
+    lines = "".join(block.text for block in to_run("sh")[page])
+    lines = lines.replace("http://127.0.0.1:8000", dev.announced["url"]).replace(".data/", f"{dev.folder}/")
+    folder.mkdir()
+    return paste(lines, folder, URL=dev.announced["url"], DATABASE_URL=dev.announced["database_url"])
 
 
 def python_example(page: str) -> dict[str, Any]:
     """Run a documentation page's only Python block and return the names that it defines."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    [block] = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    [block] = to_run("python")[page]
     names: dict[str, Any] = {}
-    exec(block, names)
+    exec(block.text, names)
     return names
 
 
@@ -389,14 +390,18 @@ def test_printed_lines_and_those_of_the_guides_work_when_pasted(folder: Path, tm
         [link] = re.findall(r"\S+/settings/integrations#token=\S+", log.read_text())
         assert link == f"{dev.announced['url']}/settings/integrations#token={dev.announced['user_token']}"
 
-        printed = paste(shell_lines(dev, "getting-started.md", "Make it fail"))
-        assert last_event(printed)["status"] == "failed"
-        assert last_event(paste(shell_lines(dev, "api.md")))["status"] == "completed"
-        follow_video = python_example("api.md")["follow_video"]
-        followed = follow_video(
-            dev.announced["url"], dev.announced["user_token"], dev.announced["content_ids"][0]
-        )
+        pages = {page: paste_page(dev, page, tmp_path / Path(page).stem) for page in to_run("sh")}
+        assert last_event(pages["docs/getting-started.md"])["status"] == "failed"
+        assert last_event(pages["docs/api.md"])["status"] == "completed"
+        assert "There is nothing to run." in pages["docs/troubleshooting.md"]
+        follow_video = python_example("docs/api.md")["follow_video"]
+        content_id = dev.announced["content_ids"][0]
+        followed = follow_video(dev.announced["url"], dev.announced["user_token"], content_id)
         assert [generation["status"] for generation in followed] == ["completed"]
+        for page, blocks in to_run("sql").items():
+            if page not in SQL_OF_OTHER_TESTS:
+                for block in blocks:
+                    assert query(dev.announced["database_url"], block.text.replace("…", content_id)), page
 
 
 def test_busy_port_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { test } from "node:test";
 import { AiAvatarClient } from "ai-avatar-client";
@@ -16,6 +16,7 @@ declare global {
 	const client: Client;
 	const contentId: string, businessId: string, generationId: string, serviceUrl: string, script: string;
 	const signal: AbortSignal;
+	const element: import("ai-avatar-client/element").AiAvatarSettingsElement;
 	const profile: { business_id: string };
 	const router: { refresh(): void };
 	const toast: { error(text: string): void };
@@ -40,17 +41,33 @@ declare module "@/lib/supabase/server" { export function createClient(): Promise
 declare module "@/lib/schemas" { export const heygenSettingsFormSchema: import("ai-avatar-client/legacy").FormSchema }
 `;
 
-/** Write a document's TypeScript as modules, next to the compiled tests. */
+/** The documents that have examples in TypeScript or JavaScript. */
+function documentsWithExamples(): string[] {
+	const guides = readdirSync(join(ROOT, "..", "..", "docs")).map((name) => join("..", "..", "docs", name));
+	const found = ["README.md", ...guides.filter((path) => path.endsWith(".md"))].filter(
+		(path) => examplesIn(path).length,
+	);
+	assert.ok(found.length >= 4);
+	return found;
+}
+
+/** The examples of a document that it does not mark as not run: of each, all, the extension and the code. */
+function examplesIn(path: string): string[][] {
+	const text = readFileSync(join(ROOT, path), "utf8").replace(/^<!-- not run: .*?^```$/gms, "");
+	return [...text.matchAll(/^```(tsx?|js)\n(.*?)^```/gms)].map((match) => [...match]);
+}
+
+/** Write a document's examples as TypeScript modules, next to the compiled tests. */
 function writeExamples(path: string): string[] {
 	const folder = join(ROOT, "build", "examples", basename(path));
 	mkdirSync(folder, { recursive: true });
-	const blocks = [...readFileSync(join(ROOT, path), "utf8").matchAll(/^```(tsx?)\n(.*?)^```/gms)];
-	assert.ok(blocks.length >= 4);
+	const blocks = examplesIn(path);
 	const sources = [
 		["surroundings.ts", SURROUNDINGS],
 		["modules.d.ts", MODULES],
 	];
-	for (const [, extension, code] of blocks) sources.push([`${sources.length}.${extension}`, `${code}\nexport {};\n`]);
+	for (const [, extension, code] of blocks)
+		sources.push([`${sources.length}.${extension === "js" ? "ts" : extension}`, `${code}\nexport {};\n`]);
 	return sources.map(([name = "", source = ""]) => {
 		writeFileSync(join(folder, name), source);
 		return join(folder, name);
@@ -67,7 +84,7 @@ function compile(files: string[], changes: ts.CompilerOptions = {}): string[] {
 	});
 }
 
-for (const document of ["README.md", "../../docs/migrating.md"]) {
+for (const document of documentsWithExamples()) {
 	test(`the examples of ${document} compile`, () => {
 		assert.deepEqual(compile(writeExamples(document), { noUnusedLocals: false }), []);
 	});
