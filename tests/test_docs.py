@@ -179,3 +179,26 @@ def test_command_line_has_each_command() -> None:
 
     for command in ("dev", "serve", "migrate", "token", "openapi", "secrets generate-key", "secrets rotate"):
         assert f"`ai-avatar {command}`" in headings
+
+
+def test_each_screenshot_is_made_by_a_test() -> None:
+    """By name: the tests themselves make them only with UPDATE_SCREENSHOTS."""
+    sources = [
+        path.read_text()
+        for folder in ("tests/settings_page", "tests/reference", "examples/nextjs/tests")
+        for path in (ROOT / folder).rglob("test_*.py")
+    ]
+    made = {name for text in sources for name in re.findall(r'\bshoot\(page, "([\w-]+)"', text)}
+    for text in sources:
+        if 'shoot(page, f"{state}-{width}"' in text:
+            [widths] = re.findall(r"^WIDTHS = [\[(]([\d, ]+)[\])]", text, re.MULTILINE)
+            states = re.findall(r'^    +check\(\s*"([\w-]+)"', text, re.MULTILINE)
+            made |= {f"{state}-{width.strip()}" for state in states for width in widths.split(",")}
+
+    assert {path.stem for path in (DOCS / "screenshots").iterdir()} == made
+
+
+def test_each_screenshot_is_shown_on_a_page() -> None:
+    shown = {(page.parent / link).resolve() for page in pages(ROOT) for link in links(page)}
+
+    assert sorted({*(DOCS / "screenshots").iterdir()} - shown) == []

@@ -18,6 +18,7 @@ from app.command_settings import MigrationSettings, RotationSettings, TokenSetti
 from app.config import ProviderSettings, Settings
 from app.problem_help import ProblemHelp, problem_helps
 from app.providers import PROVIDERS
+from website.gallery import gallery
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 
@@ -76,6 +77,7 @@ def generated_pages() -> dict[Path, str]:
         "configuration.md": _configuration(),
         "cli.md": _command_line(),
         "problems.md": _problems(),
+        "screenshots.md": gallery(DOCS / "screenshots"),
     }
     return {DOCS / name: "\n".join(lines).rstrip() + "\n" for name, lines in pages.items()}
 
