@@ -48,12 +48,22 @@ NOT_RUN = {
         "needs a project; tests/migrations/test_deploy_supabase.py migrates one like it",
         "needs the Supabase CLI and a project",
     ],
+    "docs/frontend.md": [
+        "tests/end_to_end/test_dev.py starts `ai-avatar dev`",
+        "`make check-clients` builds it; `make test-nextjs` installs it",
+    ],
     "docs/getting-started.md": [
         "other tests do both: tests/end_to_end/test_dev.py runs `make run`",
         "needs a HeyGen account",
         "needs n8n; `make test-n8n` starts it like this",
         "needs n8n; tests/end_to_end/test_dev.py starts it like this",
     ],
+    "docs/plain-postgresql.md": [
+        "needs Docker; `make test-image` runs the same commands without it",
+        "needs Docker",
+        "needs Docker and a HeyGen account",
+    ],
+    "docs/security.md": ["needs SECRETS_KEYS; tests/integrations/test_rotation.py rotates"],
     "docs/troubleshooting.md": ["needs Docker"],
     "examples/nextjs/README.md": ["starts three servers; `make test-nextjs` does the same"],
 }

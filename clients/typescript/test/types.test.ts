@@ -37,6 +37,8 @@ declare global {
 `;
 const MODULES = `
 declare module "next/cache" { export function revalidatePath(path: string): void }
+declare module "@/components/ai-avatar-card" { export function AiAvatarCard(): null }
+declare module "@/lib/supabase/client" { export function createClient(): Supabase }
 declare module "@/lib/supabase/server" { export function createClient(): Promise<Supabase> }
 declare module "@/lib/schemas" { export const heygenSettingsFormSchema: import("ai-avatar-client/legacy").FormSchema }
 `;
