@@ -151,7 +151,13 @@ def test_waiting_can_be_stopped(
     page.get_by_role("button", name="Switch off").click()
     page.get_by_role("button", name="Stop waiting").click()
     expect(page.get_by_role("button", name="Switch off")).to_be_enabled()
+    # A search waits too, beside the list as it is.
+    page.get_by_role("searchbox", name="Search content").fill("winter")
+    expect(page.get_by_role("button", name="Stop waiting")).to_be_visible()
+    rows = page.locator(".contents > li")
+    expect(rows).to_have_count(4)
     context.set_offline(False)
+    expect(rows).to_contain_text(["Our new winter blend"])
     expect(page.get_by_text("You are offline")).to_have_count(0)
     page.wait_for_timeout(300)
     assert connected.call("GET", connected.own_path)["status"] == "active"
@@ -301,6 +307,14 @@ def test_removal_asks_first_and_is_confirmed(page: Page, connected: Visitor) -> 
     expect(page.get_by_text("HeyGen was removed")).to_be_visible()
     expect(page.get_by_text("Not connected")).to_be_visible()
     assert connected.call("GET")["items"] == []
+    # Another tab connects it again.
+    connected.connect()
+    page.evaluate(
+        "new BroadcastChannel(`ai-avatar ${document.querySelector('ai-avatar-settings').apiBase} null`)"
+        ".postMessage('changed')"
+    )
+    expect(page.get_by_text("Ready", exact=True).first).to_be_visible()
+    expect(page.get_by_text("HeyGen was removed")).to_have_count(0)
 
 
 def test_start_whose_answer_was_lost_is_not_billed_twice(

@@ -85,6 +85,17 @@ def test_page_that_cannot_be_turned_says_so(page: Page, crowded: Visitor, guard:
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("The service is busy")).to_be_visible()
     expect(page.get_by_text("1–20 of 1,004")).to_be_visible()
+    page.unroute("**/videos?*")
+    # What is typed during a slow search is searched for after it.
+    held: list[Route] = []
+    page.route("**/videos?*q=zzz*", lambda route: held.append(route))  # noqa: PLW0108
+    search = page.get_by_role("searchbox", name="Search content")
+    with page.expect_request("**/videos?*q=zzz*"):
+        search.fill("zzz")
+    search.fill("number 7")
+    page.wait_for_timeout(400)
+    held[0].continue_()
+    expect(page.get_by_text("1–20 of 111")).to_be_visible()
 
 
 def test_no_content_has_its_look(page: Page, visitor: Visitor) -> None:

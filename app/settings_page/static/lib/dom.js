@@ -82,13 +82,13 @@ export function button(label, onclick, kind = "quiet", attributes = {}) {
 /**
  * Show on a control that its work is in progress. It stays focusable.
  * @param {HTMLElement} element
- * @param {string | null} label meanwhile; null keeps its own
+ * @param {string | null} label a button's meanwhile; null keeps its own
  * @param {boolean} [busy]
  */
 export function setBusy(element, label, busy = false) {
 	element.toggleAttribute("data-busy", busy);
 	element.setAttribute("aria-disabled", String(busy));
-	if (busy && label && !element.hasAttribute("data-keep")) {
+	if (busy && label && element.matches("button:not([data-keep])")) {
 		element.dataset.label ??= element.textContent ?? "";
 		element.textContent = label;
 	} else if (!busy && element.dataset.label) {

@@ -103,7 +103,7 @@ export const problems = {
 		what: "The service does not accept this page",
 		todo: "An administrator has to add this page’s address to the service’s CORS_ORIGINS.",
 	},
-	busy: { what: "The service is busy", todo: "Try again in a minute." },
+	busy: { what: "The service is busy", todo: "Try again in a moment." },
 	unknown: { what: "Something went wrong", todo: "Nothing you typed is lost. Try again in a minute." },
 	no_usable_response: { what: "{p} did not give a usable response", todo: "Nothing was changed. Try again in a minute." },
 	no_business: {
@@ -133,7 +133,7 @@ export const problems = {
 		what: "Your {p} API key cannot be used at the moment",
 		todo: "Nothing was changed. Save the API key again, or contact your administrator.",
 	},
-	provider_rate_limited: { what: "{p} is receiving too many requests", todo: "Try again in a minute." },
+	provider_rate_limited: { what: "{p} is receiving too many requests", todo: "Try again in a moment." },
 	provider_rejected: { what: "{p} refused this", todo: "{detail} Check your {p} account." },
 	script_missing: { what: "There is no script", todo: "Write what your avatar should say." },
 	webhook_failed: {

@@ -56,6 +56,8 @@ export class SettingsCard extends Card {
 	show(integrations) {
 		const isFirst = !this.#shown;
 		const had = this.integration;
+		// What is reported above may contradict what was changed elsewhere since.
+		if (JSON.stringify(integrations) !== JSON.stringify([...this.#integrations.values()])) this.setNotice(null);
 		this.#integrations = new Map(integrations.map((one) => [one.provider, one]));
 		if (isFirst) this.provider = this.#choose(integrations);
 		if (had && !this.integration) this.#settingUp = false;

@@ -56,17 +56,22 @@ export class ListCard extends Card {
 	}
 
 	get #query() {
-		return { q: this.#search.value.trim(), heygen_status: this.#filter.value };
+		return { q: this.#search.value.trim(), heygen_status: this.#filter.value, ...this.#pager.query };
 	}
 
-	get #isFiltered() { return Object.values(this.#query).some(Boolean); }
+	get #isFiltered() { return Boolean(this.#query.q || this.#query.heygen_status); }
 
 	/** Ask the service for the shown page; the open item and typed scripts stay. */
 	async load() {
 		this.#loads += 1;
 		const load = this.#loads;
-		const page = await this.context.api.items({ ...this.#query, ...this.#pager.query });
-		if (load === this.#loads) this.#show(page);
+		for (;;) {
+			const query = this.#query;
+			const page = await this.context.api.items(query);
+			if (load !== this.#loads) return;
+			// What was typed meanwhile has not been asked for yet.
+			if (JSON.stringify(query) === JSON.stringify(this.#query)) return this.#show(page);
+		}
 	}
 
 	/** Videos can be made only with an active integration. @param {Integration[]} integrations */
