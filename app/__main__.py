@@ -1,5 +1,6 @@
 """The entry point of `ai-avatar`: everything else is imported once Ctrl-C cannot interrupt the imports."""
 
+import gc
 import os
 import signal
 import sys
@@ -15,8 +16,12 @@ def main() -> None:
     """Run a command of app.cli."""
     # While importing, an exception could surface anywhere in a library; nothing has been started yet.
     signal.signal(signal.SIGINT, _exit)
+    # What is imported stays: looking through it for garbage again and again takes a fifth of the time.
+    gc.disable()
     from app.cli import main as run  # noqa: PLC0415
 
+    gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run()
 

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 import asyncpg
 import typer
-from alembic.util import CommandError
 from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
@@ -47,20 +46,19 @@ def errors_in_words() -> Iterator[None]:
             stderr.print(f"  {line}", markup=False)
         sys.exit(2)
     except AppError as error:
-        _fail("Failed", error.detail)
-    except CommandError as error:
-        _fail("Migration failed", str(error), 2)
+        fail("Failed", error.detail)
     except OSError as error:
         reason = error.strerror or str(error)
         if error.filename:
-            _fail(f"Cannot use {error.filename}", reason)
-        _fail("Cannot connect to the database", reason)
+            fail(f"Cannot use {error.filename}", reason)
+        fail("Cannot connect to the database", reason)
     except (asyncpg.PostgresError, DBAPIError) as error:
         # Only the first line: DETAIL may contain a row, and the rest comes from the driver.
-        _fail("The database reported an error", str(error).partition("\n")[0])
+        fail("The database reported an error", str(error).partition("\n")[0])
 
 
-def _fail(what: str, reason: str, status: int = 1) -> NoReturn:
+def fail(what: str, reason: str, status: int = 1) -> NoReturn:
+    """Print what has failed and why, and exit."""
     stderr.print(f"{what}:", style="red", markup=False, end=" ")
     stderr.print(reason, markup=False)
     sys.exit(status)

@@ -22,9 +22,6 @@ from app.db import SqlFunction, connect
 
 MIGRATION_WARNINGS: Final = SqlFunction("ai_avatar.migration_warnings", {})
 
-# The revision that this build needs. The clean-up of the legacy columns comes after it and may wait.
-REQUIRED_REVISION: Final = "20261124212545"
-
 VERSION_SCHEMA: Final = "ai_avatar"
 
 # A table was busy, or another transaction and the migration waited for each other.

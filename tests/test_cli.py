@@ -21,7 +21,7 @@ from support.tenants import JWT_SECRET, SECRETS_KEYS
 from support.wording import JARGON
 
 from app.cli import main
-from app.migrations import REQUIRED_REVISION
+from app.readiness import REQUIRED_REVISION
 
 CANARY = "canary-9f2c"
 AI_AVATAR = [str(Path(sys.executable).parent / "ai-avatar")]

@@ -32,7 +32,7 @@ from support.tenants import (
 )
 
 from app import migrations
-from app.migrations import REQUIRED_REVISION
+from app.readiness import REQUIRED_REVISION
 
 pytestmark = pytest.mark.anyio
 

@@ -18,9 +18,10 @@ from support.webhook_receiver import WebhookReceiver
 
 from app import migrations
 from app.db import _COMMAND_SECONDS, connect
+from app.readiness import REQUIRED_REVISION
 
 DOCUMENT = (postgres.ROOT / "docs" / "deploy-supabase.md").read_text()
-BEFORE_CLEAN_UP = migrations.REQUIRED_REVISION
+BEFORE_CLEAN_UP = REQUIRED_REVISION
 
 
 def blocks(text: str) -> list[str]:

@@ -25,7 +25,7 @@ def copy(tmp_path: Path) -> Path:
     """A copy of what the two commands write to."""
     shutil.copytree(ALEMBIC, tmp_path / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "app").mkdir()
-    shutil.copy(postgres.ROOT / "app" / "migrations.py", tmp_path / "app")
+    shutil.copy(postgres.ROOT / "app" / "readiness.py", tmp_path / "app")
     return tmp_path
 
 
@@ -184,7 +184,7 @@ def test_before_the_release_a_revision_goes_before_the_clean_up(
     assert moved > revision
     assert (copy / "alembic" / "versions" / f"{moved}_{CLEAN_UP}.py").is_file()
     assert not list((copy / "alembic").rglob(f"{clean_up}*"))
-    assert f'REQUIRED_REVISION: Final = "{revision}"' in (copy / "app" / "migrations.py").read_text()
+    assert f'REQUIRED_REVISION: Final = "{revision}"' in (copy / "app" / "readiness.py").read_text()
     with server.database() as database:
         url = server.url(database)
         migrations.migrate(SecretStr(url), directory=copy / "alembic")

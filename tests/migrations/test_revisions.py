@@ -31,6 +31,7 @@ from support.supabase import Project, supabase_project
 from alembic import command
 from app import migrations, tables
 from app.db import connect
+from app.readiness import REQUIRED_REVISION
 
 REVISIONS = sorted(
     revision.revision for revision in ScriptDirectory.from_config(migrations.config()).walk_revisions()
@@ -69,7 +70,7 @@ def test_revisions_are_one_line_named_by_brisbane_time() -> None:
 
 
 def test_required_revision_is_the_one_before_the_clean_up() -> None:
-    assert REVISIONS[-2] == migrations.REQUIRED_REVISION
+    assert REVISIONS[-2] == REQUIRED_REVISION
     assert list((postgres.ROOT / "alembic" / "versions").glob(f"{REVISIONS[-1]}_{CLEAN_UP}.py"))
 
 

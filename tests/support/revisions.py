@@ -190,7 +190,7 @@ def _move_clean_up(root: Path, old: str, before: str, new: str) -> None:
         text = re.sub(r'^down_revision = ".*"$', f'down_revision = "{before}"', text, flags=re.MULTILINE)
         path.with_name(path.name.replace(old, new)).write_text(text)
         path.unlink()
-    module = root / "app" / "migrations.py"
+    module = root / "app" / "readiness.py"
     text = re.sub(r'(REQUIRED_REVISION: Final = )".*"', rf'\1"{before}"', module.read_text())
     module.write_text(text)
 
