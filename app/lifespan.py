@@ -36,6 +36,7 @@ from app.providers import PROVIDERS
 from app.readiness import Readiness
 from app.security import Authenticator
 from app.videos.checks import VideoChecks
+from app.videos.content_repository import ContentRepository
 from app.videos.events import EventHub, EventTiming
 from app.videos.gauges import Gauges
 from app.videos.maintenance import Maintenance
@@ -139,6 +140,7 @@ def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
         tasks,
         claims,
         generations,
+        ContentRepository(db),
         integration_repository,
         integrations,
         memberships,

@@ -14,7 +14,7 @@ from support import postgres
 
 from app.db import SqlFunction, connect
 from app.integrations.repository import GET_AI_AVATAR_INTEGRATION
-from app.videos.repository import LIST_VIDEOS
+from app.videos.content_repository import LIST_VIDEOS
 
 CALLS = 20
 ITEMS = 100_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import asyncpg
@@ -34,6 +34,7 @@ from app.videos import checks
 from app.videos.events import EventHub
 from app.videos.maintenance import Maintenance
 from app.videos.schemas import Generation
+from app.videos.state import STATE_COLUMNS, GenerationState
 
 pytestmark = pytest.mark.anyio
 
@@ -184,10 +185,13 @@ async def test_background_work_warns_of_an_outage_once(
             "id": uuid4(),
             "business_id": tenant.business_id,
             "content_id": tenant.content_id,
-            "script": "",
+            "provider": "heygen",
+            "status": "processing",
         }
-        known |= {"provider": "heygen", "status": "processing", "requested_at": datetime.now(UTC)}
-        generation = Generation(**(dict.fromkeys(Generation.model_fields) | known))
+        shown = known | {"script": "", "requested_at": datetime.now(UTC)}
+        text = Generation(**(dict.fromkeys(Generation.model_fields) | shown)).model_dump_json()
+        columns = cast("dict[str, Any]", dict.fromkeys(STATE_COLUMNS) | known)
+        generation = GenerationState(text, **columns)
         with capture_logs() as logs:
             events = await hub.follow(generation, Caller("service"))
             await asyncio.to_thread(own_server.stop)

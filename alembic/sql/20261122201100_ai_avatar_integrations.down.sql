@@ -45,6 +45,7 @@ drop table ai_avatar.secret_reads;
 drop function ai_avatar.update_integration;
 drop function ai_avatar.store_secret;
 drop function ai_avatar.list_integrations;
+drop function ai_avatar.list_all_integrations;
 drop view ai_avatar.integrations, ai_avatar.integration_choices;
 drop function ai_avatar.keep_integration_details;
 drop function ai_avatar.record_details;

@@ -27,7 +27,7 @@ drop function ai_avatar.check_claim;
 drop function ai_avatar.roll_back_dispatch;
 drop function ai_avatar.confirm_dispatch;
 drop function ai_avatar.next_deadline;
-drop function ai_avatar.replay_generation;
+drop function ai_avatar.find_replay;
 drop function ai_avatar.start_generation;
 drop function ai_avatar.supersede_generation;
 drop function ai_avatar.restore_content;

@@ -427,6 +427,25 @@ $$;
 COMMENT ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) IS 'Expires live generations that are past their deadline, or one of them, and restores their content items; safe to
 call concurrently';
 
+-- FUNCTION ai_avatar.find_replay(uuid, text, bytea)
+CREATE FUNCTION ai_avatar.find_replay(p_business_id uuid, p_idempotency_key text, p_request_hash bytea) RETURNS SETOF ai_avatar.generations
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_earlier ai_avatar.generations;
+begin
+    select g.* into v_earlier from ai_avatar.generations as g
+    where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+    if found then
+        if v_earlier.request_hash is distinct from p_request_hash then
+            raise exception 'Idempotency key reused' using errcode = 'AV012';
+        end if;
+        return next v_earlier;
+    end if;
+end;
+$$;
+
 -- FUNCTION ai_avatar.get_generation(uuid)
 CREATE FUNCTION ai_avatar.get_generation(p_generation_id uuid) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -648,48 +667,6 @@ $$;
 COMMENT ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) IS 'Generations of which the provider is to be asked now, by this caller and no other: those past their deadline, for 24
 hours, or the named one; a generation is leased at most once a minute, to p_token';
 
--- FUNCTION ai_avatar.list_generations(uuid, uuid, timestamp with time zone, uuid, integer)
-CREATE FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.generation_states
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if not exists (
-        select from public.content as c
-        where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
-    ) then
-        raise exception 'No such content' using errcode = 'AV002';
-    end if;
-    return query
-    select s.* from ai_avatar.generation_states as s
-    where s.content_id = p_content_id and s.business_id = s.content_business_id
-        and (p_before_id is null or (s.requested_at, s.id) < (p_before_requested_at, p_before_id))
-    order by s.requested_at desc, s.id desc
-    limit p_limit;
-end;
-$$;
-
--- COMMENT ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
-COMMENT ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the generations of a content item, newest first; AV002 when the business has no such item';
-
--- FUNCTION ai_avatar.list_grantees(text, text)
-CREATE FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) RETURNS SETOF text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    return query
-    select case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
-    from pg_catalog.pg_namespace as n
-    cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as acl
-    where n.nspname = p_schema and acl.privilege_type = p_privilege
-        and (
-            acl.grantee = 0
-            or not (pg_has_role(acl.grantee, n.nspowner, 'usage') or pg_has_role(acl.grantee, current_user, 'usage'))
-        );
-end;
-$$;
-
 -- TABLE ai_avatar.integration_details
 CREATE TABLE ai_avatar.integration_details (
     integration_id uuid NOT NULL,
@@ -827,9 +804,9 @@ CREATE VIEW ai_avatar.integrations AS
 -- COMMENT ai_avatar.VIEW integrations
 COMMENT ON VIEW ai_avatar.integrations IS 'An integration as the service returns it, without its key';
 
--- FUNCTION ai_avatar.list_integrations(uuid, text, text, timestamp with time zone, uuid, integer)
-CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+-- FUNCTION ai_avatar.list_all_integrations(text, text, timestamp with time zone, uuid, integer)
+CREATE FUNCTION ai_avatar.list_all_integrations(p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     AS $$
@@ -846,8 +823,7 @@ begin
     from (
         select ai.id, ai.created_at
         from public.ai_avatar_integrations as ai
-        where (p_business_id is null or ai.business_id = p_business_id)
-            and (p_provider is null or ai.provider = p_provider)
+        where (p_provider is null or ai.provider = p_provider)
             and (p_status is null or coalesce(ai.status, 'inactive') = p_status)
             and (
                 p_before_id is null
@@ -858,6 +834,72 @@ begin
     ) as page
     join ai_avatar.integrations as i on i.id = page.id
     order by page.created_at desc, page.id desc;
+end;
+$$;
+
+-- FUNCTION ai_avatar.list_generations(uuid, uuid, timestamp with time zone, uuid, integer)
+CREATE FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.generation_states
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (
+        select from public.content as c
+        where c.id = p_content_id and (p_business_id is null or c.business_id = p_business_id)
+    ) then
+        raise exception 'No such content' using errcode = 'AV002';
+    end if;
+    return query
+    select s.* from ai_avatar.generation_states as s
+    where s.content_id = p_content_id and s.business_id = s.content_business_id
+        and (p_before_id is null or (s.requested_at, s.id) < (p_before_requested_at, p_before_id))
+    order by s.requested_at desc, s.id desc
+    limit p_limit;
+end;
+$$;
+
+-- COMMENT ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
+COMMENT ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) IS 'A page of the generations of a content item, newest first; AV002 when the business has no such item';
+
+-- FUNCTION ai_avatar.list_grantees(text, text)
+CREATE FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
+    from pg_catalog.pg_namespace as n
+    cross join lateral aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as acl
+    where n.nspname = p_schema and acl.privilege_type = p_privilege
+        and (
+            acl.grantee = 0
+            or not (pg_has_role(acl.grantee, n.nspowner, 'usage') or pg_has_role(acl.grantee, current_user, 'usage'))
+        );
+end;
+$$;
+
+-- FUNCTION ai_avatar.list_integrations(uuid, text, text, timestamp with time zone, uuid, integer)
+CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_business_id is null then
+        return query select i.* from ai_avatar.list_all_integrations(
+            p_provider, p_status, p_before_created_at, p_before_id, p_limit
+        ) as i;
+    else
+        -- A business has few: one plan, which is kept, serves all filters.
+        return query
+        select i.* from ai_avatar.integrations as i
+        where i.business_id = p_business_id
+            and (p_provider is null or i.provider = p_provider)
+            and (p_status is null or i.status = p_status)
+            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
+        order by i.created_at desc, i.id desc
+        limit p_limit;
+    end if;
 end;
 $$;
 
@@ -1434,22 +1476,6 @@ $$;
 -- COMMENT ai_avatar.FUNCTION replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text)
 COMMENT ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) IS 'Replaces a stored key if it is still the old one; returns whether it was';
 
--- FUNCTION ai_avatar.replay_generation(uuid, bytea)
-CREATE FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if not exists (
-        select from ai_avatar.generations as g
-        where g.id = p_generation_id and g.request_hash = p_request_hash
-    ) then
-        raise exception 'Idempotency key reused' using errcode = 'AV012';
-    end if;
-    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
-end;
-$$;
-
 -- FUNCTION ai_avatar.report_generation(uuid, uuid, text, text, text, text, text, text, double precision, text, text, text, text, interval, boolean, boolean)
 CREATE FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) RETURNS SETOF ai_avatar.generation_states
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1736,21 +1762,24 @@ end;
 $$;
 
 -- FUNCTION ai_avatar.start_generation(uuid, uuid, uuid, text, text, interval, text, bytea)
-CREATE FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) RETURNS SETOF ai_avatar.generation_states
+CREATE FUNCTION ai_avatar.start_generation(p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval, p_idempotency_key text, p_request_hash bytea) RETURNS TABLE(id uuid, script text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '1s'
     AS $$
+#variable_conflict use_column
 declare
-    v_content public.content;
+    v_script text;
+    v_heygen_status text;
+    v_heygen_video_id text;
     v_content_found boolean;
     v_integration ai_avatar.integration_choices;
     v_live ai_avatar.generations;
-    v_earlier ai_avatar.generations;
-    v_script text;
     v_refusal text;
 begin
-    select c.* into v_content from public.content as c
+    -- Only the columns that are needed: each one costs, and other applications' items may have many.
+    select c.video_script, c.heygen_status, c.heygen_video_id into v_script, v_heygen_status, v_heygen_video_id
+    from public.content as c
     where c.id = p_content_id and c.business_id = p_business_id
     for no key update;
     v_content_found := found;
@@ -1759,10 +1788,10 @@ begin
         update ai_avatar.generations as g set idempotency_key = null
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key
             and g.requested_at < now() - interval '24 hours';
-        select g.* into v_earlier from ai_avatar.generations as g
-        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        return query select r.id, r.script from ai_avatar.find_replay(
+            p_business_id, p_idempotency_key, p_request_hash
+        ) as r;
         if found then
-            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
             return;
         end if;
     end if;
@@ -1780,48 +1809,54 @@ begin
     if not v_content_found then
         raise exception 'No such content' using errcode = 'AV002';
     end if;
-    v_script := coalesce(p_script, v_content.video_script);
+    v_script := coalesce(p_script, v_script);
     if coalesce(v_script, '') !~ '\S' then
         raise exception 'No script' using errcode = 'AV006';
     end if;
     if char_length(v_script) > 5000 then
         raise exception 'Script too long' using errcode = 'AV007';
     end if;
-    select g.* into v_live from ai_avatar.generations as g
-    where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
-    for update;
-    if found then
-        if v_live.business_id = p_business_id and v_content.heygen_status is not distinct from 'processing' then
-            raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
-        end if;
-        -- Another application has changed the content item, or given it to another business.
-        perform ai_avatar.supersede_generation(v_live.id);
-    end if;
+    -- What is in the way is looked up only when something is: the unique indexes say so.
     loop
         insert into ai_avatar.generations (
             id, business_id, content_id, provider, script, avatar, voice, previous_heygen_status,
             previous_heygen_video_id, deadline, idempotency_key, request_hash
         ) values (
             p_id, p_business_id, p_content_id, p_provider, v_script, v_integration.avatar, v_integration.voice,
-            nullif(v_content.heygen_status, 'processing'), v_content.heygen_video_id,
+            nullif(v_heygen_status, 'processing'), v_heygen_video_id,
             clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
         )
-        on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
+        on conflict do nothing;
         exit when found;
-        -- A concurrent request used the same key with another content item, whose lock it holds.
-        select g.* into v_earlier from ai_avatar.generations as g
-        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        select g.* into v_live from ai_avatar.generations as g
+        where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+        for update;
         if found then
-            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
-            return;
+            if v_live.business_id = p_business_id and v_heygen_status is not distinct from 'processing' then
+                raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
+            end if;
+            -- Another application has changed the content item, or given it to another business.
+            perform ai_avatar.supersede_generation(v_live.id);
+        elsif exists (select from ai_avatar.generations as g where g.id = p_id) then
+            raise exception 'There is a generation of this id' using errcode = '23505';
+        else
+            -- A concurrent request used the same key with another content item, whose lock it holds. If nothing is
+            -- found, it has been rolled back since, and the key is free again.
+            return query select r.id, r.script from ai_avatar.find_replay(
+                p_business_id, p_idempotency_key, p_request_hash
+            ) as r;
+            if found then
+                return;
+            end if;
         end if;
-        -- That generation has been rolled back since, and the key is free again.
     end loop;
     v_refusal := ai_avatar.write_content(p_content_id, '{"heygen_status": "processing"}');
     if v_refusal is not null then
         raise exception '%', v_refusal using errcode = 'AV015';
     end if;
-    return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
+    id := p_id;
+    script := v_script;
+    return next;
 end;
 $$;
 
@@ -2485,7 +2520,7 @@ CREATE INDEX idx_profiles_business_id ON public.profiles USING btree (business_i
 CREATE UNIQUE INDEX secrets_name_idx ON vault.secrets USING btree (name) WHERE (name IS NOT NULL);
 
 -- TRIGGER ai_avatar.generations generations_ended_at
-CREATE TRIGGER generations_ended_at BEFORE INSERT OR UPDATE OF status ON ai_avatar.generations FOR EACH ROW EXECUTE FUNCTION ai_avatar.set_ended_at();
+CREATE TRIGGER generations_ended_at BEFORE INSERT OR UPDATE OF status ON ai_avatar.generations FOR EACH ROW WHEN (((new.status <> ALL (ARRAY['dispatching'::text, 'processing'::text])) OR (new.ended_at IS NOT NULL))) EXECUTE FUNCTION ai_avatar.set_ended_at();
 
 -- TRIGGER public.ai_avatar_integrations ai_avatar_integrations_details
 CREATE TRIGGER ai_avatar_integrations_details AFTER INSERT OR DELETE ON public.ai_avatar_integrations FOR EACH ROW EXECUTE FUNCTION ai_avatar.keep_integration_details();
@@ -2626,6 +2661,9 @@ GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation
 GRANT ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.expire_generations(p_limit integer, p_generation_id uuid, p_touch_content boolean) FROM PUBLIC;
 
+-- ACL ai_avatar.FUNCTION find_replay(p_business_id uuid, p_idempotency_key text, p_request_hash bytea)
+REVOKE ALL ON FUNCTION ai_avatar.find_replay(p_business_id uuid, p_idempotency_key text, p_request_hash bytea) FROM PUBLIC;
+
 -- ACL ai_avatar.FUNCTION get_generation(p_generation_id uuid)
 GRANT ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.get_generation(p_generation_id uuid) TO service_role;
@@ -2672,14 +2710,6 @@ GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation
 GRANT ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.lease_video_checks(p_limit integer, p_generation_id uuid, p_token uuid) FROM PUBLIC;
 
--- ACL ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
-GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
-GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
-REVOKE ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION list_grantees(p_schema text, p_privilege text)
-REVOKE ALL ON FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) FROM PUBLIC;
-
 -- ACL public.TABLE ai_avatar_integrations
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ai_avatar_integrations TO service_role;
 
@@ -2718,6 +2748,17 @@ GRANT SELECT(last_synced_at) ON TABLE public.ai_avatar_integrations TO authentic
 
 -- ACL vault.TABLE secrets
 GRANT SELECT,DELETE ON TABLE vault.secrets TO service_role;
+
+-- ACL ai_avatar.FUNCTION list_all_integrations(p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
+REVOKE ALL ON FUNCTION ai_avatar.list_all_integrations(p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer)
+GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
+GRANT ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) TO service_role;
+REVOKE ALL ON FUNCTION ai_avatar.list_generations(p_business_id uuid, p_content_id uuid, p_before_requested_at timestamp with time zone, p_before_id uuid, p_limit integer) FROM PUBLIC;
+
+-- ACL ai_avatar.FUNCTION list_grantees(p_schema text, p_privilege text)
+REVOKE ALL ON FUNCTION ai_avatar.list_grantees(p_schema text, p_privilege text) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer)
 GRANT ALL ON FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) TO ai_avatar_service;
@@ -2808,9 +2849,6 @@ REVOKE ALL ON FUNCTION ai_avatar.release_create(p_generation_id uuid, p_token uu
 GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) TO ai_avatar_service;
 GRANT ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) TO service_role;
 REVOKE ALL ON FUNCTION ai_avatar.replace_secret(p_secret_id uuid, p_old_sealed_key text, p_new_sealed_key text) FROM PUBLIC;
-
--- ACL ai_avatar.FUNCTION replay_generation(p_generation_id uuid, p_request_hash bytea)
-REVOKE ALL ON FUNCTION ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea) FROM PUBLIC;
 
 -- ACL ai_avatar.FUNCTION report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean)
 GRANT ALL ON FUNCTION ai_avatar.report_generation(p_generation_id uuid, p_content_id uuid, p_provider text, p_execution_id text, p_status text, p_video_id text, p_video_url text, p_thumbnail_url text, p_duration_seconds double precision, p_captioned_video_url text, p_subtitle_url text, p_error text, p_error_code text, p_timeout interval, p_from_provider boolean, p_touch_content boolean) TO ai_avatar_service;

@@ -27,7 +27,8 @@ from app.providers.base import Provider, ProviderSpec, Video
 from app.providers.options import check_options, flatten_options
 from app.security import Caller
 from app.videos.checks import VideoChecks
-from app.videos.repository import GenerationRepository, GenerationState, Report
+from app.videos.repository import GenerationRepository
+from app.videos.state import GenerationState, Report
 
 log = structlog.get_logger(__name__)
 

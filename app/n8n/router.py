@@ -26,7 +26,7 @@ from app.n8n.schemas import BrokerRequest, Credentials, CredentialsRequest, Stat
 from app.openapi_problems import problems
 from app.providers import PROVIDERS
 from app.providers.options import flatten_options
-from app.routing import JsonRoute
+from app.routing import JsonRoute, JsonText
 from app.security import N8nCaller
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import Generation
@@ -100,7 +100,7 @@ async def issue_credentials(
 )
 async def report_status(
     _caller: N8nCaller, provider: ProviderInPath, body: StatusReport, generations: GenerationRepositoryDep
-) -> Generation:
+) -> JsonText:
     """Report the progress of a generation.
 
     `processing` comes with `video_id`, then `completed` with `video_url`, or `failed` with `error`. The same report
@@ -108,9 +108,10 @@ async def report_status(
     """
     # Which business's it is only the database knows.
     await enter_business(body.generation_id or body.content_id)
-    return await generations.report_generation(
+    generation = await generations.report_generation(
         provider, body.report(), generation_id=body.generation_id, content_id=body.content_id
     )
+    return JsonText(generation.json)
 
 
 @router.post(
@@ -122,14 +123,14 @@ async def report_status(
 )
 async def create_provider_video(
     caller: N8nCaller, provider: ProviderInPath, body: BrokerRequest, broker: BrokerDep
-) -> Generation:
+) -> JsonText:
     """Have the service request a generation's video from the provider.
 
     Broker mode: the key never enters n8n. Claims as the credentials do; a second call of the same execution returns
     the same video.
     """
     await enter_business(body.generation_id)
-    return await broker.create_video(caller, provider, body)
+    return JsonText((await broker.create_video(caller, provider, body)).json)
 
 
 @router.get(
@@ -141,10 +142,10 @@ async def create_provider_video(
 )
 async def get_provider_video(
     caller: N8nCaller, provider: ProviderInPath, generation_id: UUID, broker: BrokerDep
-) -> Generation:
+) -> JsonText:
     """Ask the provider how a generation's video is, and move the generation on.
 
     Broker mode: poll this until the generation has ended.
     """
     await enter_business(generation_id)
-    return await broker.get_video(caller, provider, generation_id)
+    return JsonText((await broker.get_video(caller, provider, generation_id)).json)

@@ -17,7 +17,7 @@ from pydantic import (
 
 from app.field_errors import URL_CHARACTERS, RuleError
 from app.schemas import Body, ProviderConfig, ProviderId, ShortText
-from app.videos.repository import Report
+from app.videos.state import Report
 
 _MAX_ERROR = 2000
 

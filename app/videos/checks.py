@@ -15,7 +15,8 @@ from app.errors import AppError, GenerationClosed, ProviderNotFound
 from app.integrations.service import IntegrationService
 from app.providers.base import Provider, Video
 from app.security import Caller
-from app.videos.repository import GenerationRepository, GenerationState, Report
+from app.videos.repository import GenerationRepository
+from app.videos.state import GenerationState, Report
 
 log = structlog.get_logger(__name__)
 

@@ -25,6 +25,7 @@ from app.memberships import Memberships
 from app.security import Caller
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import Generation
+from app.videos.state import GenerationState
 
 log = structlog.get_logger(__name__)
 
@@ -107,14 +108,12 @@ class EventHub:
             for stream in streams:
                 stream.changed.set()
 
-    async def follow(self, generation: Generation, caller: Caller) -> AsyncGenerator[str, None]:
+    async def follow(self, generation: GenerationState, caller: Caller) -> AsyncGenerator[str, None]:
         """Open a stream: the events of a content item's latest generation, `generation` first.
 
         It ends with the caller's token, or when its user loses the business. Raises Overloaded or RateLimited.
         """
-        # As callers see it: the service's own state has more fields.
-        shown = Generation(**generation.model_dump(include=set(Generation.model_fields)))
-        events = self._follow(shown, caller)
+        events = self._follow(Generation.model_validate_json(generation.json), caller)
         # Runs up to the first `yield`: the stream is counted before another request can be, and once it has begun,
         # a generator that is dropped unread is closed by the event loop.
         await anext(events)

@@ -12,7 +12,8 @@ from prometheus_client import Counter
 
 from app.background import RepeatedWarning, repeat
 from app.integrations.secret_repository import SecretRepository
-from app.videos.repository import GenerationRepository, GenerationState
+from app.videos.repository import GenerationRepository
+from app.videos.state import GenerationState
 
 log = structlog.get_logger(__name__)
 

@@ -1,15 +1,12 @@
 """The generations in the database: each method is the SQL function of the same name."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, Literal, Self
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
-from prometheus_client import Counter
 
 from app.db import (
     BOOLEAN,
@@ -18,43 +15,23 @@ from app.db import (
     INTEGER,
     INTERVAL,
     TEXT,
-    TIMESTAMPTZ,
     UUID_,
     UUIDS,
     Argument,
     Database,
     SqlFunction,
 )
-from app.errors import ContentNotWritable, DatabaseTimeout, GenerationClosed, GenerationNotFound
-from app.pagination import Cursor
-from app.providers.base import Video as ProviderVideo
-from app.videos.schemas import Generation, Video
+from app.errors import DatabaseTimeout, GenerationClosed, GenerationNotFound
+from app.providers.base import Video
+from app.videos.content_repository import content_not_writable, counting_refusals
+from app.videos.schemas import Generation
+from app.videos.state import STATE_COLUMNS, GenerationState, Report, StartedGeneration
 
 log = structlog.get_logger(__name__)
 
 # For a call that changes the content item. The waits for locks, of 1 s each, are part of it: alembic/sql/functions.
 _CONTENT_SECONDS: Final = 6.0
 _COUNT_SECONDS: Final = 2.0
-
-_content_not_writable = Counter(
-    "ai_avatar_content_not_writable_total",
-    "Changes of content items that the database refused",
-)
-
-EndedBy = Literal["webhook", "report", "cancel", "deadline", "superseded"]
-
-
-class GenerationState(Generation):
-    """A generation with what only the service reads of it."""
-
-    ended_by: EndedBy | None
-    webhook_timed_out: bool
-    video_url_at: datetime | None
-    new_content_error: str | None
-    """Why the database refused to change the content item, in the call that met it first."""
-
-
-_STATE: Final = tuple(GenerationState.model_fields)
 
 START_GENERATION: Final = SqlFunction(
     "ai_avatar.start_generation",
@@ -68,15 +45,19 @@ START_GENERATION: Final = SqlFunction(
         "p_idempotency_key": TEXT,
         "p_request_hash": BYTEA,
     },
-    _STATE,
+    ("id", "script"),
 )
 CONFIRM_DISPATCH: Final = SqlFunction(
-    "ai_avatar.confirm_dispatch", {"p_generation_id": UUID_, "p_timeout": INTERVAL}, _STATE
+    "ai_avatar.confirm_dispatch",
+    {"p_generation_id": UUID_, "p_timeout": INTERVAL},
+    STATE_COLUMNS,
+    json=Generation,
 )
 ROLL_BACK_DISPATCH: Final = SqlFunction(
     "ai_avatar.roll_back_dispatch",
     {"p_generation_id": UUID_, "p_error": TEXT, "p_timed_out": BOOLEAN, "p_touch_content": BOOLEAN},
-    _STATE,
+    STATE_COLUMNS,
+    json=Generation,
 )
 REPORT_GENERATION: Final = SqlFunction(
     "ai_avatar.report_generation",
@@ -98,23 +79,27 @@ REPORT_GENERATION: Final = SqlFunction(
         "p_from_provider": BOOLEAN,
         "p_touch_content": BOOLEAN,
     },
-    _STATE,
+    STATE_COLUMNS,
+    json=Generation,
 )
 CANCEL_GENERATION: Final = SqlFunction(
     "ai_avatar.cancel_generation",
     {"p_business_id": UUID_, "p_content_id": UUID_, "p_touch_content": BOOLEAN},
-    _STATE,
+    STATE_COLUMNS,
+    json=Generation,
 )
 LIST_OVERDUE_GENERATIONS: Final = SqlFunction("ai_avatar.list_overdue_generations", {"p_limit": INTEGER})
 EXPIRE_GENERATIONS: Final = SqlFunction(
     "ai_avatar.expire_generations",
     {"p_limit": INTEGER, "p_generation_id": UUID_, "p_touch_content": BOOLEAN},
-    _STATE,
+    STATE_COLUMNS,
+    json=Generation,
 )
 LEASE_VIDEO_CHECKS: Final = SqlFunction(
     "ai_avatar.lease_video_checks",
     {"p_limit": INTEGER, "p_generation_id": UUID_, "p_token": UUID_},
-    _STATE,
+    STATE_COLUMNS,
+    json=Generation,
 )
 END_VIDEO_CHECKS: Final = SqlFunction(
     "ai_avatar.end_video_checks", {"p_generation_id": UUID_, "p_token": UUID_}
@@ -129,108 +114,38 @@ REFRESH_VIDEO_URL: Final = SqlFunction(
         "p_captioned_video_url": TEXT,
         "p_subtitle_url": TEXT,
     },
-    _STATE,
+    STATE_COLUMNS,
+    json=Generation,
 )
-GET_GENERATION: Final = SqlFunction("ai_avatar.get_generation", {"p_generation_id": UUID_}, _STATE)
+GET_GENERATION: Final = SqlFunction(
+    "ai_avatar.get_generation", {"p_generation_id": UUID_}, STATE_COLUMNS, json=Generation
+)
 GET_LATEST_GENERATION: Final = SqlFunction(
-    "ai_avatar.get_latest_generation", {"p_business_id": UUID_, "p_content_id": UUID_}, _STATE
+    "ai_avatar.get_latest_generation",
+    {"p_business_id": UUID_, "p_content_id": UUID_},
+    STATE_COLUMNS,
+    json=Generation,
 )
 GET_LATEST_GENERATIONS: Final = SqlFunction(
     "ai_avatar.get_latest_generations", {"p_content_ids": UUIDS}, tuple(Generation.model_fields)
 )
-LIST_GENERATIONS: Final = SqlFunction(
-    "ai_avatar.list_generations",
-    {
-        "p_business_id": UUID_,
-        "p_content_id": UUID_,
-        "p_before_requested_at": TIMESTAMPTZ,
-        "p_before_id": UUID_,
-        "p_limit": INTEGER,
-    },
-    tuple(Generation.model_fields),
-)
-LIST_VIDEOS: Final = SqlFunction(
-    "ai_avatar.list_videos",
-    {
-        "p_business_id": UUID_,
-        "p_heygen_status": TEXT,
-        "p_title_part": TEXT,
-        "p_content_ids": UUIDS,
-        "p_before_created_at": TIMESTAMPTZ,
-        "p_before_id": UUID_,
-        "p_limit": INTEGER,
-        "p_count_up_to": INTEGER,
-    },
-    (*Video.model_fields, "total_count"),
-)
-
 COUNT_LIVE_GENERATIONS: Final = SqlFunction(
     "ai_avatar.count_live_generations", {}, ("status", "generations", "oldest_seconds")
 )
-
-RESET_CONTENT: Final = SqlFunction(
-    "ai_avatar.reset_content", {"p_business_id": UUID_, "p_content_id": UUID_}, tuple(Video.model_fields)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a workflow says of a generation, or what the service itself has read at the provider."""
-
-    status: Literal["processing", "completed", "failed"]
-    video_id: str | None = None
-    video_url: str | None = None
-    error: str | None = None
-    execution_id: str | None = None
-    from_provider: bool = False
-    """The service's own report, which needs no claim."""
-    error_code: str | None = None
-    thumbnail_url: str | None = None
-    duration_seconds: float | None = None
-    captioned_video_url: str | None = None
-    subtitle_url: str | None = None
-
-    @classmethod
-    def of(cls, video: ProviderVideo) -> Self:
-        """Return what the service itself has read at the provider."""
-        error = (
-            (video.error or "The provider failed and gave no reason.") if video.status == "failed" else None
-        )
-        return cls(
-            "processing" if video.status == "pending" else video.status,
-            video.video_id,
-            video.video_url,
-            error,
-            from_provider=True,
-            error_code=video.error_code,
-            thumbnail_url=video.thumbnail_url,
-            duration_seconds=video.duration_seconds,
-            captioned_video_url=video.captioned_video_url,
-            subtitle_url=video.subtitle_url,
-        )
 
 
 def _state(row: asyncpg.Record | None) -> GenerationState:
     if row is None:
         raise GenerationNotFound
-    return GenerationState.model_validate(dict(row))
+    return GenerationState(*row)
 
 
 def _changed(row: asyncpg.Record | None) -> GenerationState:
     state = _state(row)
     if state.new_content_error is not None:
         log.warning("content_not_writable", generation_id=str(state.id), reason=state.new_content_error)
-        _content_not_writable.inc()
+        content_not_writable.inc()
     return state
-
-
-@contextmanager
-def _counting_refusals() -> Iterator[None]:
-    try:
-        yield
-    except ContentNotWritable:
-        _content_not_writable.inc()
-        raise
 
 
 class GenerationRepository:
@@ -261,14 +176,14 @@ class GenerationRepository:
         script: str | None,
         idempotency_key: str | None,
         fingerprint: bytes,
-    ) -> tuple[GenerationState, bool]:
-        """Starts one, or finds the one that the key is bound to; returns whether that is a replay.
+    ) -> StartedGeneration:
+        """Start one, or find the one that the key is bound to.
 
         Raises IntegrationNotConfigured, IntegrationNotActive, AvatarNotConfigured, ContentNotFound, ScriptMissing,
         InvalidRequest, GenerationInProgress, ContentNotWritable or IdempotencyKeyReused: nothing is written then.
         """
         new_id = uuid4()
-        with _counting_refusals():
+        with counting_refusals():
             row = await self._db.call_one(
                 START_GENERATION,
                 p_id=new_id,
@@ -280,8 +195,8 @@ class GenerationRepository:
                 p_idempotency_key=idempotency_key,
                 p_request_hash=fingerprint,
             )
-        state = _state(row)
-        return state, state.id != new_id
+        assert row
+        return StartedGeneration(row["id"], row["script"], is_replay=row["id"] != new_id)
 
     async def confirm_dispatch(self, generation_id: UUID) -> GenerationState:
         """n8n said yes; what has happened meanwhile stands."""
@@ -379,7 +294,7 @@ class GenerationRepository:
         """Record that asking the provider again is of no use, unless the lease of `token` has ended."""
         await self._db.call(END_VIDEO_CHECKS, p_generation_id=generation_id, p_token=token)
 
-    async def refresh_video_url(self, generation_id: UUID, video: ProviderVideo) -> GenerationState:
+    async def refresh_video_url(self, generation_id: UUID, video: Video) -> GenerationState:
         """Store fresh links to the same video."""
         return _changed(
             await self._db.call_one(
@@ -407,55 +322,3 @@ class GenerationRepository:
         """Of each content that has one."""
         rows = await self._db.call(GET_LATEST_GENERATIONS, p_content_ids=content_ids)
         return [Generation.model_validate(dict(row)) for row in rows]
-
-    async def list_generations(
-        self, business_id: UUID | None, content_id: UUID, before: Cursor | None, limit: int
-    ) -> list[Generation]:
-        """Return a page of the generations of a content item, newest first. Raises ContentNotFound."""
-        rows = await self._db.call(
-            LIST_GENERATIONS,
-            p_business_id=business_id,
-            p_content_id=content_id,
-            p_before_requested_at=before.created_at if before else None,
-            p_before_id=before.id if before else None,
-            p_limit=limit,
-        )
-        return [Generation.model_validate(dict(row)) for row in rows]
-
-    async def list_videos(
-        self,
-        business_id: UUID,
-        heygen_status: str | None,
-        title_part: str | None,
-        content_ids: Sequence[UUID] | None,
-        before: Cursor | None,
-        limit: int,
-        count_up_to: int | None = None,
-    ) -> tuple[list[Video], int | None]:
-        """Return a page of a business's content items, newest first, each with its latest generation.
-
-        None selects all; `title_part` ignores case. With `count_up_to`, also how many match, at most that many;
-        None on an empty page.
-        """
-        rows = await self._db.call(
-            LIST_VIDEOS,
-            p_business_id=business_id,
-            p_heygen_status=heygen_status,
-            p_title_part=title_part,
-            p_content_ids=content_ids,
-            p_before_created_at=before.created_at if before else None,
-            p_before_id=before.id if before else None,
-            p_limit=limit,
-            p_count_up_to=count_up_to,
-        )
-        return [Video.model_validate(dict(row)) for row in rows], rows[0]["total_count"] if rows else None
-
-    async def reset_content(self, business_id: UUID | None, content_id: UUID) -> Video:
-        """Clear the status, video and error of a content item that has no live generation.
-
-        Raises ContentNotFound, GenerationInProgress or ContentNotWritable.
-        """
-        with _counting_refusals():
-            row = await self._db.call_one(RESET_CONTENT, p_business_id=business_id, p_content_id=content_id)
-        assert row
-        return Video.model_validate(dict(row))

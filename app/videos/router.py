@@ -26,8 +26,9 @@ from app.field_errors import HEADER_TEXT, NO_NUL
 from app.openapi import operation_id, sends
 from app.openapi_problems import problems
 from app.pagination import Cursor, CursorText, Limit, cut_page
-from app.routing import JsonRoute
+from app.routing import JsonRoute, JsonText
 from app.security import CurrentCaller, VisibleBusiness, business_in_body, business_in_query
+from app.videos.content_repository import ContentRepository
 from app.videos.events import EventHub, EventStreamResponse
 from app.videos.repository import GenerationRepository
 from app.videos.schemas import (
@@ -45,6 +46,7 @@ from app.videos.webhook import Job
 router = APIRouter(prefix="/integrations/ai-avatar", tags=["videos"], route_class=JsonRoute)
 
 
+ContentRepositoryDep = Annotated[ContentRepository, provided(ContentRepository)]
 EventHubDep = Annotated[EventHub, provided(EventHub)]
 GenerationRepositoryDep = Annotated[GenerationRepository, provided(GenerationRepository)]
 VideoServiceDep = Annotated[VideoService, provided(VideoService)]
@@ -77,7 +79,6 @@ async def generate_video(
     body: GenerateVideo,
     caller: CurrentCaller,
     videos: VideoServiceDep,
-    response: Response,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -87,23 +88,23 @@ async def generate_video(
             description="Makes a retry safe: the same key and body answer with the same generation for 24 hours",
         ),
     ] = None,
-) -> Generation:
+) -> JsonText:
     """Request a video of a content item.
 
     The item becomes `processing` and n8n gets the job. If n8n does not accept it, the item gets its previous status
     back. A content item has at most one generation in progress: a second request gets 409.
     """
     generation, replayed = await videos.generate(caller, business_id, body, idempotency_key)
-    response.headers["Location"] = f"/integrations/ai-avatar/videos/{generation.content_id}"
+    headers = {"Location": f"/integrations/ai-avatar/videos/{generation.content_id}"}
     if replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    return generation
+        headers["Idempotency-Replayed"] = "true"
+    return JsonText(generation.json, 202, headers)
 
 
 @router.get("/videos", responses=problems(ContentNotFound))
 async def list_videos(
     business_id: OwnBusinessInQuery,
-    generations: GenerationRepositoryDep,
+    content: ContentRepositoryDep,
     heygen_status: Annotated[str | None, Query(max_length=64, pattern=NO_NUL)] = None,
     q: Annotated[
         str | None,
@@ -119,7 +120,7 @@ async def list_videos(
     cursor: CursorText = None,
 ) -> VideoPage:
     """List the business's content items, newest first, each with its latest generation or null."""
-    rows, total_count = await generations.list_videos(
+    rows, total_count = await content.list_videos(
         business_id,
         heygen_status,
         q or None,
@@ -137,16 +138,16 @@ async def list_videos(
 @router.get("/videos/{content_id}", response_model=Generation, responses=problems(GenerationNotFound))
 async def get_video(
     content_id: UUID, business_id: VisibleBusiness, caller: CurrentCaller, videos: VideoServiceDep
-) -> Generation:
+) -> JsonText:
     """Return the latest generation of a content item, with a link that still works."""
-    return await videos.get_latest(caller, business_id, content_id)
+    return JsonText((await videos.get_latest(caller, business_id, content_id)).json)
 
 
 @router.get("/videos/{content_id}/generations", responses=problems(ContentNotFound))
 async def list_generations(
     content_id: UUID,
     business_id: VisibleBusiness,
-    generations: GenerationRepositoryDep,
+    content: ContentRepositoryDep,
     limit: Limit = 20,
     cursor: CursorText = None,
 ) -> GenerationPage:
@@ -154,7 +155,7 @@ async def list_generations(
 
     Their links may have expired.
     """
-    rows = await generations.list_generations(business_id, content_id, Cursor.decode(cursor), limit + 1)
+    rows = await content.list_generations(business_id, content_id, Cursor.decode(cursor), limit + 1)
     items, next_cursor = cut_page(rows, limit, lambda row: (row.requested_at, row.id))
     return GenerationPage(items=items, next_cursor=next_cursor)
 
@@ -166,26 +167,24 @@ async def list_generations(
 )
 async def cancel_video(
     content_id: UUID, business_id: VisibleBusiness, generations: GenerationRepositoryDep
-) -> Generation:
+) -> JsonText:
     """End the generation that is in progress.
 
     The content item gets its previous status back, and a workflow that asks later gets 410.
     """
-    return await generations.cancel_generation(business_id, content_id)
+    return JsonText((await generations.cancel_generation(business_id, content_id)).json)
 
 
 @router.post(
     "/videos/{content_id}/reset",
     responses=problems(ContentNotFound, ContentNotWritable, GenerationInProgress),
 )
-async def reset_video(
-    content_id: UUID, business_id: VisibleBusiness, generations: GenerationRepositoryDep
-) -> Video:
+async def reset_video(content_id: UUID, business_id: VisibleBusiness, content: ContentRepositoryDep) -> Video:
     """Clear the status, video and error of a content item.
 
     Its generations stay. 409 while a generation is in progress: cancel it first.
     """
-    return await generations.reset_content(business_id, content_id)
+    return await content.reset_content(business_id, content_id)
 
 
 @router.get(

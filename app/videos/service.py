@@ -23,8 +23,9 @@ from app.integrations.service import IntegrationService
 from app.providers import PROVIDERS
 from app.security import Caller
 from app.videos.checks import VideoChecks
-from app.videos.repository import GenerationRepository, GenerationState
+from app.videos.repository import GenerationRepository
 from app.videos.schemas import GenerateVideo
+from app.videos.state import GenerationState, StartedGeneration
 from app.videos.webhook import Job, WebhookClient, WebhookError, WebhookTimeoutError
 
 log = structlog.get_logger(__name__)
@@ -94,21 +95,22 @@ class VideoService:
         title = PROVIDERS[body.provider].title
         try:
             try:
-                generation, replayed = await self._start(business_id, body, idempotency_key)
+                started = await self._start(business_id, body, idempotency_key)
             except IntegrationNotActive:
                 await self._integrations.reactivate(caller, business_id, body.provider, title)
-                generation, replayed = await self._start(business_id, body, idempotency_key)
+                started = await self._start(business_id, body, idempotency_key)
         except IntegrationNotConfigured as error:
             raise IntegrationNotConfigured(
                 f"{title} AI avatar integration not configured. Please set up your {title} integration first."
             ) from error
-        if replayed:
-            return generation, True
-        return await self._dispatch(generation, webhook_url), False
+        if started.is_replay:
+            return await self.repository.get_generation(started.id), True
+        job = Job(started.id, business_id, body.content_id, started.script)
+        return await self._dispatch(job, webhook_url), False
 
     async def _start(
         self, business_id: UUID, body: GenerateVideo, idempotency_key: str | None
-    ) -> tuple[GenerationState, bool]:
+    ) -> StartedGeneration:
         return await self.repository.start_generation(
             business_id,
             body.content_id,
@@ -135,22 +137,23 @@ class VideoService:
             raise _webhook_failure(generation.error or "", timed_out=generation.webhook_timed_out)
         return generation
 
-    async def _dispatch(self, generation: GenerationState, webhook_url: str) -> GenerationState:
-        job = Job(generation.id, generation.business_id, generation.content_id, generation.script)
+    async def _dispatch(self, job: Job, webhook_url: str) -> GenerationState:
         try:
             await self._webhook.send(webhook_url, job)
         except WebhookError as error:
-            return await self._roll_back(generation, error)
+            return await self._roll_back(job.generation_id, error)
         except Exception as error:  # whatever it was: the content must not stay behind
-            log.exception("dispatch_failed", generation_id=str(generation.id))
-            return await self._roll_back(generation, WebhookError(f"unexpected {type(error).__name__}"))
+            log.exception("dispatch_failed", generation_id=str(job.generation_id))
+            return await self._roll_back(
+                job.generation_id, WebhookError(f"unexpected {type(error).__name__}")
+            )
         _dispatches.labels("taken").inc()
-        return await retrying_outages(_RETRY_SECONDS)(self.repository.confirm_dispatch, generation.id)
+        return await retrying_outages(_RETRY_SECONDS)(self.repository.confirm_dispatch, job.generation_id)
 
-    async def _roll_back(self, generation: GenerationState, error: WebhookError) -> GenerationState:
+    async def _roll_back(self, generation_id: UUID, error: WebhookError) -> GenerationState:
         timed_out = isinstance(error, WebhookTimeoutError)
         now = await retrying_outages(_RETRY_SECONDS)(
-            self.repository.roll_back_dispatch, generation.id, str(error), timed_out=timed_out
+            self.repository.roll_back_dispatch, generation_id, str(error), timed_out=timed_out
         )
         if not now.is_live and now.ended_by != "report":
             _dispatches.labels("rolled_back").inc()

@@ -28,7 +28,8 @@ from app.integrations.service import IntegrationService
 from app.videos import checks as checks_module
 from app.videos.checks import VideoChecks
 from app.videos.maintenance import Maintenance
-from app.videos.repository import GenerationRepository, Report
+from app.videos.repository import GenerationRepository
+from app.videos.state import Report
 
 pytestmark = pytest.mark.anyio
 

@@ -32,8 +32,9 @@ from app.memberships import Memberships
 from app.security import Caller
 from app.tokens import mint_token
 from app.videos.events import EventHub, EventTiming
-from app.videos.repository import GenerationRepository, GenerationState
+from app.videos.repository import GenerationRepository
 from app.videos.schemas import Generation
+from app.videos.state import GenerationState
 
 pytestmark = pytest.mark.anyio
 

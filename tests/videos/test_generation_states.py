@@ -6,6 +6,7 @@ the contract are checked besides, on what the database says alone.
 """
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Awaitable, Iterator
 from copy import deepcopy
@@ -29,7 +30,9 @@ from app.integrations.repository import IntegrationRepository, NewKey
 from app.n8n.repository import ClaimRepository
 from app.sealing import KeyRing
 from app.security import Caller
-from app.videos.repository import GenerationRepository, Report
+from app.videos.content_repository import ContentRepository
+from app.videos.repository import GenerationRepository
+from app.videos.state import Report
 
 N8N_CALLER = Caller("n8n")
 SILENCE = "The video generation"
@@ -394,6 +397,7 @@ class GenerationMachine(RuleBasedStateMachine):
         self.generations = GenerationRepository(
             self.db, dispatch_timeout=timedelta(minutes=5), generation_timeout=timedelta(minutes=5)
         )
+        self.content = ContentRepository(self.db)
         self.claims = ClaimRepository(self.db, generation_timeout=timedelta(minutes=5))
         async with self.admin_pool.acquire() as acquired:
             admin_connection = cast("asyncpg.Connection", acquired)
@@ -518,7 +522,7 @@ class GenerationMachine(RuleBasedStateMachine):
         rows = self.generations
         match step.operation:
             case Start(content, key, business):
-                state, replayed = await rows.start_generation(
+                started = await rows.start_generation(
                     self.business_ids[business],
                     self.content_ids[content],
                     "heygen",
@@ -526,7 +530,7 @@ class GenerationMachine(RuleBasedStateMachine):
                     key,
                     b"%d" % content,
                 )
-                return ("replayed" if replayed else "started", state.id)
+                return ("replayed" if started.is_replay else "started", started.id)
             case Cancel(content):
                 return ("cancelled", (await rows.cancel_generation(None, self.content_ids[content])).id)
             case Move(content, status):
@@ -544,7 +548,7 @@ class GenerationMachine(RuleBasedStateMachine):
                 )
                 return ("transferred",)
             case Reset(content):
-                video = await rows.reset_content(None, self.content_ids[content])
+                video = await self.content.reset_content(None, self.content_ids[content])
                 return ("reset", [video.generation.id] if video.generation else [])
             case Expire():
                 await self.admin_pool.execute(
@@ -562,7 +566,7 @@ class GenerationMachine(RuleBasedStateMachine):
                     generation_id=None if by_content else step.generation,
                     content_id=self.content_ids[step.content] if by_content else None,
                 )
-                return ("reported", state.status, state.video_url)
+                return ("reported", state.status, json.loads(state.json)["video_url"])
         assert step.generation
         match step.operation:
             case WebhookYes():

@@ -24,7 +24,8 @@ from app.providers.base import Video
 from app.sealing import KeyRing
 from app.security import Caller
 from app.videos.maintenance import Maintenance
-from app.videos.repository import GenerationRepository, GenerationState, Report
+from app.videos.repository import GenerationRepository
+from app.videos.state import GenerationState, Report
 
 pytestmark = pytest.mark.anyio
 
@@ -58,10 +59,10 @@ class Ground:
         return business_id
 
     async def start(self, business_id: UUID, content_id: UUID, key: str | None = None) -> UUID:
-        state, _ = await self.generations.start_generation(
+        started = await self.generations.start_generation(
             business_id, content_id, "heygen", None, key, content_id.bytes
         )
-        return state.id
+        return started.id
 
     def maintenance(self, retention: timedelta = timedelta(days=1)) -> Maintenance:
         return Maintenance(self.generations, self.secrets, retention)

@@ -1,7 +1,8 @@
 """POST /n8n/heygen-status, and credentials and cancel beside it: the life of a generation, points 4 to 7."""
 
+import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -10,6 +11,8 @@ from support.problems import assert_problem
 from support.rows import ContentRow, expire_generation
 from support.tenants import Tenant
 from support.webhook_receiver import WebhookReceiver
+
+from app.videos.schemas import Generation
 
 pytestmark = pytest.mark.anyio
 
@@ -30,6 +33,24 @@ async def test_content_follows_from_processing_to_completed(api: Api, content: C
     assert (done.json()["video_id"], done.json()["video_url"]) == ("v1", URL)
     assert done.json()["completed_at"]
     assert await content.read() == ("completed", "v1", URL, None)
+
+
+@pytest.mark.parametrize("time", ["now()", "'2026-01-02 03:04:05+10'", "'2026-01-02 03:04:05.120'", "null"])
+@pytest.mark.parametrize("duration", [None, 0.0, 12.5, 1e-07, 123456789012345.67])
+async def test_json_of_the_database_is_what_the_response_model_would_write(
+    api: Api, admin_connection: asyncpg.Connection, time: str, duration: float | None
+) -> None:
+    generation_id = await api.start(script='Say "hello" \\ \t 😀\u2028')
+    await api.report(generation_id, "completed", video_id="v", video_url=URL, expect=200)
+    await admin_connection.execute(
+        f"update ai_avatar.generations set dispatched_at = {time}, ended_at = {time}, duration_seconds = $2 "
+        "where id = $1",
+        UUID(generation_id),
+        duration,
+    )
+    shown = await api.get_generation(expect=200)
+    assert shown.json() == json.loads(Generation.model_validate_json(shown.content).model_dump_json())
+    assert [shown.json()] == (await api.list_generations(expect=200)).json()["items"]
 
 
 async def test_failure_is_shown_and_the_earlier_video_kept(api: Api, content: ContentRow) -> None:

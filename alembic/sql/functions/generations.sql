@@ -30,18 +30,21 @@ create or replace function ai_avatar.start_generation(
     p_id uuid, p_business_id uuid, p_content_id uuid, p_provider text, p_script text, p_dispatch_timeout interval,
     p_idempotency_key text, p_request_hash bytea
 )
-returns setof ai_avatar.generation_states
+returns table (id uuid, script text)
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
+#variable_conflict use_column
 declare
-    v_content public.content;
+    v_script text;
+    v_heygen_status text;
+    v_heygen_video_id text;
     v_content_found boolean;
     v_integration ai_avatar.integration_choices;
     v_live ai_avatar.generations;
-    v_earlier ai_avatar.generations;
-    v_script text;
     v_refusal text;
 begin
-    select c.* into v_content from public.content as c
+    -- Only the columns that are needed: each one costs, and other applications' items may have many.
+    select c.video_script, c.heygen_status, c.heygen_video_id into v_script, v_heygen_status, v_heygen_video_id
+    from public.content as c
     where c.id = p_content_id and c.business_id = p_business_id
     for no key update;
     v_content_found := found;
@@ -51,10 +54,10 @@ begin
         update ai_avatar.generations as g set idempotency_key = null
         where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key
             and g.requested_at < now() - interval '24 hours';
-        select g.* into v_earlier from ai_avatar.generations as g
-        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        return query select r.id, r.script from ai_avatar.find_replay(
+            p_business_id, p_idempotency_key, p_request_hash
+        ) as r;
         if found then
-            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
             return;
         end if;
     end if;
@@ -73,7 +76,7 @@ begin
     if not v_content_found then
         raise exception 'No such content' using errcode = 'AV002';
     end if;
-    v_script := coalesce(p_script, v_content.video_script);
+    v_script := coalesce(p_script, v_script);
     if coalesce(v_script, '') !~ '\S' then
         raise exception 'No script' using errcode = 'AV006';
     end if;
@@ -81,43 +84,47 @@ begin
         raise exception 'Script too long' using errcode = 'AV007';
     end if;
 
-    select g.* into v_live from ai_avatar.generations as g
-    where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
-    for update;
-    if found then
-        if v_live.business_id = p_business_id and v_content.heygen_status is not distinct from 'processing' then
-            raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
-        end if;
-        -- Another application has changed the content item, or given it to another business.
-        perform ai_avatar.supersede_generation(v_live.id);
-    end if;
-
+    -- What is in the way is looked up only when something is: the unique indexes say so.
     loop
         insert into ai_avatar.generations (
             id, business_id, content_id, provider, script, avatar, voice, previous_heygen_status,
             previous_heygen_video_id, deadline, idempotency_key, request_hash
         ) values (
             p_id, p_business_id, p_content_id, p_provider, v_script, v_integration.avatar, v_integration.voice,
-            nullif(v_content.heygen_status, 'processing'), v_content.heygen_video_id,
+            nullif(v_heygen_status, 'processing'), v_heygen_video_id,
             clock_timestamp() + p_dispatch_timeout, p_idempotency_key, p_request_hash
         )
-        on conflict (business_id, idempotency_key) where idempotency_key is not null do nothing;
+        on conflict do nothing;
         exit when found;
-        -- A concurrent request used the same key with another content item, whose lock it holds.
-        select g.* into v_earlier from ai_avatar.generations as g
-        where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+        select g.* into v_live from ai_avatar.generations as g
+        where g.content_id = p_content_id and g.status in ('dispatching', 'processing')
+        for update;
         if found then
-            return query select s.* from ai_avatar.replay_generation(v_earlier.id, p_request_hash) as s;
-            return;
+            if v_live.business_id = p_business_id and v_heygen_status is not distinct from 'processing' then
+                raise exception 'Generation in progress' using errcode = 'AV008', detail = v_live.id::text;
+            end if;
+            -- Another application has changed the content item, or given it to another business.
+            perform ai_avatar.supersede_generation(v_live.id);
+        elsif exists (select from ai_avatar.generations as g where g.id = p_id) then
+            raise exception 'There is a generation of this id' using errcode = '23505';
+        else
+            -- A concurrent request used the same key with another content item, whose lock it holds. If nothing is
+            -- found, it has been rolled back since, and the key is free again.
+            return query select r.id, r.script from ai_avatar.find_replay(
+                p_business_id, p_idempotency_key, p_request_hash
+            ) as r;
+            if found then
+                return;
+            end if;
         end if;
-        -- That generation has been rolled back since, and the key is free again.
     end loop;
     v_refusal := ai_avatar.write_content(p_content_id, '{"heygen_status": "processing"}');
     if v_refusal is not null then
         raise exception '%', v_refusal using errcode = 'AV015';
     end if;
-
-    return query select s.* from ai_avatar.generation_states as s where s.id = p_id;
+    id := p_id;
+    script := v_script;
+    return next;
 end;
 $$;
 
@@ -131,16 +138,19 @@ begin
 end;
 $$;
 
-create or replace function ai_avatar.replay_generation(p_generation_id uuid, p_request_hash bytea)
-returns setof ai_avatar.generation_states language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+create or replace function ai_avatar.find_replay(p_business_id uuid, p_idempotency_key text, p_request_hash bytea)
+returns setof ai_avatar.generations language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    v_earlier ai_avatar.generations;
 begin
-    if not exists (
-        select from ai_avatar.generations as g
-        where g.id = p_generation_id and g.request_hash = p_request_hash
-    ) then
-        raise exception 'Idempotency key reused' using errcode = 'AV012';
+    select g.* into v_earlier from ai_avatar.generations as g
+    where g.business_id = p_business_id and g.idempotency_key = p_idempotency_key;
+    if found then
+        if v_earlier.request_hash is distinct from p_request_hash then
+            raise exception 'Idempotency key reused' using errcode = 'AV012';
+        end if;
+        return next v_earlier;
     end if;
-    return query select s.* from ai_avatar.generation_states as s where s.id = p_generation_id;
 end;
 $$;
 
@@ -302,7 +312,7 @@ ai_avatar.get_generation,
 ai_avatar.set_ended_at,
 ai_avatar.start_generation,
 ai_avatar.supersede_generation,
-ai_avatar.replay_generation,
+ai_avatar.find_replay,
 ai_avatar.confirm_dispatch,
 ai_avatar.next_deadline,
 ai_avatar.roll_back_dispatch,

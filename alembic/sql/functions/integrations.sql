@@ -50,9 +50,32 @@ create or replace function ai_avatar.list_integrations(
     p_before_created_at timestamptz, p_before_id uuid, p_limit integer
 )
 returns setof ai_avatar.integrations
--- A generic plan for all filters would read the rows of every business.
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan
-as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if p_business_id is null then
+        return query select i.* from ai_avatar.list_all_integrations(
+            p_provider, p_status, p_before_created_at, p_before_id, p_limit
+        ) as i;
+    else
+        -- A business has few: one plan, which is kept, serves all filters.
+        return query
+        select i.* from ai_avatar.integrations as i
+        where i.business_id = p_business_id
+            and (p_provider is null or i.provider = p_provider)
+            and (p_status is null or i.status = p_status)
+            and (p_before_id is null or (i.created_at, i.id) < (p_before_created_at, p_before_id))
+        order by i.created_at desc, i.id desc
+        limit p_limit;
+    end if;
+end;
+$$;
+
+create or replace function ai_avatar.list_all_integrations(
+    p_provider text, p_status text, p_before_created_at timestamptz, p_before_id uuid, p_limit integer
+)
+returns setof ai_avatar.integrations
+-- One plan for all filters would read every row, so each call is planned for its own.
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
     v_before_created_at timestamptz := p_before_created_at;
 begin
@@ -66,8 +89,7 @@ begin
     from (
         select ai.id, ai.created_at
         from public.ai_avatar_integrations as ai
-        where (p_business_id is null or ai.business_id = p_business_id)
-            and (p_provider is null or ai.provider = p_provider)
+        where (p_provider is null or ai.provider = p_provider)
             and (p_status is null or coalesce(ai.status, 'inactive') = p_status)
             and (
                 p_before_id is null
@@ -176,6 +198,7 @@ public.update_ai_avatar_integrations_updated_at,
 ai_avatar.normalise_integration,
 ai_avatar.providers,
 ai_avatar.list_integrations,
+ai_avatar.list_all_integrations,
 ai_avatar.update_integration,
 ai_avatar.record_key_check,
 ai_avatar.record_sync

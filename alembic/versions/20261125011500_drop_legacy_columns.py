@@ -2,7 +2,7 @@
 
 from app.migrations import run_sql
 
-revision = "20261125004025"
+revision = "20261125011500"
 down_revision = "20261124212545"
 branch_labels = None
 depends_on = None
