@@ -7,8 +7,10 @@ OPENAPI := tests/openapi
 CLIENT := clients/typescript
 NEXTJS := examples/nextjs
 WEBSITE := .data/website
-# Tests wait more than they compute: one worker more than there are cores. Two cores are enough.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Tests wait more than they compute: two workers more than there are cores. Two cores are enough.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
+# Each worker would compile the tests at every run, and each process that a test starts the service.
+unexport PYTHONDONTWRITEBYTECODE
 # The versions of n8n that `make test-n8n` runs against: major versions (n8n/versions) or exact ones.
 N8N_VERSION ?= 1 2
 

@@ -30,20 +30,33 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write_line(f"{name}: {value}")
 
 
+BROWSER_TESTS = "settings_page/browser/"
+# These share little and take long: any worker may run one.
+SINGLE_TESTS = ("end_to_end/test_dev.py", "tests/migrations/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with what takes longest, so that no worker is left with it at the end: end_to_end comes second."""
+    items.sort(key=lambda item: BROWSER_TESTS not in item.nodeid)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    """One worker runs all browser tests, which share a browser and a service; the others run wherever there is room.
+    """One worker runs all tests of a file, which share a database and a service; one runs all of the browser.
 
     Marks would say so, but pytest 9.2 ignores how pytest-xdist 3.8 adds a group to a test's name.
     """
-    return BrowserScheduling(config, log)
+    config.option.loadscopereorder = False
+    return FileScheduling(config, log)
 
 
-class BrowserScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps the tests of a browser together."""
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps tests together that share what is started for them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "browser" if "settings_page/browser/" in nodeid else nodeid
+        if BROWSER_TESTS in nodeid:
+            return "browser"
+        return nodeid if any(part in nodeid for part in SINGLE_TESTS) else nodeid.partition("::")[0]
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -18,17 +19,16 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from standardwebhooks import Webhook
 from support import watched_logs
 from support.api import ROOT
 from support.blocks import to_run
-from support.postgres import DATA
+from support.postgres import DATA, lock
 from support.servers import free_port
 from support.sql import query, script
 
-from app import migrations
 from app.providers import PROVIDERS
+from app.providers.base import ProviderSpec
 from app.sandbox.embedded import database_url, start_postgres
 
 pytestmark = pytest.mark.slow
@@ -116,13 +116,25 @@ def running_dev(folder: Path, log: Path, *options: str, **environment: str) -> I
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder() -> Iterator[Path]:
     """Under the project: as root, the embedded PostgreSQL widens the permissions of a data folder's parents."""
-    import shutil
-
     folder = DATA / f"e2e-{uuid4().hex[:8]}"
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def used_folder(folder: Path, testrun_uid: str) -> Path:
+    """A data folder that `ai-avatar dev` has made before: a copy of one for the whole run, since making it is slow."""
+    template = DATA / f"dev-template-{testrun_uid}"
+    with lock("dev-template"):
+        if not template.exists():
+            for earlier in DATA.glob("dev-template-*"):
+                shutil.rmtree(earlier)
+            with running_dev(template, template / "dev.log", "--no-sandbox"):
+                pass
+    subprocess.run(["cp", "-a", template, folder], check=True)  # the database's files have their own owner
+    return folder
 
 
 @pytest.fixture
@@ -252,70 +264,14 @@ def _sandboxes_of(url: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(
-    folder: Path, tmp_path: Path, provider: str
-) -> None:
-    spec = PROVIDERS[provider]
+def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "run" / "dev.log"
     with running_dev(folder, log, LOG_FORMAT="json") as dev:
         announced, responses = dev.announced, dev.responses
         url = announced["url"]
         assert dev.call("GET", "/settings/integrations").status_code == 200
-        wrong = dev.call(
-            "POST", ROOT, json={"provider": provider, "api_key": f"not-{CANARY}"}, headers=dev.user
-        )
-        assert (wrong.status_code, wrong.json()["code"]) == (422, "api_key_rejected")
-        malformed = dev.call(
-            "POST",
-            ROOT,
-            content=f'{{"api_key": "{CANARY}", "surprise": "{CANARY}"}}',
-            headers=dev.user | {"Content-Type": "application/json"},
-        )
-        assert malformed.status_code == 422
-        config = CONFIGS[provider]
-        body = {"provider": provider, "api_key": CANARY, "avatar_id": AVATAR, "provider_config": config}
-        assert dev.call("POST", ROOT, json=body, headers=dev.user).status_code == 201
-        query = f"provider={provider}"
-        account = dev.call("GET", f"{dev.own}/account?{query}", headers=dev.user).json()
-        assert account["remaining"] == ({"amount": 100.0, "unit": "usd"} if spec.has_account else None)
-        avatars = dev.call("GET", f"{dev.own}/avatars?limit=50&{query}", headers=dev.user).json()["items"]
-        assert AVATAR in [avatar["id"] for avatar in avatars]
-        voices = dev.call("GET", f"{dev.own}/voices?{query}", headers=dev.user).json()["items"]
-        own_voice = voices[0] if spec.has_voices else None
-        for link in (avatars[0]["preview_image_url"], own_voice and own_voice["preview_audio_url"]):
-            assert link is None or httpx.get(link).status_code == 200
-        if own_voice:
-            assert (own_voice["ownership"], own_voice["usable"]) == ("private", True)
-            chosen = {"voice_id": own_voice["id"]}
-            changed = dev.call("PATCH", f"{dev.own}?{query}", json=chosen, headers=dev.user)
-            assert changed.status_code == 200
-
-        content_id = announced["content_ids"][1]
-        job = {"content_id": content_id, "provider": provider}
-        asked = dev.call("POST", f"{ROOT}/generate-video", json=job, headers=dev.user)
-        assert asked.status_code == 202, asked.text
-        events = dev.call("GET", f"{ROOT}/videos/{content_id}/events", headers=dev.user)  # to its end
-        states = [json.loads(data) for data in re.findall(r"^data: (.+)$", events.text, re.MULTILINE)]
-        assert states[-1]["status"] == "completed", events.text
-        video = httpx.get(states[-1]["video_url"])
-        assert video.status_code == 200
-        assert b"ftyp" in video.content[:16]
-        assert states[-1]["error_code"] is None
-        assert states[-1]["ended_at"] == states[-1]["completed_at"]
-        for link in LINKS[provider]:
-            assert httpx.get(states[-1][link]).status_code == 200, link
-        assert states[-1]["duration_seconds"] == (4.0 if provider == "heygen" else None)
-        shown = dev.call("GET", f"{ROOT}/videos", headers=dev.user).json()["items"]
-        [content] = [item for item in shown if item["content_id"] == content_id]
-        assert (content["heygen_status"], content["heygen_url"]) == ("completed", states[-1]["video_url"])
-
-        credentials = {"business_id": announced["business_id"]}
-        handed = dev.call(
-            "POST", f"/n8n/{provider}-credentials", json=credentials, headers=dev.n8n_headers, secret=True
-        )
-        assert handed.json()["api_key"] == CANARY
-        assert handed.json()["voice_id"] == (own_voice and own_voice["id"])
+        for provider, content_id in zip(PROVIDERS, announced["content_ids"], strict=False):
+            make_video(dev, PROVIDERS[provider], content_id)
         assert "ai_avatar_dispatches_total" in dev.call("GET", "/metrics").text
         dump = _dump(announced["database_url"])
         assert "sealed:v1:" in dump
@@ -330,6 +286,63 @@ def test_main_job_from_key_to_finished_video_leaves_the_key_nowhere(
     for name, text in written.items():
         assert CANARY not in text, name
         assert "canary" not in text, name
+
+
+def make_video(dev: Dev, spec: ProviderSpec, content_id: str) -> None:
+    """Do the whole job with a provider, from a wrong key to the finished video."""
+    provider = spec.name
+    wrong = dev.call("POST", ROOT, json={"provider": provider, "api_key": f"not-{CANARY}"}, headers=dev.user)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "api_key_rejected")
+    malformed = dev.call(
+        "POST",
+        ROOT,
+        content=f'{{"api_key": "{CANARY}", "surprise": "{CANARY}"}}',
+        headers=dev.user | {"Content-Type": "application/json"},
+    )
+    assert malformed.status_code == 422
+    config = CONFIGS[provider]
+    body = {"provider": provider, "api_key": CANARY, "avatar_id": AVATAR, "provider_config": config}
+    assert dev.call("POST", ROOT, json=body, headers=dev.user).status_code == 201
+    query = f"provider={provider}"
+    account = dev.call("GET", f"{dev.own}/account?{query}", headers=dev.user).json()
+    assert account["remaining"] == ({"amount": 100.0, "unit": "usd"} if spec.has_account else None)
+    avatars = dev.call("GET", f"{dev.own}/avatars?limit=50&{query}", headers=dev.user).json()["items"]
+    assert AVATAR in [avatar["id"] for avatar in avatars]
+    voices = dev.call("GET", f"{dev.own}/voices?{query}", headers=dev.user).json()["items"]
+    own_voice = voices[0] if spec.has_voices else None
+    previews = [avatars[0]["preview_image_url"], avatars[0]["preview_video_url"]]
+    for link in (*previews, own_voice and own_voice["preview_audio_url"]):
+        assert link is None or httpx.get(link).status_code == 200
+    if own_voice:
+        assert (own_voice["ownership"], own_voice["usable"]) == ("private", True)
+        chosen = {"voice_id": own_voice["id"]}
+        changed = dev.call("PATCH", f"{dev.own}?{query}", json=chosen, headers=dev.user)
+        assert changed.status_code == 200
+
+    job = {"content_id": content_id, "provider": provider}
+    asked = dev.call("POST", f"{ROOT}/generate-video", json=job, headers=dev.user)
+    assert asked.status_code == 202, asked.text
+    events = dev.call("GET", f"{ROOT}/videos/{content_id}/events", headers=dev.user)  # to its end
+    states = [json.loads(data) for data in re.findall(r"^data: (.+)$", events.text, re.MULTILINE)]
+    assert states[-1]["status"] == "completed", events.text
+    video = httpx.get(states[-1]["video_url"])
+    assert video.status_code == 200
+    assert b"ftyp" in video.content[:16]
+    assert states[-1]["error_code"] is None
+    assert states[-1]["ended_at"] == states[-1]["completed_at"]
+    for link in LINKS[provider]:
+        assert httpx.get(states[-1][link]).status_code == 200, link
+    assert states[-1]["duration_seconds"] == (4.0 if provider == "heygen" else None)
+    shown = dev.call("GET", f"{ROOT}/videos", headers=dev.user).json()["items"]
+    [content] = [item for item in shown if item["content_id"] == content_id]
+    assert (content["heygen_status"], content["heygen_url"]) == ("completed", states[-1]["video_url"])
+
+    credentials = {"business_id": dev.announced["business_id"]}
+    handed = dev.call(
+        "POST", f"/n8n/{provider}-credentials", json=credentials, headers=dev.n8n_headers, secret=True
+    )
+    assert handed.json()["api_key"] == CANARY
+    assert handed.json()["voice_id"] == (own_voice and own_voice["id"])
 
 
 def _dump(database_url: str) -> str:
@@ -378,9 +391,9 @@ def last_event(printed: str) -> Any:
     return json.loads(printed.rpartition("data: ")[2].splitlines()[0])
 
 
-def test_printed_lines_and_those_of_the_guides_work_when_pasted(folder: Path, tmp_path: Path) -> None:
+def test_printed_lines_and_those_of_the_guides_work_when_pasted(used_folder: Path, tmp_path: Path) -> None:
     log = tmp_path / "run" / "dev.log"
-    with running_dev(folder, log) as dev:
+    with running_dev(used_folder, log) as dev:
         _, _, printed = log.read_text().partition("one after the other:\n")
         lines = printed[: printed.index("/events")].strip() + '/events -H "Authorization: Bearer $TOKEN"'
         assert lines.count("curl ") == 4
@@ -418,26 +431,17 @@ def test_busy_port_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / ".data").exists()
 
 
-def test_refuses_a_data_folder_whose_revision_it_does_not_have(folder: Path, tmp_path: Path) -> None:
-    server = start_postgres(folder / "pg")
-    script(database_url(server, "postgres"), "create database ai_avatar")
-    url = database_url(server, "ai_avatar")
-    migrations.migrate(SecretStr(url))
-    script(url, "update ai_avatar.alembic_version set version_num = '20260101000000'")
-
-    result = subprocess.run(
-        [Path(sys.executable).parent / "ai-avatar", "dev", "--data-dir", folder, "--port", str(free_port())],
-        env={name: value for name, value in os.environ.items() if not SECRET_NAMES.match(name)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+def test_refuses_a_data_folder_whose_revision_it_does_not_have(used_folder: Path, tmp_path: Path) -> None:
+    server = start_postgres(used_folder / "pg")
+    script(
+        database_url(server, "ai_avatar"),
+        "update ai_avatar.alembic_version set version_num = '20260101000000'",
     )
 
+    result = run_dev(used_folder, tmp_path)
     assert result.returncode == 2
     assert "at revision 20260101000000" in result.stderr
-    assert f"delete the folder {folder} and start again" in result.stderr
+    assert f"delete the folder {used_folder} and start again" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -463,13 +467,13 @@ def run_dev(folder: Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_data_folder_in_use_is_told_in_a_sentence(folder: Path, tmp_path: Path) -> None:
-    with running_dev(folder, tmp_path / "first" / "dev.log", "--no-sandbox") as dev:
-        announced = (folder / "dev.json").read_text()
-        second = run_dev(folder, tmp_path)
+def test_data_folder_in_use_is_told_in_a_sentence(used_folder: Path, tmp_path: Path) -> None:
+    with running_dev(used_folder, tmp_path / "first" / "dev.log", "--no-sandbox") as dev:
+        announced = (used_folder / "dev.json").read_text()
+        second = run_dev(used_folder, tmp_path)
         assert second.returncode == 2
-        assert f"The data folder {folder} is in use by another `ai-avatar dev`." in second.stderr
-        assert (folder / "dev.json").read_text() == announced, "the first one's is left alone"
+        assert f"The data folder {used_folder} is in use by another `ai-avatar dev`." in second.stderr
+        assert (used_folder / "dev.json").read_text() == announced, "the first one's is left alone"
         assert dev.call("GET", "/health/ready").status_code == 200
 
 
@@ -482,12 +486,10 @@ def test_data_folder_in_use_is_told_in_a_sentence(folder: Path, tmp_path: Path) 
     ],
 )
 def test_damaged_data_folder_is_told_in_a_sentence(
-    folder: Path, tmp_path: Path, damage: str, told: str
+    used_folder: Path, tmp_path: Path, damage: str, told: str
 ) -> None:
-    with running_dev(folder, tmp_path / "first" / "dev.log", "--no-sandbox"):
-        pass
-    (folder / damage).write_bytes(b"damaged")
-    done = run_dev(folder, tmp_path)
+    (used_folder / damage).write_bytes(b"damaged")
+    done = run_dev(used_folder, tmp_path)
     assert done.returncode == 2
     assert told in done.stderr
     assert "delete" in done.stderr
@@ -510,8 +512,8 @@ def test_data_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> Non
     assert (done.returncode, "cannot be used" in done.stderr) == (2, True)
 
 
-def test_sandbox_ends_with_a_killed_service(folder: Path, tmp_path: Path) -> None:
-    with running_dev(folder, tmp_path / "run" / "dev.log") as dev:
+def test_sandbox_ends_with_a_killed_service(used_folder: Path, tmp_path: Path) -> None:
+    with running_dev(used_folder, tmp_path / "run" / "dev.log") as dev:
         url = dev.announced["url"]
         assert len(_sandboxes_of(url)) == 1
         dev.process.kill()
@@ -523,10 +525,10 @@ def test_sandbox_ends_with_a_killed_service(folder: Path, tmp_path: Path) -> Non
             pytest.fail("the sandbox goes on")
 
 
-def test_ctrl_c_is_no_error_of_make_either(folder: Path, tmp_path: Path) -> None:
+def test_ctrl_c_is_no_error_of_make_either(used_folder: Path, tmp_path: Path) -> None:
     """As at a terminal: every process of the group gets the signal."""
     makefile = tmp_path / "Makefile"
-    makefile.write_text("run:\n\t@" + " ".join(dev_command(folder)) + "\n")
+    makefile.write_text("run:\n\t@" + " ".join(dev_command(used_folder)) + "\n")
     log = tmp_path / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -549,10 +551,10 @@ def test_ctrl_c_is_no_error_of_make_either(folder: Path, tmp_path: Path) -> None
     for word in ("Traceback", "Error", "Aborted", "KeyboardInterrupt", "***"):
         assert word not in after, after
     for _ in range(50):
-        if not (folder / "pg" / "postmaster.pid").exists():
+        if not (used_folder / "pg" / "postmaster.pid").exists():
             break
         time.sleep(0.1)
-    assert not (folder / "pg" / "postmaster.pid").exists(), "the database has ended in order"
+    assert not (used_folder / "pg" / "postmaster.pid").exists(), "the database has ended in order"
 
 
 @pytest.mark.parametrize(("given", "options"), [([], ""), (["PORT=8123"], " --port 8123")])

@@ -63,6 +63,7 @@ async def test_first_save_is_201_with_location_and_without_the_key(unconnected_a
         "created_at",
         "updated_at",
         "api_key_last4",
+        "api_key_set_at",
         "avatar",
         "voice",
     }
