@@ -310,8 +310,12 @@ def test_idle_connections_make_room_for_others(database_url: str, monkeypatch: p
             return connection
 
         get = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
-        begun = open_one(b"GET /health/live HTTP/1.1\r\n")
-        idle = [open_one() for _ in range(14)]
+        idle = [open_one() for _ in range(4)]
+        begun = open_one(get)
+        assert begun.recv(4096).startswith(b"HTTP/1.1 200 ")
+        time.sleep(0.01)  # the server has accepted those four, and some time before the others
+        begun.sendall(b"GET /health/live HTTP/1.1\r\n")
+        idle += [open_one() for _ in range(10)]
         for connection in idle[4:8]:
             connection.sendall(get)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
