@@ -63,6 +63,11 @@ NOT_RUN = {
         "needs Docker",
         "needs Docker and a HeyGen account",
     ],
+    "docs/releasing.md": [
+        "takes an hour; CI does it",
+        "changes the revisions; tests/migrations/test_function_sources.py does it on a copy",
+        "releases",
+    ],
     "docs/security.md": ["needs SECRETS_KEYS; tests/integrations/test_rotation.py rotates"],
     "docs/troubleshooting.md": ["needs Docker"],
     "examples/nextjs/README.md": ["starts three servers; `make test-nextjs` does the same"],
