@@ -132,7 +132,7 @@ format: .venv/ready ## Format the code
 test-pg15: .venv/ready ## Run the database tests on Debian's PostgreSQL 15
 	WORKERS=$(WORKERS) tests/pg15
 
-test-n8n: .venv/ready ## Test the workflows with n8n 1 and 2, or N8N_VERSION=2 only (npm, g++; installs 2-3 GB each, once)
+test-n8n: .venv/ready ## Test the workflows with n8n 1 and 2, or N8N_VERSION=2 only (npm, g++, Chromium; installs 2-3 GB each, once)
 	for version in $(N8N_VERSION); do n8n/install $$version && N8N_VERSION=$$version $(BIN)/pytest n8n/tests || exit 1; done
 
 chaos: .venv/ready ## Break things under load and check what is promised: 5 minutes (CHAOS=--short, CHAOS="scenario …")

@@ -196,6 +196,8 @@ def test_each_screenshot_is_made_by_a_test() -> None:
             made |= {f"{state}-{width.strip()}" for state in states for width in widths.split(",")}
 
     assert {path.stem for path in (DOCS / "screenshots").iterdir()} == made
+    # n8n/tests/test_editor.py takes these, of the workflows with these names.
+    assert {path.stem for path in (ROOT / "n8n").glob("*.png")} == {"heygen-video", "heygen-video-direct"}
 
 
 def test_each_screenshot_is_shown_on_a_page() -> None:
