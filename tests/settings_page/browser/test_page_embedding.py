@@ -313,6 +313,7 @@ def test_every_word_can_be_translated_and_runs_right_to_left(
     assert button
     assert label["x"] > button["x"]
     assert page.locator("#script").evaluate("(script) => getComputedStyle(script).direction") == "ltr"
+    assert page.locator("#script-count").evaluate("(count) => getComputedStyle(count).direction") == "ltr"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -191,6 +191,17 @@ def test_integration_that_does_not_work_says_what_to_do(
     visitor.dev.run(spoil)
     page.goto(visitor.link)
     expect(page.get_by_text(words).first).to_be_visible()
+    if status == "inactive":
+        check = row(page, "API key").get_by_role("button", name="Check again")
+        page.route(
+            "**/validate?*",
+            lambda route: route.fulfill(json=visitor.call("GET", visitor.own_path)),  # as for a rejected key
+        )
+        check.click()
+        expect(row(page, "API key").get_by_text("HeyGen no longer accepts your API key")).to_be_visible()
+        page.unroute("**/validate?*")
+        check.click()
+        expect(row(page, "API key").get_by_text("The key works")).to_be_visible()
     page.get_by_role("button", name=act).click()
     expect(page.get_by_text("Ready", exact=True).first).to_be_visible()
 

@@ -27,7 +27,7 @@ export class ScriptEditor {
 		this.#label = h("label", { for: "script" }, words.script);
 		this.#script = h("textarea", { id: "script", class: "input", part: "input", rows: 6, dir: "auto",
 			"aria-describedby": "script-count script-note", oninput: () => this.#onInput() });
-		this.#count = h("span", { class: "count", id: "script-count" });
+		this.#count = h("span", { class: "count", id: "script-count", dir: "ltr" });
 		this.#note = h("p", { class: "small", id: "script-note" });
 		this.#useSpoken = button(words.useSpoken, () => {
 			this.#script.value = this.#spoken ?? "";
