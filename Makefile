@@ -67,7 +67,7 @@ check: .venv/ready ## Check formatting, lint, types, imports, SQL, JavaScript ty
 	$(BIN)/sqlfluff lint --disable-progress-bar alembic/sql app/sandbox
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
-	$(BIN)/compose-lint compose.yaml
+	$(BIN)/compose-lint check --strict-config --skip-suppressed --fail-on low compose.yaml
 	@$(MAKE) --no-print-directory check-js check-openapi
 
 check-js: $(NODE_MODULES)/ready # part of check, and last: it needs npm
