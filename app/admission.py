@@ -48,6 +48,20 @@ class BusinessLimit:
         self._name = name
         self._what = what
         self._slots: dict[Hashable, Slots] = {}
+        self.waiting = 0
+
+    @property
+    def error(self) -> RateLimited:
+        """What a caller beyond the limit is told."""
+        return RateLimited(
+            f"{self._limit} {self._what} of this business are in progress, which is the limit. Try again.",
+            retry_after=1,
+        )
+
+    def is_hopeless(self, owner: Hashable, coming: int = 0) -> bool:
+        """Return whether this owner's next caller had better not wait; `coming`: how many are about to ask."""
+        slots = self._slots.get(owner)
+        return slots is not None and slots.is_hopeless(own_coming=coming, coming=coming)
 
     async def take(self, owner: Hashable) -> None:
         """Take one of the owner's slots. Raises RateLimited after a wait."""
@@ -56,14 +70,15 @@ class BusinessLimit:
             slots = self._slots[owner] = Slots(self._limit, self._patience)
         if slots.take_at_once():
             return
-        with waiting_outside():
-            if await slots.take():
-                return
+        self.waiting += 1
+        try:
+            with waiting_outside():
+                if await slots.take():
+                    return
+        finally:
+            self.waiting -= 1
         requests_limited.labels(self._name).inc()
-        raise RateLimited(
-            f"{self._limit} {self._what} of this business are in progress, which is the limit. Try again.",
-            retry_after=1,
-        )
+        raise self.error
 
     def release(self, owner: Hashable) -> None:
         """Free a slot, and forget an owner that has none."""

@@ -35,6 +35,7 @@ from app.n8n.repository import ClaimRepository
 from app.providers import PROVIDERS
 from app.readiness import Readiness
 from app.security import Authenticator
+from app.shedding import AdmissionControl
 from app.videos.checks import VideoChecks
 from app.videos.content_repository import ContentRepository
 from app.videos.events import EventHub, EventTiming
@@ -56,11 +57,16 @@ class Clients:
     webhook: httpx.AsyncBaseTransport
 
 
-def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application with these settings. Starting it raises ConfigError."""
+def create_lifespan(
+    settings: Settings, control: AdmissionControl
+) -> Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]]:
+    """Return the lifespan of an application with these settings. Starting it raises ConfigError.
+
+    Its state gives `control` to the server's protocol, which refuses some requests itself (app/server.py).
+    """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         await check_vault(settings)
         async with AsyncExitStack() as stack:
             db = Database(
@@ -93,7 +99,7 @@ def create_lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncCont
             gc.freeze()
             gc.set_threshold(20_000)
             log.info("started")
-            yield
+            yield {"admission_control": control}
             log.info("stopping")
             services[EventHub].close()
 

@@ -23,7 +23,7 @@ from app.reference.router import create_router as create_reference_router
 from app.security import ApiKeys
 from app.settings_page.router import create_router as create_settings_router
 from app.settings_page.router import describe_providers, loopback_origins
-from app.shedding import LoadShedding
+from app.shedding import AdmissionControl, LoadShedding
 from app.videos import examples as videos_examples
 from app.videos import router as videos_router
 from app.videos.schemas import VideoEvent
@@ -38,17 +38,17 @@ def from_environment() -> FastAPI:
 
 def create_app(settings: Settings) -> FastAPI:
     """Create the application; it connects to nothing before it is started."""
-    app = _create_api(create_lifespan(settings))
-    # The last one added is the outermost.
-    if settings.fast_path:
-        app.add_middleware(CompiledOperations, routes=app.routes)
-    app.add_middleware(
-        LoadShedding,
+    control = AdmissionControl(
         limit=settings.concurrent_requests,
         limit_per_business=settings.concurrent_requests_per_business,
         is_n8n=ApiKeys(service=[], n8n=settings.n8n_api_keys).owner_of,
         problem_type_url=settings.problem_type_url,
     )
+    app = _create_api(create_lifespan(settings, control))
+    # The last one added is the outermost.
+    if settings.fast_path:
+        app.add_middleware(CompiledOperations, routes=app.routes)
+    app.add_middleware(LoadShedding, control=control)
     app.add_middleware(UnexpectedErrors)
     if settings.cors_origins:
         app.add_middleware(

@@ -1,9 +1,10 @@
 """Middleware: request ids, the request log, request metrics, and responses to unexpected errors."""
 
 import asyncio
-import os
+import random
 import re
 import time
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -46,7 +47,7 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = scope["request_id"] = _request_id(scope)
+        request_id = scope["request_id"] = choose_request_id(scope["headers"])
         scope["problem_type_url"] = self._problem_type_url
         status = 500
 
@@ -124,20 +125,22 @@ class UnexpectedErrors:
             await problem_response(Request(scope), InternalError())(scope, receive, send)
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
+def choose_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the caller's request id if it may be one, else a new one."""
+    for name, value in headers:
         if name == b"x-request-id":
             text: str = value.decode("latin-1")
             if _REQUEST_ID.fullmatch(text):
                 return text
-    return os.urandom(16).hex()
+    # Unique, not secret: the system's random bytes cost a system call.
+    return f"{random.getrandbits(128):032x}"
 
 
 def _record(scope: Scope, request_id: str, status: int, seconds: float) -> None:
     # Label by route template: path cardinality is unbounded.
     route = getattr(scope.get("route"), "path_format", None) or "none"
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    _counter_of(method, route, status).inc()
+    counter_of(method, route, status).inc()
     _histogram_of(method, route).observe(seconds)
     quiet = route.startswith(_QUIET_ROUTES) or scope.get("is_shed", False)
     log_request(request_id, method, scope["path"], status, round(seconds * 1000, 1), quiet=quiet)
@@ -145,7 +148,8 @@ def _record(scope: Scope, request_id: str, status: int, seconds: float) -> None:
 
 # Looking a child up by its labels costs as much as counting.
 @cache
-def _counter_of(method: str, route: str, status: int) -> Counter:
+def counter_of(method: str, route: str, status: int) -> Counter:
+    """Return the counter of such requests."""
     return _requests.labels(method, route, str(status))
 
 

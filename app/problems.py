@@ -1,7 +1,8 @@
 """Renders every error, the framework's own included, as a problem detail (RFC 9457)."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -71,26 +72,44 @@ def problem_response(request: Request, error: AppError) -> JSONResponse:
     return JSONResponse(body, error.status, headers, media_type="application/problem+json")
 
 
-def ready_problem(
-    error: AppError, type_url: str = PROBLEM_TYPE_URL
-) -> Callable[[Scope, Send], Awaitable[None]]:
-    """Return a function that sends this error's response, rendered once but for the path.
+class ReadyProblem:
+    """An error's response, rendered once but for the path.
 
     For errors of which there may be thousands a second: building a Response for each takes several times as long.
     """
-    marker = "path of the request"
-    scope = {"type": "http", "path": marker, "headers": [], "problem_type_url": type_url}
-    response = problem_response(Request(scope), error)
-    before, after = bytes(response.body).split(json.dumps(marker).encode())
-    fixed_headers = [header for header in response.raw_headers if header[0] != b"content-length"]
 
-    async def send_problem(scope: Scope, send: Send) -> None:
-        body = before + json.dumps(scope["path"]).encode() + after
-        headers = [*fixed_headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    def __init__(self, error: AppError, type_url: str = PROBLEM_TYPE_URL) -> None:
+        """Render it. `type_url`: what precedes the code in `type`."""
+        self.status = error.status
+        marker = "path of the request"
+        scope = {"type": "http", "path": marker, "headers": [], "problem_type_url": type_url}
+        response = problem_response(Request(scope), error)
+        self._before, self._after = bytes(response.body).split(json.dumps(marker).encode())
+        self._headers = [header for header in response.raw_headers if header[0] != b"content-length"]
+        phrase = HTTPStatus(error.status).phrase
+        self._head = f"HTTP/1.1 {error.status} {phrase}\r\ncache-control: no-store\r\n".encode()
+        self._head += b"".join(b"%s: %s\r\n" % header for header in self._headers)
+
+    async def __call__(self, scope: Scope, send: Send) -> None:
+        """Send it as an ASGI application does."""
+        body = self._body(scope["path"])
+        headers = [*self._headers, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    return send_problem
+    def render(self, path: str, request_id: str, *, closes: bool = False) -> bytes:
+        """Return it as it goes over the wire: for requests that are refused before the application sees them.
+
+        `closes`: whether the connection ends with it.
+        """
+        body = self._body(path)
+        end = f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
+        if closes:
+            end += "connection: close\r\n"
+        return self._head + end.encode() + b"\r\n" + body
+
+    def _body(self, path: str) -> bytes:
+        return self._before + json.dumps(path).encode() + self._after
 
 
 _HTTP_ERRORS: Final[Mapping[int, type[AppError]]] = {

@@ -5,12 +5,8 @@ requests or the number of connections. Every limit here is per process. Written 
 """
 
 import asyncio
-import json
-import os
-import resource
 from collections.abc import Callable
-from functools import partial
-from http import HTTPStatus
+from functools import cache, partial
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -19,8 +15,9 @@ from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.connection_watch import ConnectionWatch
 from app.errors import AppError, HeadersTooLarge, MalformedRequest, Overloaded, RequestTimeout
-from app.problems import PROBLEM_TYPE_URL, problem_body
+from app.problems import PROBLEM_TYPE_URL, ReadyProblem
 
 log = structlog.get_logger(__name__)
 
@@ -30,17 +27,11 @@ MAX_OVERHEAD_BYTES: Final = 32 * 1024
 MAX_HEADERS: Final = 100
 HEAD_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 30.0
-MAX_CONNECTIONS: Final = 12_000
 # After a response that did not wait for the body: a client that is still sending gets to read it.
 LINGER_SECONDS: Final = 5.0
 LINGER_BYTES: Final = 4 * 1024 * 1024
 # At shutdown, for a request whose head is on its way.
 STOPPING_SECONDS: Final = 2.0
-
-# File descriptors for the database, providers, the webhook, logs and the event loop itself.
-_RESERVED_DESCRIPTORS: Final = 400
-_SWEEP_SECONDS: Final = 1.0
-_REPEAT_LOG_SECONDS: Final = 10.0
 
 _refused = Counter(
     "ai_avatar_connections_refused_total", "Requests refused before they were read", ["status"]
@@ -56,19 +47,9 @@ _REASONS: Final[dict[int, AppError]] = {
 }
 
 
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit of file descriptors to what the connections need; return how many may be open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + _RESERVED_DESCRIPTORS
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return connection_limit(soft)
-
-
-def connection_limit(descriptors: int) -> int:
-    """Return how many connections there may be with so many file descriptors: half of them where they are few."""
-    return min(MAX_CONNECTIONS, max(descriptors - _RESERVED_DESCRIPTORS, descriptors // 2))
+@cache
+def _refusal(status: int, problem_type_url: str) -> ReadyProblem:
+    return ReadyProblem(_REASONS[status], problem_type_url)
 
 
 def server_options(problem_type_url: str = PROBLEM_TYPE_URL) -> dict[str, Any]:
@@ -106,7 +87,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        watch = _Watch.of(self.server_state, self.loop)
+        watch = ConnectionWatch.of(self.server_state, self.loop)
         if len(self.connections) > watch.max_connections:
             watch.note_exhaustion(len(self.connections))
             self._refuse(503)
@@ -127,6 +108,8 @@ class LimitedProtocol(HttpToolsProtocol):
                 self.transport.close()
             if self._linger_bytes < 0 or self._is_refused:
                 return
+        if self._shed(data):
+            return
         if self.deadline is None and not self._is_receiving:  # the first byte on an idle connection
             self.deadline = self.loop.time() + HEAD_SECONDS
         self._overhead += len(data)
@@ -212,6 +195,21 @@ class LimitedProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a request to upgrade is answered as any other."""
 
+    def _shed(self, data: bytes) -> bool:
+        """Answer a whole request for which there is no capacity, at a fraction of what parsing and serving it costs."""
+        control = self.app_state.get("admission_control")
+        if control is None or self._is_stopping or not self.is_idle:
+            return False
+        if self.flow.write_paused or self.transport.is_closing():
+            return False
+        answer = control.refuse_early(data)
+        if answer is None:
+            return False
+        self.transport.write(answer)
+        self.deadline = None
+        self.on_response_complete()
+        return True
+
     def _is_answered_early(self) -> bool:
         # Of the newest message: with pipelining not always the one that was answered.
         cycle = self.cycle
@@ -236,7 +234,8 @@ class LimitedProtocol(HttpToolsProtocol):
             cycle.disconnected = True  # for the application, which waits for the rest of a body
             cycle.message_event.set()
         self._is_refused = True
-        self.transport.write(_refusal_response(status, self._problem_type_url))
+        refusal = _refusal(status, self._problem_type_url)
+        self.transport.write(refusal.render("", uuid4().hex, closes=True))
         self._linger()
 
 
@@ -288,81 +287,3 @@ class _ResponseTransport:
         if self._head:
             self._transport.write(self._head)
             self._head = b""
-
-
-class _Watch:
-    """Looks at every connection of a server once a second: no timer per request, which would cost every request."""
-
-    def __init__(self, state: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self.max_connections = raise_descriptor_limit()
-        self._state = state
-        self._loop = loop
-        self._quiet_until = self._next_listing = 0.0
-        loop.call_later(_SWEEP_SECONDS, self._sweep)
-
-    @classmethod
-    def of(cls, state: Any, loop: asyncio.AbstractEventLoop) -> "_Watch":
-        """Return the server's watch; `state` is what its connections share."""
-        if not hasattr(state, "watch"):
-            state.watch = cls(state, loop)
-        watch: _Watch = state.watch
-        return watch
-
-    def note_exhaustion(self, connections: int) -> None:
-        """Log that there are too many connections, once in a while."""
-        if self._loop.time() >= self._quiet_until:
-            self._quiet_until = self._loop.time() + _REPEAT_LOG_SECONDS
-            log.warning("connections_exhausted", connections=connections, limit=self.max_connections)
-
-    def _sweep(self) -> None:
-        now = self._loop.time()
-        for connection in list(self._state.connections):
-            deadline = getattr(connection, "deadline", None)
-            if deadline is not None and deadline < now:
-                connection.expire()
-        self._limit_idle(now)
-        if now >= self._quiet_until:
-            self._check_descriptors(now)
-        self._loop.call_later(_SWEEP_SECONDS, self._sweep)
-
-    def _limit_idle(self, now: float) -> None:
-        """Close the connections that have been idle longest: at most half may be, so that there is room for others."""
-        limit = self.max_connections // 2
-        if len(self._state.connections) <= limit:
-            return
-        idle = [connection for connection in self._state.connections if connection.is_idle]
-        surplus = len(idle) - limit
-        if surplus <= 0:
-            return
-        for connection in sorted(idle, key=lambda connection: connection.idle_since)[:surplus]:
-            connection.transport.close()
-        if now >= self._quiet_until:
-            self._quiet_until = now + _REPEAT_LOG_SECONDS
-            log.warning("idle_connections_closed", connections=surplus, limit=limit)
-
-    def _check_descriptors(self, now: float) -> None:
-        """Log when file descriptors run out: uvloop then closes new connections without a word."""
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # Connections are the most of them: do not list thousands of files every second while there are few.
-        if len(self._state.connections) < limit // 4 and now < self._next_listing:
-            return
-        self._next_listing = now + _REPEAT_LOG_SECONDS
-        try:
-            used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - the names are enough
-        except OSError:  # not Linux, or none is left for this
-            used = limit
-        if used > limit * 0.9:
-            self._quiet_until = now + _REPEAT_LOG_SECONDS
-            log.warning("file_descriptors_exhausted", used=used, limit=limit)
-
-
-def _refusal_response(status: int, type_url: str) -> bytes:
-    error = _REASONS[status]
-    phrase = HTTPStatus(status).phrase
-    body = json.dumps(problem_body(error, instance="", type_url=type_url)).encode()
-    retry = f"Retry-After: {error.retry_after:g}\r\n" if error.retry_after else ""
-    head = (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
-        f"X-Request-ID: {uuid4().hex}\r\nCache-Control: no-store\r\n{retry}Connection: close\r\n\r\n"
-    )
-    return head.encode() + body

@@ -21,9 +21,10 @@ from support.servers import free_port, serve_app
 from support.service import settings
 from support.tenants import SERVICE_HEADERS
 
+from app import connection_watch
 from app import server as limits
 from app.main import create_app
-from app.server import connection_limit, server_options
+from app.server import server_options
 
 Connect = Callable[[], socket.socket]
 
@@ -65,7 +66,7 @@ def received(connection: socket.socket) -> bytes:
 def problem_of(response: bytes) -> dict[str, Any]:
     head, _, body = response.partition(b"\r\n\r\n")
     assert b"application/problem+json" in head, response
-    assert b"X-Request-ID: " in head
+    assert b"x-request-id: " in head
     found: dict[str, Any] = json.loads(body)
     assert head.startswith(f"HTTP/1.1 {found['status']} ".encode())
     return found
@@ -274,15 +275,15 @@ def test_body_of_unknown_fields_costs_no_more_than_ten_reads(url: str, body: byt
 
 
 def test_connection_limit_leaves_descriptors_for_the_rest() -> None:
-    assert connection_limit(1_000_000) == limits.MAX_CONNECTIONS
-    assert connection_limit(1024) == 624
-    assert connection_limit(256) == 128
+    assert connection_watch.connection_limit(1_000_000) == connection_watch.MAX_CONNECTIONS
+    assert connection_watch.connection_limit(1024) == 624
+    assert connection_watch.connection_limit(256) == 128
 
 
 def test_too_many_connections_are_refused_and_logged_once(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits._Watch, "of", classmethod(lambda cls, state, loop: watch))
+    monkeypatch.setattr(connection_watch.ConnectionWatch, "of", classmethod(lambda cls, state, loop: watch))
     noted: list[int] = []
 
     class _Full:
@@ -300,7 +301,7 @@ def test_too_many_connections_are_refused_and_logged_once(
 
 def test_idle_connections_make_room_for_others(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With 20 connections, of which 10 may be idle."""
-    monkeypatch.setattr(limits, "raise_descriptor_limit", lambda: 20)
+    monkeypatch.setattr(connection_watch, "raise_descriptor_limit", lambda: 20)
     with serve_app(create_app(settings(database_url)), **server_options()) as url:
         parts = urlsplit(url)
 

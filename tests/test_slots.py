@@ -112,3 +112,98 @@ async def test_work_that_outlives_its_request_holds_nothing_of_it() -> None:
     ended.set()
     await task
     assert slots.held == 0
+
+
+async def test_owners_take_turns_however_many_wait_for_one_of_them() -> None:
+    slots, order = Slots(1, 5), list[str]()
+    await slots.take()
+
+    async def work(owner: str) -> None:
+        assert await slots.take(owner)
+        order.append(owner)
+        slots.release()
+
+    tasks = [asyncio.create_task(work(owner)) for owner in ("a", "a", "a", "a", "b", "b", "c")]
+    await asyncio.sleep(0)
+    slots.release()
+    await asyncio.gather(*tasks)
+    assert order == ["a", "b", "c", "a", "b", "a", "a"]
+    assert (slots.held, slots.waiting) == (0, 0)
+
+
+class Clock:
+    """The time, which the test moves on."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("app.slots.time", clock)
+    return clock
+
+
+async def crowd(slots: Slots, count: int) -> list[asyncio.Task[bool]]:
+    """Take every slot, and let so many wait."""
+    while slots.take_at_once():
+        pass
+    waiting = [asyncio.create_task(slots.take("a")) for _ in range(count)]
+    await asyncio.sleep(0)
+    return waiting
+
+
+def pass_on(slots: Slots, clock: Clock, times: int, seconds: float) -> None:
+    for _ in range(times):
+        clock.now += seconds
+        slots.release()
+
+
+async def end(waiting: list[asyncio.Task[bool]]) -> None:
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_newcomer_whose_turn_would_come_too_late_is_refused_at_once_and_another_owner_is_not(
+    clock: Clock,
+) -> None:
+    slots = Slots(1, 60)
+    waiting = await crowd(slots, 60)
+    assert not slots.is_hopeless("a"), "the pace is not known yet"
+    assert slots.is_hopeless("a", own_coming=200, coming=200), "too many, at any pace"
+    pass_on(slots, clock, 20, seconds=2)
+    assert slots.is_hopeless("a"), "40 wait, for 80 s"
+    assert not await asyncio.wait_for(slots.take("a"), 5)
+    assert not slots.is_hopeless("b"), "its turn is the next but one"
+    rare = asyncio.create_task(slots.take("b"))
+    await asyncio.sleep(0)
+    pass_on(slots, clock, 2, seconds=2)
+    assert await rare
+    await end(waiting)
+    assert slots.waiting == 0
+    assert not slots.is_hopeless("a"), "an empty queue has no pace"
+
+
+async def test_pace_is_that_of_the_last_turns(clock: Clock) -> None:
+    """A queue that was slow, and is fast now, is not hopeless."""
+    slots = Slots(1, 60)
+    waiting = await crowd(slots, 700)
+    pass_on(slots, clock, 20, seconds=2)
+    assert slots.is_hopeless("a")
+    pass_on(slots, clock, 500, seconds=0.01)
+    assert not slots.is_hopeless("a")
+    await end(waiting)
+
+
+async def test_queue_in_which_no_one_gets_a_turn_becomes_hopeless(clock: Clock) -> None:
+    slots = Slots(1, 60)
+    waiting = await crowd(slots, 60)
+    pass_on(slots, clock, 20, seconds=0.1)
+    assert not slots.is_hopeless("a")
+    clock.now += 50
+    assert slots.is_hopeless("a")
+    await end(waiting)

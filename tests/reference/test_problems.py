@@ -1,5 +1,6 @@
 """The page that a problem's `type` leads to."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from support.service import settings
 from app.errors import Overloaded
 from app.main import create_app
 from app.problem_help import problem_helps
-from app.problems import ready_problem
+from app.problems import ReadyProblem
 from app.server import server_options
 
 ELSEWHERE = "https://docs.example.com/ai-avatar/problems/"
@@ -92,7 +93,8 @@ def test_setting_applies_to_what_is_refused_before_it_is_a_request(elsewhere: st
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Many: 1\r\n" * 101 + b"\r\n")
         received = b"".join(iter(lambda: connection.recv(65536), b""))
 
-    assert f'"type": "{ELSEWHERE}headers_too_large"'.encode() in received
+    problem = json.loads(received.partition(b"\r\n\r\n")[2])
+    assert problem["type"] == f"{ELSEWHERE}headers_too_large"
 
 
 @pytest.mark.anyio
@@ -102,6 +104,6 @@ async def test_setting_applies_to_problems_that_are_rendered_in_advance() -> Non
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await ready_problem(Overloaded(), ELSEWHERE)({"path": "/x"}, send)
+    await ReadyProblem(Overloaded(), ELSEWHERE)({"path": "/x"}, send)
 
     assert f'"type":"{ELSEWHERE}overloaded"'.encode() in sent[1]["body"]
