@@ -1,14 +1,16 @@
 """Businesses and clients that take more than their share. The others must not notice."""
 
 import asyncio
+import re
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 import aiohttp
+import httpx
 from chaos import relay
 from chaos.promises import check_generations
 from chaos.scenarios import Run
@@ -24,7 +26,8 @@ from app.db import connect
 async def noisy_neighbours(run: Run, stack: Stack) -> None:
     """One business locks a row, waits for HeyGen, opens streams, reads without end; n8n calls without end."""
     async with traffic(stack, pause=1.0) as users:
-        for noise in (locked_row, slow_provider, many_streams, many_reads, many_calls_of_n8n):
+        for noise, limit in NOISES.items():
+            before = await count_refusals(stack)
             async with noise(stack) as told:
                 await asyncio.sleep(0.3)
                 reads, writes = users.measure()
@@ -36,6 +39,10 @@ async def noisy_neighbours(run: Run, stack: Stack) -> None:
             run.report.promise("others' requests do not fail", not failures, "; ".join(failures))
             half = reads.percentile(0.5)
             run.report.promise("half of others' reads take less than 1 s", half < 1000, f"{half:.0f} ms")
+            if limit is not None:
+                grown = await count_refusals(stack) - before
+                kept = f"metrics count the refusals by the limit of {limit}"
+                run.report.promise(kept, grown[limit], dict(grown))
     # n8n ignores jobs while a stream needs one that goes on.
     await check_generations(stack, users, run.report, "expired")
 
@@ -82,14 +89,14 @@ def is_open(connection: socket.socket) -> bool:
 
 @asynccontextmanager
 async def locked_row(stack: Stack) -> AsyncIterator[Counter[int]]:
-    """Twelve requests at once for a content item that another application has locked."""
+    """36 requests at once for a content item that another application has locked."""
     noisy = stack.tenants[0]
     holder = await connect(SecretStr(stack.owner_url))
     await holder.execute("begin")
     await holder.execute(f"select from public.content where id = '{noisy.content_id}' for update")
     body = {"content_id": str(noisy.content_id)}
     try:
-        async with repeating(stack, 12, "POST", f"{ROOT}/generate-video", noisy.headers, body) as told:
+        async with repeating(stack, [f"{ROOT}/generate-video"] * 36, noisy.headers, body) as told:
             yield told
     finally:
         holder.terminate()
@@ -97,12 +104,14 @@ async def locked_row(stack: Stack) -> AsyncIterator[Counter[int]]:
 
 @asynccontextmanager
 async def slow_provider(stack: Stack) -> AsyncIterator[Counter[int]]:
-    """A hundred requests at once that wait for a HeyGen which takes 8 s."""
+    """60 requests at once, each of another kind, that wait for a HeyGen which takes 8 s."""
     noisy = stack.tenants[0]
     stack.heygen.be(relay.Fault("takes 8 s", wait_before=8.0), path="/v3/voices")
     try:
-        async with repeating(stack, 100, "GET", f"{ROOT}/{noisy.business_id}/voices", noisy.headers) as told:
+        paths = [f"{ROOT}/{noisy.business_id}/voices?limit={limit}" for limit in range(1, 61)]
+        async with repeating(stack, paths, noisy.headers) as told:
             yield told
+            await asyncio.sleep(6)  # a call waits up to 5 s for its turn
     finally:
         stack.heygen.be()
 
@@ -117,7 +126,7 @@ async def many_streams(stack: Stack) -> AsyncIterator[Counter[int]]:
         await api.generate(content_id, expect=202)
     stack.n8n.be()
     path = f"{ROOT}/videos/{content_id}/events"
-    async with repeating(stack, 300, "GET", path, noisy.headers) as told:
+    async with repeating(stack, [path] * 300, noisy.headers) as told:
         yield told
 
 
@@ -125,7 +134,7 @@ async def many_streams(stack: Stack) -> AsyncIterator[Counter[int]]:
 async def many_reads(stack: Stack) -> AsyncIterator[Counter[int]]:
     """A business that reads with 150 requests at once, without end."""
     noisy = stack.tenants[0]
-    async with repeating(stack, 150, "GET", f"{ROOT}/videos?limit=100", noisy.headers) as told:
+    async with repeating(stack, [f"{ROOT}/videos?limit=100"] * 150, noisy.headers) as told:
         yield told
 
 
@@ -133,19 +142,41 @@ async def many_reads(stack: Stack) -> AsyncIterator[Counter[int]]:
 async def many_calls_of_n8n(stack: Stack) -> AsyncIterator[Counter[int]]:
     """An n8n that reports with 150 requests at once, without end."""
     body = {"generation_id": str(uuid4()), "status": "processing", "video_id": "v"}
-    async with repeating(stack, 150, "POST", "/n8n/heygen-status", N8N_HEADERS, body) as told:
+    async with repeating(stack, ["/n8n/heygen-status"] * 150, N8N_HEADERS, body) as told:
         yield told
+
+
+NOISES = {
+    locked_row: "connections",
+    slow_provider: "provider_calls",
+    many_streams: "streams",
+    many_reads: None,
+    many_calls_of_n8n: None,
+}
+"""With the limit that each of them reaches; none where three replicas serve it all."""
+
+
+async def count_refusals(stack: Stack) -> Counter[str]:
+    """Return how many requests all replicas have refused, by limit."""
+    refusals: Counter[str] = Counter()
+    async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
+        for service in stack.services:
+            text = (await client.get(f"{service.url}/metrics")).text
+            for label, count in re.findall(r'ai_avatar_requests_limited_total{limit="(\w+)"} (\S+)', text):
+                refusals[label] += int(float(count))
+    return refusals
 
 
 @asynccontextmanager
 async def repeating(
-    stack: Stack, count: int, method: str, path: str, headers: dict[str, str], json: object = None
+    stack: Stack, paths: Sequence[str], headers: dict[str, str], json: object = None
 ) -> AsyncIterator[Counter[int]]:
-    """Send a request `count` times at once, again and again; yields the statuses, counted."""
+    """Request all paths at once, again and again, with GET or, with a body, POST; yields the statuses, counted."""
     told: Counter[int] = Counter()
+    method = "GET" if json is None else "POST"
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def ask() -> None:
+        async def ask(path: str) -> None:
             while True:
                 with suppress(aiohttp.ClientError):
                     async with session.request(
@@ -155,7 +186,7 @@ async def repeating(
                         told[answer.status] += 1
                 await asyncio.sleep(0.5)
 
-        tasks = [asyncio.create_task(ask()) for _ in range(count)]
+        tasks = [asyncio.create_task(ask(path)) for path in paths]
         try:
             yield told
         finally:

@@ -129,6 +129,7 @@ async def _prepare(database: Cluster) -> None:
     await asyncio.to_thread(migrations.migrate, url)
     admin = await connect(url)
     await admin.execute(f"create role {LOGIN} login password '{LOGIN_PASSWORD}' in role ai_avatar_service")
+    await admin.execute(f"alter role {LOGIN} set statement_timeout = '15s'")
     await admin.close()
 
 
