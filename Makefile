@@ -49,7 +49,7 @@ test: .venv/ready ## Run the whole test suite against a real PostgreSQL
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 test-fast: .venv/ready ## Run all tests except slow ones: under two minutes on two cores
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow" --ignore=tests/test_schemathesis.py # it is collected for seconds
 
 test-slow-path: .venv/ready ## Run the API's tests without the fast path (docs/decisions/0008)
 	FAST_PATH=0 $(BIN)/pytest -n $(WORKERS) --dist loadgroup tests/integrations tests/videos tests/n8n tests/test_*.py

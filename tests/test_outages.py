@@ -146,6 +146,7 @@ async def own_tenant(own_server: PostgresServer) -> tuple[str, Tenant]:
         await connection.close()
 
 
+@pytest.mark.slow
 async def test_outage_is_logged_once_with_its_cause_and_again_when_it_ends(
     own_server: PostgresServer, own_tenant: tuple[str, Tenant]
 ) -> None:
@@ -220,6 +221,7 @@ async def test_refused_requests_log_one_line_each_without_a_traceback(tenant: Te
     assert not [line for line in logs if "exc_info" in line or "exception" in line]
 
 
+@pytest.mark.slow
 async def test_read_only_database_is_told_by_readiness_until_writes_succeed(
     own_server: PostgresServer, own_tenant: tuple[str, Tenant]
 ) -> None:

@@ -148,6 +148,7 @@ def test_what_is_no_http_is_400_as_a_problem(connect: Connect) -> None:
     ],
     ids=["nothing", "half a head", "one byte at a time", "half a second request", "a slow body"],
 )
+@pytest.mark.slow
 def test_slow_request_is_ended(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, start: bytes, more: bytes, status: int | None
 ) -> None:

@@ -221,6 +221,7 @@ async def test_32_requests_of_one_business_at_once_are_normal(
     assert {response.status_code for response in responses} == {200, 202}
 
 
+@pytest.mark.slow
 async def test_locked_row_and_its_waiters_affect_their_own_business_only(
     database_url: str, heygen_url: str, apis: list[Api], http: httpx.AsyncClient
 ) -> None:

@@ -143,6 +143,7 @@ async def test_what_was_just_listed_is_named_without_a_call(
 
 
 @pytest.mark.parametrize("fault", ["slow", "unavailable"])
+@pytest.mark.slow
 async def test_provider_that_does_not_answer_in_3_seconds_leaves_names_unknown(
     unnamed_api: Api, heygen: ControlledHeyGen, api_key: str, fault: str
 ) -> None:

@@ -149,6 +149,7 @@ async def failure(provider: Provider, call: Call) -> ProviderError:
     return caught.value
 
 
+@pytest.mark.slow
 async def test_reads_are_tried_again_after_a_500(vendor: Vendor, provider: Provider, raw_server: Any) -> None:
     raw_server.answers(BUSY)
     for call in vendor.reads:

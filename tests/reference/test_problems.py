@@ -87,6 +87,7 @@ def test_setting_replaces_the_address_before_the_code(elsewhere: str, path: str)
     assert problem["type"] == ELSEWHERE + problem["code"]
 
 
+@pytest.mark.slow
 def test_setting_applies_to_what_is_refused_before_it_is_a_request(elsewhere: str) -> None:
     parts = urlsplit(elsewhere)
     with socket.create_connection((parts.hostname or "", parts.port or 0), 20) as connection:

@@ -65,6 +65,7 @@ async def middle(connection: asyncpg.Connection, business_id: UUID) -> dict[str,
     return {"before": f"'{row['created_at']}'", "before_id": f"'{row['id']}'"}
 
 
+@pytest.mark.slow
 async def test_page_of_videos_reads_no_more_than_the_page(
     admin_connection: asyncpg.Connection, large: UUID
 ) -> None:
@@ -78,6 +79,7 @@ async def test_page_of_videos_reads_no_more_than_the_page(
             assert await buffers(admin_connection, counted) < CHEAP + 1100, "one item more is one buffer more"
 
 
+@pytest.mark.slow
 async def test_page_of_videos_without_a_fitting_index_looks_up_only_its_own_generations(
     admin_connection: asyncpg.Connection, large: UUID
 ) -> None:

@@ -173,6 +173,7 @@ def test_timing_is_the_contract_s() -> None:
     assert limits == (10_000, 500, 50)
 
 
+@pytest.mark.slow
 async def test_stream_ends_with_its_token(api: Api, hub: EventHub) -> None:
     await api.start()
     token = mint_token(JWT_SECRET, user_id=api.tenant.user_id, ttl=timedelta(seconds=3))

@@ -163,6 +163,7 @@ async def test_replay_of_a_dispatch_that_n8n_refuses_is_the_same_refusal(
     assert not is_replay(retry)
 
 
+@pytest.mark.slow
 async def test_replay_of_a_dispatch_that_times_out_is_the_same_timeout(
     api: Api, replaying_api: Api, webhook: WebhookReceiver
 ) -> None:
@@ -182,6 +183,7 @@ async def test_replay_of_a_dispatch_waits_until_n8n_accepts(
     assert (replay.json()["id"], replay.json()["status"]) == (first.json()["id"], "processing")
 
 
+@pytest.mark.slow
 async def test_replay_of_a_dispatch_whose_process_died_waits_for_the_webhook_s_budget_only(
     api: Api, admin_connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
