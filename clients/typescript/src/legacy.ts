@@ -124,7 +124,7 @@ async function attempt(call: () => Promise<unknown>, expected?: ErrorCode): Prom
 function toText(failure: AiAvatarError, prefix: string): string {
 	const [first] = failure.fieldErrors;
 	const label = FORM_LABELS[first?.field.split(".").pop() ?? ""];
-	if (first && label) return `${label}: ${first.message}`;
+	if (first && label) return first.message.replace(/^`[^`]*`/, label); // the message begins with the field's name
 	return COMPLETE_TEXTS.has(failure.code) ? failure.message : `${prefix}: ${failure.message}`;
 }
 

@@ -34,7 +34,7 @@ test("a problem is thrown with its code, status, request id and extra fields", a
 });
 
 test("the invalid fields of a request are listed", async (t) => {
-	const errors = [{ field: "body.api_key", message: "should not be empty", type: "value_error" }];
+	const errors = [{ field: "body.api_key", message: "`api_key` must not be empty", type: "too_short" as const }];
 	const { client } = await setUp(t, [problem(422, "invalid_request", { errors })]);
 	const error = await failure(client.connectProvider({ api_key: "" }));
 	assert.deepEqual(error.fieldErrors, errors);

@@ -146,10 +146,10 @@ test("connecting to a business that is not the user's is an error, as the origin
 });
 
 test("the service's message about a field is returned with its label", async (t) => {
-	const errors = [{ field: "body.avatar_id", message: "String should have at most 255 characters", type: "too_long" }];
+	const errors = [{ field: "body.avatar_id", message: "`avatar_id` must be at most 255 characters", type: "too_long" }];
 	const { updateHeygenSettings } = await setUp(t, problem(422, "invalid_request", { errors }));
 	assert.deepEqual(await updateHeygenSettings(BUSINESS_ID, FORM), {
-		error: "Avatar ID: String should have at most 255 characters",
+		error: "Avatar ID must be at most 255 characters",
 	});
 });
 
