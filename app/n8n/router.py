@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path
 
 from app.admission import enter_business
 from app.dependencies import provided
@@ -66,7 +66,6 @@ async def issue_credentials(
     body: CredentialsRequest,
     claims: ClaimRepositoryDep,
     keys: KeyCipherDep,
-    response: Response,
 ) -> Credentials:
     """Return the active integration with its key, and claim the generation for this execution.
 
@@ -82,7 +81,6 @@ async def issue_credentials(
         generation_id=body.generation_id,
         execution_id=body.execution_id,
     )
-    response.headers["Cache-Control"] = "no-store"
     return Credentials(
         business_id=claimed.stored.business_id,
         provider=claimed.stored.provider,

@@ -214,3 +214,19 @@ async def test_malformed_key_is_422(api: Api, webhook: WebhookReceiver, key: str
 async def test_longest_key_is_taken(api: Api) -> None:
     await api.generate(key="k" * 255, expect=202)
     assert is_replay(await api.generate(key="k" * 255))
+
+
+async def test_id_that_is_taken_is_refused(api: Api, admin_connection: asyncpg.Connection) -> None:
+    """Not looked for again and again: no live generation and no key is in its way."""
+    generation_id = await api.start()
+    other = await make_content(admin_connection, api.tenant.business_id)
+    for key in (None, "key"):
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await admin_connection.fetch(
+                "select id from ai_avatar.start_generation($1, $2, $3, 'heygen', null, interval '1 minute', $4, null)",
+                UUID(generation_id),
+                api.tenant.business_id,
+                other,
+                key,
+                timeout=10,
+            )
