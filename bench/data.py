@@ -16,9 +16,9 @@ BUSINESSES = 20_000
 USERS = 500
 ITEMS = 45  # of each user; the first has a live generation
 
-_FILL = f"""
+_FILL = """
 set session_replication_role = replica;
-insert into public.businesses (business_name) select 'a business' from generate_series(1, {BUSINESSES});
+insert into public.businesses (business_name) select 'a business' from generate_series(1, {businesses});
 insert into public.profiles (id, business_id) select gen_random_uuid(), b.id from public.businesses as b;
 insert into vault.secrets (name, secret) select b.id::text, 'not-asked-for' from public.businesses as b;
 insert into public.ai_avatar_integrations (
@@ -30,7 +30,7 @@ from vault.secrets as s;
 insert into ai_avatar.integration_details (integration_id) select i.id from public.ai_avatar_integrations as i;
 insert into public.content (business_id, content_title, video_script, created_at)
 select u.business_id, 'A title', 'Hello, and welcome.', now() - random() * interval '1 year'
-from (select business_id from public.profiles limit {USERS}) as u, generate_series(1, {ITEMS});
+from (select business_id from public.profiles limit {users}) as u, generate_series(1, {items});
 set session_replication_role = origin;
 """
 _USERS = """
@@ -51,11 +51,11 @@ where heygen_status is not null and id not in (select content_id from ai_avatar.
 """
 
 
-async def fill(url: str) -> list[asyncpg.Record]:
+async def fill(url: str, businesses: int = BUSINESSES) -> list[asyncpg.Record]:
     """Fill a migrated database; return the users, with their items."""
     connection = await connect(SecretStr(url))
     ring = KeyRing.parse(SECRETS_KEYS)
-    await connection.execute(_FILL)
+    await connection.execute(_FILL.format(businesses=businesses, users=USERS, items=ITEMS))
     users = await connection.fetch(_USERS)
     await connection.executemany(
         "update vault.secrets set secret = $2 where id = $1",

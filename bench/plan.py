@@ -5,19 +5,22 @@ import json
 import statistics
 import time
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
-from data import BUSINESSES, fill
+from data import fill
 from pydantic import SecretStr
 from support import postgres
 
-from app.db import SqlFunction, connect
+from app.db import SqlFunction, connect, driver_dsn
 from app.integrations.repository import GET_AI_AVATAR_INTEGRATION
 from app.videos.content_repository import LIST_VIDEOS
 
 CALLS = 20
+BUSINESSES = 100_000
 ITEMS = 100_000
+LATENCY = 0.010  # seconds each way, as between two data centres of one region and the browser
 PAGES = (1, 10, 100, 1000)
 
 # As supabase-js asks for them: the user's business, then the page, then, in the browser, the form.
@@ -68,6 +71,44 @@ async def compare(connection: asyncpg.Connection, user: asyncpg.Record) -> None:
     print(f"| service, get_ai_avatar_integration: 1 round trip | {buffers} | {ms:.2f} |")
 
 
+async def delay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what is read, each part LATENCY seconds later."""
+    loop = asyncio.get_running_loop()
+    while part := await reader.read(65536):
+        loop.call_later(LATENCY, writer.write, part)
+    writer.close()
+
+
+async def compare_first_content(url: str, user: asyncpg.Record) -> None:
+    """Print how long until there is something to show, where each round trip takes 2 x LATENCY."""
+    parts = urlsplit(driver_dsn(SecretStr(url)))
+    folder = parse_qs(parts.query)["host"][0]
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        await asyncio.gather(delay(reader, server_writer), delay(server_reader, writer))
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        address = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}", query=""))
+        connection = await connect(SecretStr(address))
+        arguments = _values(GET_AI_AVATAR_INTEGRATION, p_business_id=user["business_id"], p_provider="heygen")
+        series = {
+            "plan, page (2 queries)": list(PLAN.items())[:2],
+            "plan, form (3 queries)": list(PLAN.items()),
+        }
+        print(f"\nWith {LATENCY * 1000:.0f} ms each way\n\n| first content | ms |\n| --- | --- |")
+        for title, queries in series.items():
+            took = 0.0
+            for _, sql in queries:
+                key = user["user_id"] if "profiles" in sql else user["business_id"]
+                took += (await measure(connection, sql, key))[1]
+            print(f"| {title} | {took:.1f} |")
+        _, took = await measure(connection, GET_AI_AVATAR_INTEGRATION.sql, *arguments)
+        print(f"| service, page and form (1 query) | {took:.1f} |")
+        await connection.close()
+
+
 async def page_through(connection: asyncpg.Connection, business_id: UUID) -> None:
     await connection.execute(
         "insert into public.content (business_id, content_title, created_at) "
@@ -97,9 +138,10 @@ async def page_through(connection: asyncpg.Connection, business_id: UUID) -> Non
 
 
 async def run(url: str) -> None:
-    users = await fill(url)
+    users = await fill(url, BUSINESSES)
     connection = await connect(SecretStr(url))
     await compare(connection, users[0])
+    await compare_first_content(url, users[0])
     await page_through(connection, users[0]["business_id"])
     await connection.close()
 
