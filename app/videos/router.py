@@ -137,10 +137,16 @@ async def list_videos(
 
 @router.get("/videos/{content_id}", response_model=Generation, responses=problems(GenerationNotFound))
 async def get_video(
-    content_id: UUID, business_id: VisibleBusiness, caller: CurrentCaller, videos: VideoServiceDep
+    content_id: UUID,
+    business_id: VisibleBusiness,
+    caller: CurrentCaller,
+    videos: VideoServiceDep,
+    generation_id: Annotated[
+        UUID | None, Query(description="An earlier generation of the item, instead of the latest")
+    ] = None,
 ) -> JsonText:
-    """Return the latest generation of a content item, with a link that still works."""
-    return JsonText((await videos.get_latest(caller, business_id, content_id)).json)
+    """Return the latest generation of a content item, or an earlier one, with a link that still works."""
+    return JsonText((await videos.get(caller, business_id, content_id, generation_id)).json)
 
 
 @router.get("/videos/{content_id}/generations", responses=problems(ContentNotFound))
@@ -153,7 +159,7 @@ async def list_generations(
 ) -> GenerationPage:
     """List all generations of a content item, newest first.
 
-    Their links may have expired.
+    Links older than a week may have expired: `GET …/videos/{content_id}?generation_id=…` returns fresh ones.
     """
     rows = await content.list_generations(business_id, content_id, Cursor.decode(cursor), limit + 1)
     items, next_cursor = cut_page(rows, limit, lambda row: (row.requested_at, row.id))

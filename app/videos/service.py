@@ -13,6 +13,7 @@ from app.admission import waiting_outside
 from app.background import ShieldedTasks, retrying_outages
 from app.errors import (
     AppError,
+    GenerationNotFound,
     IntegrationNotActive,
     IntegrationNotConfigured,
     WebhookFailed,
@@ -162,9 +163,19 @@ class VideoService:
         _dispatches.labels("taken").inc()
         return now
 
-    async def get_latest(self, caller: Caller, business_id: UUID | None, content_id: UUID) -> GenerationState:
-        """Return the latest generation of a content item, with a link that still works. Raises GenerationNotFound."""
-        generation = await self.repository.get_latest_generation(business_id, content_id)
+    async def get(
+        self, caller: Caller, business_id: UUID | None, content_id: UUID, generation_id: UUID | None
+    ) -> GenerationState:
+        """Return this generation of a content item, or the latest, with a link that still works.
+
+        Raises GenerationNotFound.
+        """
+        if generation_id is None:
+            generation = await self.repository.get_latest_generation(business_id, content_id)
+        else:
+            generation = await self.repository.get_generation(generation_id)
+            if not generation.is_visible_to(business_id, content_id):
+                raise GenerationNotFound
         if (
             generation.video_id is None
             or generation.video_url_at is None

@@ -20,6 +20,8 @@ class GenerationState:
     id: UUID
     business_id: UUID
     content_id: UUID
+    content_business_id: UUID | None
+    """The item's business now. It sees no generation of an earlier one, nor does the earlier one."""
     provider: str
     status: GenerationStatus
     video_id: str | None
@@ -34,6 +36,14 @@ class GenerationState:
     def is_live(self) -> bool:
         """Whether the generation is still in progress."""
         return self.status in ("dispatching", "processing")
+
+    def is_visible_to(self, business_id: UUID | None, content_id: UUID) -> bool:
+        """Return whether it is one of that item, seen by that business or, with None, by a back end."""
+        return (
+            self.content_id == content_id
+            and self.business_id == self.content_business_id
+            and business_id in (None, self.business_id)
+        )
 
 
 STATE_COLUMNS: Final = tuple(field.name for field in fields(GenerationState) if field.name != "json")

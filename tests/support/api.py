@@ -109,8 +109,8 @@ class Api:
         generation_id: str = response.json()["id"]
         return generation_id
 
-    async def get_generation(self, content_id: UUID | None = None, **options: Any) -> httpx.Response:
-        return await self.request("GET", self._video(content_id), **options)
+    async def get_generation(self, content_id: UUID | None = None, **params: Any) -> httpx.Response:
+        return await self._get(self._video(content_id), params)
 
     async def cancel(self, content_id: UUID | None = None, **options: Any) -> httpx.Response:
         return await self.request("POST", f"{self._video(content_id)}/cancel", **options)

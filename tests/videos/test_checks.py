@@ -411,3 +411,25 @@ async def test_fresh_link_is_asked_for_at_most_once_a_minute(paid: Paid, heygen:
     heygen.states[paid.video_id] = {"status": "processing"}  # no link to be had
     await asyncio.gather(*(paid.state() for _ in range(8)))
     assert heygen.asked == [paid.video_id]
+
+
+async def test_link_of_an_earlier_video_is_renewed_by_its_id(paid: Paid, heygen: HeyGen) -> None:
+    await paid.api.report(
+        paid.generation_id,
+        "completed",
+        execution_id="1",
+        video_id=paid.video_id,
+        video_url=VIDEO_URL,
+        expect=200,
+    )
+    await paid.connection.execute(
+        "update ai_avatar.generations set video_url_at = now() - interval '7 days' where id = $1",
+        UUID(paid.generation_id),
+    )
+    later = await paid.api.start()
+    fresh = f"{VIDEO_URL}?fresh"
+    heygen.states[paid.video_id] = {"status": "completed", "video_url": fresh}
+    earlier = await paid.api.get_generation(generation_id=paid.generation_id, expect=200)
+    assert (earlier.json()["id"], earlier.json()["video_url"]) == (paid.generation_id, fresh)
+    latest = await paid.api.get_generation(expect=200)
+    assert latest.json()["id"] == later

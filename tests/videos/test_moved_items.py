@@ -157,6 +157,14 @@ async def test_replay_of_the_old_business_s_key_does_not_show_the_item_s_status(
     assert replay.json()["heygen_status"] is None
 
 
+async def test_generation_of_the_old_business_is_found_by_its_id_by_neither(
+    api: Api, new: Api, old_generation: str
+) -> None:
+    for business in (api, new):
+        response = await business.get_generation(new.tenant.content_id, generation_id=old_generation)
+        assert_problem(response, 404, "generation_not_found")
+
+
 async def test_link_refreshed_for_the_old_business_is_not_written_into_the_item(
     service: tuple[FastAPI, httpx.AsyncClient],
     api: Api,

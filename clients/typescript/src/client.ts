@@ -162,17 +162,17 @@ export class AiAvatarClient {
 		);
 	}
 
-	/** Return the latest generation of a content item, with a link that works. */
-	getVideo(contentId: string, { signal }: RequestOptions = {}): Promise<Generation> {
+	/** Return the latest generation of a content item, or that with `generation_id`, with a link that works. */
+	getVideo(contentId: string, { signal, ...query }: Options<"getVideo"> = {}): Promise<Generation> {
 		return unwrap(
 			this.raw.GET("/integrations/ai-avatar/videos/{content_id}", {
-				params: { path: { content_id: contentId } },
+				params: { path: { content_id: contentId }, query },
 				...given(signal),
 			}),
 		);
 	}
 
-	/** List all generations of a content item, newest first. Their links may have expired. */
+	/** List all generations of a content item, newest first. `getVideo` with `generation_id` renews old links. */
 	listGenerations(
 		contentId: string,
 		{ signal, cursor, ...query }: Options<"listGenerations"> = {},

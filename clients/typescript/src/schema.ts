@@ -49,7 +49,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Return the latest generation of a content item, with a link that still works. */
+        /** Return the latest generation of a content item, or an earlier one, with a link that still works. */
         get: operations["getVideo"];
         put?: never;
         post?: never;
@@ -68,7 +68,7 @@ export interface paths {
         };
         /**
          * List all generations of a content item, newest first.
-         * @description Their links may have expired.
+         * @description Links older than a week may have expired: `GET …/videos/{content_id}?generation_id=…` returns fresh ones.
          */
         get: operations["listGenerations"];
         put?: never;
@@ -1744,7 +1744,10 @@ export interface operations {
     };
     getVideo: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description An earlier generation of the item, instead of the latest */
+                generation_id?: string | null;
+            };
             header?: never;
             path: {
                 /** @example c0000000-0000-4000-8000-000000000021 */

@@ -287,6 +287,7 @@ def test_earlier_videos_are_listed_with_their_links(
 
     async def add(connection: asyncpg.Connection) -> None:
         for day, status, url in (
+            (9, "completed", "https://video.test/expired.mp4"),
             (3, "completed", "https://video.test/1.mp4"),
             (2, "failed", None),
             (1, "failed", None),
@@ -310,16 +311,25 @@ def test_earlier_videos_are_listed_with_their_links(
     open_content(page)
     page.get_by_text("Earlier videos").click()
     entries = page.locator(".history > li")
-    expect(entries).to_have_count(2)
-    expect(entries.last).to_contain_text("Spoken 3 days ago")
-    expect(entries.last).to_contain_text("1:05")
-    expect(entries.last).to_contain_text("Avatar Their avatar")
-    expect(entries.last).to_contain_text("Voice y")
-    expect(entries.last.get_by_role("link", name="Download")).to_have_attribute(
-        "href", "https://video.test/1.mp4"
-    )
-    entries.last.get_by_role("button", name="Copy link").click()
-    expect(entries.last.get_by_text("Link copied")).to_be_visible()
+    expect(entries).to_have_count(3)
+    recent, old = entries.nth(1), entries.last
+    expect(recent).to_contain_text("Spoken 3 days ago")
+    expect(recent).to_contain_text("1:05")
+    expect(recent).to_contain_text("Avatar Their avatar")
+    expect(recent).to_contain_text("Voice y")
+    expect(recent.get_by_role("link", name="Download")).to_have_attribute("href", "https://video.test/1.mp4")
+    recent.get_by_role("button", name="Copy link").click()
+    expect(recent.get_by_text("Link copied")).to_be_visible()
+    expect(old.get_by_role("link", name="Download")).to_have_count(0)  # the provider's link has expired
+
+    def answer(route: Route) -> None:
+        generation = route.fetch().json()
+        route.fulfill(json=generation | {"video_url": "https://video.test/fresh.mp4"})
+
+    page.route("**/videos/*?generation_id=*", answer)
+    old.get_by_role("button", name="Get its link").click()
+    expect(old.get_by_role("link", name="Download")).to_have_attribute("href", "https://video.test/fresh.mp4")
+    expect(old.get_by_role("link", name="Download")).to_be_focused()
     assert page.evaluate("navigator.clipboard.readText()") == "https://video.test/1.mp4"
 
 

@@ -10,6 +10,9 @@ import { result } from "./strings.js";
 /** @import { Generation } from "../lib/types.js" */
 /** @import { VideoApi } from "./video-api.js" */
 
+/** Providers' links end after 7 days. */
+const LINK_AGE = 6 * 24 * 3600 * 1000; // ms
+
 export class History {
 	#context; #api; #words; #slot; #list; #more;
 	#contentId = "";
@@ -91,6 +94,29 @@ export class History {
 			h("p", { class: "facts small" }, h("span", { class: "chip", "data-state": state }, words.state[state]),
 				...factsOf(generation, text, words)),
 			h("p", { class: "clamp", dir: "auto" }, generation.script),
-			url && linkButtons(this.#context, words, url));
+			url && (isOld(generation) ? this.#renewal(generation) : linkButtons(this.#context, words, url)));
+	}
+
+	/** A button that makes way for links that work. @param {Generation} generation */
+	#renewal({ id, content_id: contentId }) {
+		const words = this.#words;
+		const slot = new Slot(this.#context);
+		const place = h("div", { class: "links" });
+		const control = button(words.renew, () => slot.run({
+			control,
+			work: () => this.#api.generation(contentId, id),
+			done: ({ video_url: link }) => {
+				const url = safeUrl(link);
+				if (!url) return;
+				const links = linkButtons(this.#context, words, url);
+				place.replaceWith(links);
+				links.querySelector("a")?.focus();
+			},
+		}));
+		fill(place, control, slot.element);
+		return place;
 	}
 }
+
+/** @param {Generation} generation */
+const isOld = ({ completed_at: made }) => made !== null && Date.now() - Date.parse(made) > LINK_AGE;

@@ -51,6 +51,7 @@ export const result = {
 	noEarlier: "There are no earlier videos.",
 	loadingEarlier: "Loading the earlier videos…",
 	state: { live: "Generating", completed: "Ready", failed: "Failed", expired: "No result", cancelled: "Cancelled" },
+	renew: "Get its link",
 	more: "Show more",
 	untitled: "Untitled",
 };

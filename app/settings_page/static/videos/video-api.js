@@ -12,9 +12,9 @@ export class VideoApi {
 		this.#api = api;
 	}
 
-	/** The latest generation, with a fresh link. @param {string} contentId @returns {Promise<Generation>} */
-	generation(contentId) {
-		return this.#api.json("GET", path(contentId));
+	/** The latest generation or an earlier one, with a fresh link. @param {string} contentId @param {string | null} [id] @returns {Promise<Generation>} */
+	generation(contentId, id = null) {
+		return this.#api.json("GET", path(contentId), { query: { generation_id: id } });
 	}
 
 	/** All generations, newest first. @param {string} contentId @param {string | null} cursor @returns {Promise<Page<Generation>>} */
