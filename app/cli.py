@@ -211,7 +211,7 @@ def openapi() -> None:
 
 @secrets_cli.command("generate-key")
 def generate() -> None:
-    """Print a new entry for SECRETS_KEYS. Put it first, and keep the older entries until `rotate` has run."""
+    """Print a new entry for SECRETS_KEYS. To rotate, add it at the end on every instance first: docs/security.md."""
     typer.echo(generate_key())
 
 
@@ -229,7 +229,10 @@ def rotate_secrets(
         f"{result.changed_meanwhile} replaced during the rotation."
     )
     if result.plain:
-        typer.echo(f"{result.plain} stored as plain text in the vault; use --from-vault to seal them.")
+        typer.echo(
+            f"{result.plain} stored as plain text in the vault; --from-vault seals them. Use it only after the old "
+            "application is switched off: it cannot open sealed keys."
+        )
     for line in result.left:
         stderr.print(f"[red]Not changed:[/] {line}")
     if result.left:

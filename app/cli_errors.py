@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import asyncpg
 import typer
@@ -15,6 +15,11 @@ from typer.core import TyperGroup
 from app.config import ConfigError
 from app.errors import AppError
 from app.field_errors import rule_of
+
+_NOT_THE_OWNER: Final = (
+    "Only the owner of the database may migrate it, on Supabase `postgres`: set MIGRATE_DATABASE_URL to the owner's "
+    "connection string."
+)
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -53,8 +58,23 @@ def errors_in_words() -> Iterator[None]:
             fail(f"Cannot use {error.filename}", reason)
         fail("Cannot connect to the database", reason)
     except (asyncpg.PostgresError, DBAPIError) as error:
-        # Only the first line: DETAIL may contain a row, and the rest comes from the driver.
-        fail("The database reported an error", str(error).partition("\n")[0])
+        fail("The database reported an error", _in_words(error))
+
+
+def _in_words(error: Exception) -> str:
+    # Only the first line: DETAIL may contain a row, and the rest comes from the driver.
+    message = str(_cause_of(error)).partition("\n")[0]
+    # PostgreSQL's own words; the migrations' sentences have the way out already.
+    if "migrate" in sys.argv and message.startswith("permission denied"):
+        return f"{message}. {_NOT_THE_OWNER}"
+    return message
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """Return the driver's error: SQLAlchemy wraps it twice, with words of its own."""
+    while error.__cause__ and not isinstance(error, asyncpg.PostgresError):
+        error = error.__cause__
+    return error
 
 
 def fail(what: str, reason: str, status: int = 1) -> NoReturn:

@@ -329,6 +329,10 @@ def _translate(error: asyncpg.PostgresError) -> Exception:
             return errors.InvalidRequest.of(
                 f"body.{error.column_name}", "must be 1 to 255 characters, without control characters"
             )
+        case "25006":
+            return errors.DatabaseUnavailable(
+                "The database is read-only: it takes no changes now. Try again later."
+            )
         case "57014":
             return errors.DatabaseTimeout(reason=_REASONS[state])
         case "55P03":

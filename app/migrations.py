@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic import command, context, op
 from app.db import SqlFunction, connect
+from app.errors import NotReady
+from app.readiness import REQUIRED_REVISION
 
 MIGRATION_WARNINGS: Final = SqlFunction("ai_avatar.migration_warnings", {})
 
@@ -52,14 +54,24 @@ def head() -> str:
     return revision
 
 
-def is_known(revision: str) -> bool:
-    """Whether this build has that revision."""
-    scripts = ScriptDirectory.from_config(config()).walk_revisions()
+def is_known(revision: str, directory: Path | None = None) -> bool:
+    """Whether this build, or that copy of the migrations, has that revision."""
+    scripts = ScriptDirectory.from_config(config(directory=directory)).walk_revisions()
     return any(script.revision == revision for script in scripts)
 
 
+def require_known(revision: str | None, directory: Path | None = None) -> None:
+    """Raise NotReady, with the way out, if another build migrated the database to a revision of its own."""
+    if revision and not is_known(revision, directory):
+        raise NotReady(
+            f"The database has revision {revision}, which this build does not know: another build migrated it. With "
+            f"that build, run `ai-avatar migrate --to {REQUIRED_REVISION}`, then `ai-avatar migrate` with this one."
+        )
+
+
 def pending(revision: str | None) -> list[tuple[str, str]]:
-    """Return the revisions that come after `revision`, oldest first, each with its title."""
+    """Return the revisions that come after `revision`, oldest first, each with its title. Raises NotReady."""
+    require_known(revision)
     scripts = ScriptDirectory.from_config(config()).walk_revisions()
     return sorted((script.revision, script.doc) for script in scripts if script.revision > (revision or ""))
 
@@ -68,9 +80,11 @@ def migrate(url: SecretStr, to: str = "head", directory: Path | None = None) -> 
     """Migrate up or down to a revision, each revision in a transaction of its own.
 
     Safe when several processes start at once, and beside writers: a revision that does not get its locks within
-    seconds lets the writers pass and is tried again. Raises the database's error after two minutes of that.
+    seconds lets the writers pass and is tried again. Raises the database's error after two minutes of that, and
+    NotReady if this build does not know the database's revision.
     """
     current = current_revision(url)
+    require_known(current, directory)
     down = to == "base" or (current is not None and to < current and to != "head")
     run = command.downgrade if down else command.upgrade
     for attempt in stamina.retry_context(

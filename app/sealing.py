@@ -75,7 +75,9 @@ class KeyRing:
         key_id, _, encoded = sealed.removeprefix(_PREFIX).partition(":")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise SealError(f"SECRETS_KEYS has no key with the id {key_id[:64]!r}")
+            raise SealError(
+                f"SECRETS_KEYS has no key with the id {key_id[:64]!r}: add that entry back, at the end"
+            )
         try:
             data = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
             return cipher.decrypt(

@@ -16,7 +16,9 @@ import httpx
 import jwt
 import pytest
 from support.postgres import ROOT, Server
+from support.roles import as_login
 from support.servers import free_port
+from support.sql import script
 from support.tenants import JWT_SECRET, SECRETS_KEYS
 from support.wording import JARGON
 
@@ -333,6 +335,36 @@ def test_migrate_status_lists_what_is_to_run_and_changes_nothing(run: Run, serve
         after = run("migrate", "--status", DATABASE_URL=url)
         assert "  to run: " not in after.stdout
         assert after.stdout.endswith("There is nothing to run.\n")
+
+
+def test_migrate_names_the_way_out_of_a_revision_that_this_build_does_not_know(
+    run: Run, server: Server
+) -> None:
+    """`--status` said that nothing was wrong, and `migrate` printed Alembic's words."""
+    with server.database(template=server.migrated_template()) as name:
+        url = server.url(name)
+        script(url, "update ai_avatar.alembic_version set version_num = '20991231000000'")
+        for arguments in (["migrate"], ["migrate", "--status"], ["migrate", "--to", "base"]):
+            done = run(*arguments, DATABASE_URL=url)
+            assert (done.returncode, done.stdout) == (1, ""), arguments
+            assert "The database has revision 20991231000000, which this build does not know" in done.stderr
+            assert (
+                f"run `ai-avatar migrate --to {REQUIRED_REVISION}`, then `ai-avatar migrate`" in done.stderr
+            )
+
+
+def test_migrate_by_another_login_than_the_owner_says_whose_connection_it_needs(
+    run: Run, server: Server
+) -> None:
+    login = f"no_owner_{uuid4().hex[:12]}"
+    with server.database(template=server.migrated_template()) as name:
+        server.run(f"create role {login} login in role ai_avatar_service")
+        done = run("migrate", DATABASE_URL=as_login(server.url(name), login))
+        server.run(f"drop role {login}")
+    assert done.returncode == 1
+    assert "reported an error: permission denied for table alembic_version. Only the owner" in done.stderr
+    assert "set MIGRATE_DATABASE_URL" in done.stderr
+    assert "sqlalchemy" not in done.stderr
 
 
 @pytest.mark.slow

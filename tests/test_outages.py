@@ -242,8 +242,10 @@ async def test_read_only_database_is_told_by_readiness_until_writes_succeed(
         with capture_logs() as logs:  # background work may be the first to meet it
             await set_read_only("on")
             for _ in range(30):
-                await api.cancel()
+                refused = await api.cancel()
                 await api.list_integrations()
+        problem = assert_problem(refused, 503, "database_unavailable")
+        assert problem["detail"] == "The database is read-only: it takes no changes now. Try again later."
         answer = assert_problem(await client.get("/health/ready"), 503, "database_unavailable")
         assert "is read-only" in answer["detail"]
         assert [line["event"] for line in logs].count("database_read_only") == 1

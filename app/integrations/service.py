@@ -42,7 +42,7 @@ _MIN_CHARACTERS_FOR_LAST4: Final = 20
 
 _plain_reads = Counter(
     "ai_avatar_plain_secrets_read_total",
-    "Keys found unsealed in the vault; `ai-avatar secrets rotate --from-vault` seals them",
+    "Keys found unsealed in the vault; after the clean-up, `ai-avatar secrets rotate --from-vault` seals them",
 )
 
 

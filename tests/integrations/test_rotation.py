@@ -166,7 +166,8 @@ async def test_keys_that_do_not_open_are_listed_and_left(
     result = await rotate(secrets, KeyRing.parse(BOTH), from_vault=True, progress=nothing)
     assert result.rotated == 1
     assert result.left == [
-        f"business {first.tenant.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost'"
+        f"business {first.tenant.business_id}, heygen: SECRETS_KEYS has no key with the id 'lost': "
+        "add that entry back, at the end"
     ]
     stored = await stored_secrets(admin_connection)
     assert stored[str(first.tenant.business_id)] == "sealed:v1:lost:AAAA"
