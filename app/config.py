@@ -142,8 +142,9 @@ class Settings(BaseSettings):
     """How long a generation may be without news from n8n before it expires."""
 
     key_check_hours: float = Field(default=24, ge=0, le=8_760)
-    """How often each stored key is checked with its provider; 0 switches this off. Two rejections, some minutes apart,
-    set the integration to `error`. It becomes `active` again when the key works again."""
+    """How often each stored key is checked with its provider; 0 switches this off. Two rejections by these checks, some
+    minutes apart, set the integration to `error`; a rejection of any other call, such as a video's, does so at once. It
+    becomes `active` again when a check accepts the key."""
     secret_reads_retention_days: int = Field(default=365, ge=1, le=36_500)
     """How long entries of the audit log `ai_avatar.secret_reads` are kept."""
     cors_origins: Origins = []

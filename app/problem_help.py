@@ -80,8 +80,9 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "Use a new key for a new request, and the same body for a retry.",
     ),
     "integration_not_active": (
-        "The integration is switched off (`inactive`), or the provider has rejected its key (`error`). On `/n8n` the "
-        "status is 404, so that a workflow does not end silently.",
+        "The integration is switched off (`inactive`), or the provider has rejected its key (`error`). generate-video "
+        "first checks such a key once more: if it is accepted, the status becomes `active` and the video is requested. "
+        "On `/n8n` the status is 404, so that a workflow does not end silently.",
         "Activate it with `PATCH`, or save a new key.",
     ),
     "integration_not_configured": (
