@@ -1,6 +1,7 @@
 """Every code block of the documentation is run by a test, or says why not (`<!-- not run: … -->`)."""
 
 import json
+import re
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 import yaml
 from dotenv import dotenv_values
+from prometheus_client import REGISTRY
 from providers_added import chatty
 from support.blocks import blocks_of, code_blocks, to_run
 from support.openapi import document, validate
@@ -45,8 +47,11 @@ NOT_RUN = {
         "needs a database and a Supabase project; tests/image/replay.py installs, migrates and serves",
     ],
     "docs/deploy-supabase.md": [
+        "tests/image/replay.py installs the image like this",
         "needs a project; tests/migrations/test_deploy_supabase.py migrates one like it",
         "needs the Supabase CLI and a project",
+        "needs a project; tests/migrations/test_deploy_supabase.py runs the service on one like it",
+        "needs a project",
     ],
     "docs/frontend.md": [
         "tests/end_to_end/test_dev.py starts `ai-avatar dev`",
@@ -58,6 +63,7 @@ NOT_RUN = {
         "needs n8n; `make test-n8n` starts it like this",
         "needs n8n; tests/end_to_end/test_dev.py starts it like this",
     ],
+    "docs/operations.md": ["needs a second server"],
     "docs/plain-postgresql.md": [
         "needs Docker; `make test-image` runs the same commands without it",
         "needs Docker",
@@ -119,6 +125,15 @@ def test_yaml_can_be_read() -> None:
     for blocks in to_run("yaml").values():
         for block in blocks:
             yaml.safe_load(block.text)
+
+
+def test_alerts_watch_metrics_that_there_are() -> None:
+    [block] = to_run("yaml")["docs/operations.md"]
+    rules = yaml.safe_load(block.text)["groups"][0]["rules"]
+    named = set(re.findall(r"\b(?:ai_avatar|http)_\w+", " ".join(rule["expr"] for rule in rules)))
+
+    assert len(named) > 8
+    assert {name.removesuffix("_total") for name in named} <= {metric.name for metric in REGISTRY.collect()}
 
 
 @pytest.mark.anyio

@@ -74,7 +74,7 @@ async def tenant(project: Project) -> AsyncIterator[Tenant]:
 
 
 def test_document_s_blocks_and_names_are_what_the_code_has() -> None:
-    assert len(blocks(UP)) == 7
+    assert len(blocks(UP)) == 8
     assert len(blocks(BACK)) == 1
     assert len(blocks(SPECIAL)) == 2
     assert BEFORE_CLEAN_UP in DOCUMENT
