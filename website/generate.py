@@ -207,9 +207,10 @@ def _command_line() -> Iterator[str]:
     yield f"""
 {_MARK}
 
-`ai-avatar` is installed with the package (`pip install .`) and in the image. Each command prints its
-options with `--help`, and reads [settings](configuration.md) from the environment and `.env`. Exit codes: 0 success, 1
-a failure that the printed sentence explains, 2 a wrong option or setting.
+`ai-avatar` is installed with the package (`pip install .`; [with checked hashes](deploy-supabase.md)) and in the image;
+`ai-avatar dev` needs `pip install '.[dev]'`, or `make run`. Each command prints its options with `--help`, and reads
+[settings](configuration.md) from the environment and `.env`. Exit codes: 0 success, 1 a failure that the printed
+sentence explains, 2 a wrong option or setting.
 """
     yield from _option_table(root)
     yield from _commands(root, "ai-avatar")
