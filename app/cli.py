@@ -72,7 +72,7 @@ def dev(
     data_dir: Annotated[
         Path, typer.Option(help="Folder for the database, development keys and dev.json")
     ] = Path(".data"),
-    sandbox: Annotated[bool, typer.Option(help="Also run stand-ins for HeyGen and n8n")] = True,
+    sandbox: Annotated[bool, typer.Option(help="Also run stand-ins for HeyGen, Tavus and n8n")] = True,
 ) -> None:
     """Run everything on this machine: a real PostgreSQL, demo data, the sandbox and the service."""
     from app.sandbox.dev import run  # noqa: PLC0415 - cannot be imported in production

@@ -101,6 +101,11 @@ takes precedence. `.env.example` lists them all: copy it to `.env`.
 - `ai-avatar serve` and `ai-avatar dev` read all of them; *read by* names the other commands. `dev` needs none: it sets
   what it needs itself.
 """
+    yield """## Required environment variables
+
+`DATABASE_URL`, `N8N_API_KEY`, one of `SUPABASE_URL`, `SUPABASE_JWKS_URL` and `SUPABASE_JWT_SECRET`, and on plain
+PostgreSQL `SECRETS_KEYS`. Videos also need the provider's webhook, such as `N8N_HEYGEN_WEBHOOK_URL`.
+"""
     assert {name for names in _TOPICS.values() for name in names} == set(Settings.model_fields)
     for topic, names in _TOPICS.items():
         yield f"## {topic}\n"

@@ -1,1 +1,1 @@
-"""Stand-ins for HeyGen and n8n, for `ai-avatar dev` and the tests. Production code never imports this package."""
+"""Stand-ins for providers and n8n, for `ai-avatar dev` and the tests. Production code never imports this package."""

@@ -1,5 +1,6 @@
 """`ai-avatar dev` as a newcomer starts it: real processes, real HTTP, an empty data folder."""
 
+import io
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -379,12 +380,12 @@ def paste_page(dev: Dev, page: str, folder: Path) -> str:
     return paste(lines, folder, URL=dev.announced["url"], DATABASE_URL=dev.announced["database_url"])
 
 
-def python_example(page: str) -> dict[str, Any]:
-    """Run a documentation page's only Python block and return the names that it defines."""
-    [block] = to_run("python")[page]
-    names: dict[str, Any] = {}
-    exec(block.text, names)
-    return names
+def run_python(page: str, **names: Any) -> str:
+    """Run a page's Python blocks with these variables; return what they print."""
+    with redirect_stdout(io.StringIO()) as printed:
+        for block in to_run("python")[page]:
+            exec(block.text, names)
+    return printed.getvalue()
 
 
 def last_event(printed: str) -> Any:
@@ -407,10 +408,10 @@ def test_printed_lines_and_those_of_the_guides_work_when_pasted(used_folder: Pat
         assert last_event(pages["docs/getting-started.md"])["status"] == "failed"
         assert last_event(pages["docs/api.md"])["status"] == "completed"
         assert "There is nothing to run." in pages["docs/troubleshooting.md"]
-        follow_video = python_example("docs/api.md")["follow_video"]
         content_id = dev.announced["content_ids"][0]
-        followed = follow_video(dev.announced["url"], dev.announced["user_token"], content_id)
-        assert [generation["status"] for generation in followed] == ["completed"]
+        caller = {"url": dev.announced["url"], "token": dev.announced["user_token"]}
+        printed = run_python("docs/api.md", content_id=content_id, **caller)
+        assert re.fullmatch(r"completed http://\S+\n", printed)
         for page, blocks in to_run("sql").items():
             if page not in SQL_OF_OTHER_TESTS:
                 for block in blocks:
