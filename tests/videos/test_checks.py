@@ -395,7 +395,8 @@ async def test_more_videos_than_a_batch_do_not_wait_for_the_next_round(
     assert len(set(heygen.asked)) == len(heygen.asked) == number
 
 
-async def test_fresh_link_is_asked_for_at_most_once_a_minute(paid: Paid, heygen: HeyGen) -> None:
+async def complete_a_week_ago(paid: Paid) -> None:
+    """Complete the generation, with a link that has expired."""
     await paid.api.report(
         paid.generation_id,
         "completed",
@@ -408,24 +409,17 @@ async def test_fresh_link_is_asked_for_at_most_once_a_minute(paid: Paid, heygen:
         "update ai_avatar.generations set video_url_at = now() - interval '7 days' where id = $1",
         UUID(paid.generation_id),
     )
+
+
+async def test_fresh_link_is_asked_for_at_most_once_a_minute(paid: Paid, heygen: HeyGen) -> None:
+    await complete_a_week_ago(paid)
     heygen.states[paid.video_id] = {"status": "processing"}  # no link to be had
     await asyncio.gather(*(paid.state() for _ in range(8)))
     assert heygen.asked == [paid.video_id]
 
 
 async def test_link_of_an_earlier_video_is_renewed_by_its_id(paid: Paid, heygen: HeyGen) -> None:
-    await paid.api.report(
-        paid.generation_id,
-        "completed",
-        execution_id="1",
-        video_id=paid.video_id,
-        video_url=VIDEO_URL,
-        expect=200,
-    )
-    await paid.connection.execute(
-        "update ai_avatar.generations set video_url_at = now() - interval '7 days' where id = $1",
-        UUID(paid.generation_id),
-    )
+    await complete_a_week_ago(paid)
     later = await paid.api.start()
     fresh = f"{VIDEO_URL}?fresh"
     heygen.states[paid.video_id] = {"status": "completed", "video_url": fresh}
