@@ -15,6 +15,7 @@ import type {
 	Video,
 	Voice,
 } from "./types.ts";
+import { requireUrl } from "./url.ts";
 
 export interface ClientOptions extends TransportOptions {
 	/** The service's URL. */
@@ -46,7 +47,7 @@ export class AiAvatarClient {
 	readonly #transport: Transport;
 
 	constructor({ baseUrl, ...options }: ClientOptions) {
-		this.baseUrl = baseUrl.replace(/\/+$/, "");
+		this.baseUrl = requireUrl("baseUrl", baseUrl);
 		this.#transport = new Transport(options);
 		this.raw = createFetchClient<paths>({
 			baseUrl: this.baseUrl,

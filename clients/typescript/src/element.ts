@@ -1,5 +1,6 @@
 import type { GetAccessToken, Token, TokenReason } from "./transport.ts";
 import type { Generation, Integration } from "./types.ts";
+import { requireUrl } from "./url.ts";
 
 /** What has changed; `integration` is null after its removal. */
 export type ChangeDetail =
@@ -46,7 +47,7 @@ declare global {
 
 /** The script of the service that defines the element. */
 export function elementScript(serviceUrl: string): string {
-	return `${serviceUrl.replace(/\/+$/, "")}/settings/static/ai-avatar-settings.js`;
+	return `${requireUrl("serviceUrl", serviceUrl)}/settings/static/ai-avatar-settings.js`;
 }
 
 /** Load the element's script, once per page. Rejects if it cannot be loaded; call it again to try again. */

@@ -65,7 +65,7 @@ export function toError(response: Response, body: unknown): AiAvatarError {
 	const problem = isProblem(body) ? body : null;
 	return new AiAvatarError(
 		problem?.code ?? "unexpected_response",
-		problem?.detail ?? `The service answered ${response.status} ${response.statusText}`.trim(),
+		messageOf(problem) ?? `The service answered ${response.status} ${response.statusText}`.trim(),
 		{
 			status: response.status,
 			problem,
@@ -73,6 +73,12 @@ export function toError(response: Response, body: unknown): AiAvatarError {
 			retryAfter: retryAfterSeconds(response),
 		},
 	);
+}
+
+/** Return the first invalid field's message, which says more than the detail of an `invalid_request`, or the detail. */
+function messageOf(problem: Problem | null): string | undefined {
+	const [first] = problem?.code === "invalid_request" ? problem.errors : [];
+	return first?.message ?? problem?.detail;
 }
 
 /** Return the error of a response whose body has not been read. */

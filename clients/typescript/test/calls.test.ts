@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { AiAvatarClient, AiAvatarError, type ClientOptions, createIdempotencyKey } from "ai-avatar-client";
+import { elementScript } from "ai-avatar-client/element";
 import { BUSINESS_ID, CONTENT_ID, generation, integration } from "./support/examples.ts";
 import { type Answer, hangUp, json, noContent, problem, serve, silence } from "./support/server.ts";
 
@@ -38,6 +39,13 @@ test("the invalid fields of a request are listed", async (t) => {
 	const { client } = await setUp(t, [problem(422, "invalid_request", { errors })]);
 	const error = await failure(client.connectProvider({ api_key: "" }));
 	assert.deepEqual(error.fieldErrors, errors);
+	assert.equal(error.message, errors[0]?.message);
+});
+
+test("a URL that is not set is named", () => {
+	const baseUrl = undefined as unknown as string;
+	assert.throws(() => new AiAvatarClient({ baseUrl }), /baseUrl is not set/);
+	assert.throws(() => elementScript(baseUrl), /serviceUrl is not set/);
 });
 
 test("a proxy's error page is an unexpected response", async (t) => {

@@ -21,10 +21,8 @@ declare global {
 	const router: { refresh(): void };
 	const toast: { error(text: string): void };
 	const getAccessToken: () => Promise<string | null>;
-	const tokenFromCookies: () => Promise<() => Promise<string | null>>;
 	const generateHeygenVideo: import("ai-avatar-client/legacy").LegacyFunctions["generateHeygenVideo"];
 	const HeygenSettingsForm: (props: { business: { id: string } & LegacyHeygenFields }) => null;
-	const AiAvatarClient: typeof Client;
 	interface Session { data: { session: { access_token: string } | null } }
 	interface Supabase {
 		auth: { refreshSession(): Promise<Session>; getSession(): Promise<Session> };
