@@ -106,15 +106,18 @@ async def test_with_many_legacy_keys_no_writer_waits_longer_than_a_second(
 
     businesses = await asyncio.to_thread(prepare)
     written = businesses[:: keys // 500]
+    # Businesses of their own: what a migration that takes longer removes, the other writers would miss.
+    removed = businesses[1 :: keys // 500]
     removal = Writer("remove a business", ["delete from public.businesses where id = $1"])
-    async with writing(
-        supabase.superuser_url, written, [*OLD_APPLICATION, *PRODUCT, removal], pause=0.05
-    ) as waits:
+    async with (
+        writing(supabase.superuser_url, written, [*OLD_APPLICATION, *PRODUCT], pause=0.05) as waits,
+        writing(supabase.superuser_url, removed, [removal], pause=0.05) as removals,
+    ):
         if way == "online":
             await asyncio.to_thread(migrate, supabase, COPY)
         else:
             await asyncio.to_thread(up_as_files, supabase, COPY, tmp_path)
-    assert waits.errors == []
+    assert waits.errors + removals.errors == []
     async with writing(supabase.superuser_url, written, [SERVICE, *PRODUCT], pause=0.05) as clean_up:
         if way == "online":
             await asyncio.to_thread(migrate, supabase, "head")
@@ -122,18 +125,15 @@ async def test_with_many_legacy_keys_no_writer_waits_longer_than_a_second(
             await asyncio.to_thread(up_as_files, supabase, f"{COPY}:head", tmp_path)
     # In files, nothing is given back while others wait: on a busy machine, a save may be told to come again.
     assert [e for e in clean_up.errors if way == "online" or "lock timeout" not in e] == []
-    for name, seconds in [
-        *waits.longest.items(),
-        *((f"clean-up: {n}", s) for n, s in clean_up.longest.items()),
-    ]:
+    longest = waits.longest | removals.longest | {f"clean-up: {n}": s for n, s in clean_up.longest.items()}
+    for name, seconds in longest.items():
         record_property(f"longest wait, {way}, {name}", f"{seconds * 1000:.0f} ms")
     if way == "online":
-        assert max(waits.longest.values()) < MAX_WAIT_SECONDS
-        assert max(clean_up.longest.values()) < MAX_WAIT_SECONDS
+        assert max(longest.values()) < MAX_WAIT_SECONDS
     copied = await asyncio.to_thread(
         value, supabase.superuser_url, "select count(*) from public.ai_avatar_integrations"
     )
-    assert copied >= keys - len(written)
+    assert copied >= keys - len(written) - len(removed)
 
 
 @pytest.mark.slow
