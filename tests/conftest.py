@@ -1,5 +1,6 @@
 """Fixtures that every part of the tests uses."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
@@ -36,7 +37,16 @@ SINGLE_TESTS = ("end_to_end/test_dev.py", "tests/migrations/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with what takes longest, so that no worker is left with it at the end: end_to_end comes second."""
+    """Give each test an id of its own, and start with what takes longest: end_to_end comes second.
+
+    pytest 9.2 drops the operation from the ids of schemathesis 4.32, and of tests with one id pytest-xdist runs one.
+    """
+    for item in items:
+        if item.name not in item.nodeid and isinstance(item.parent, pytest.Module):
+            item._id = item.parent.id.child(item.name)
+    twice = [nodeid for nodeid, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"pytest-xdist would run only one test of those with the same id: {twice}")
     items.sort(key=lambda item: BROWSER_TESTS not in item.nodeid)
 
 
