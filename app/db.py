@@ -37,6 +37,7 @@ from sqlalchemy.types import TypeEngine
 from app import errors
 from app.admission import BusinessLimit, current_admission, requests_shed
 from app.connections import Connections
+from app.database_errors import to_app_error
 from app.outages import Outages, address_of, describe_failure
 
 TEXT: Final = Text()
@@ -55,6 +56,9 @@ _QUEUE_SECONDS = 0.5
 _BACKGROUND_QUEUE_SECONDS = 5.0
 _COMMAND_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
+
+# The server ended the connection.
+_CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
 
 # Other drivers' parameters that connection strings are copied with; the server would refuse them.
 _FOREIGN_PARAMETERS = {
@@ -187,13 +191,13 @@ class Database:
             is_usable = True
         except asyncpg.DataError as error:
             if error.severity is not None:
-                raise _translate(error) from None  # the server's
+                raise to_app_error(error) from None  # the server's
             # The driver's, of an argument that the statement does not take; its message quotes it, and it may be a
             # key.
             raise TypeError(f"{function.name} was called with an argument of the wrong type") from None
         except asyncpg.PostgresError as error:
             self._note_failure(error)
-            translated = _translate(error)
+            translated = to_app_error(error)
             if translated is error:
                 raise
             raise translated from error
@@ -276,74 +280,3 @@ async def _set_up_connection(connection: asyncpg.Connection) -> None:
 
 async def _keep_session(connection: asyncpg.Connection) -> None:
     pass
-
-
-_NAMED_ERRORS: Mapping[str, type[errors.AppError]] = {
-    "AV001": errors.IntegrationNotFound,
-    "AV002": errors.ContentNotFound,
-    "AV003": errors.GenerationNotFound,
-    "AV004": errors.IntegrationNotConfigured,
-    "AV005": errors.AvatarNotConfigured,
-    "AV006": errors.ScriptMissing,
-    "AV009": errors.GenerationAlreadyClaimed,
-    "AV011": errors.GenerationClosed,
-    "AV012": errors.IdempotencyKeyReused,
-    "AV016": errors.IntegrationNotActive,
-    "AV017": errors.GenerationNotLive,
-}
-
-# Not migrated, or the login lacks grants (docs/deploy-supabase.md).
-_NOT_MIGRATED = ("42883", "42P01", "3F000", "42703", "42501")
-# The server ended the connection.
-_CONNECTION_LOST = ("08", "57P01", "57P02", "57P03")
-# Shutdown, lost connection, too many connections, read-only standby, failed authentication, deadlock.
-_UNAVAILABLE = ("08", "28", "3D", "53", "57", "40", "55000", "25006")
-
-# What happened to one call, for the log; Outages names what concerns them all.
-_REASONS: Mapping[str, str] = {
-    "40001": "serialization failure",
-    "40P01": "deadlock",
-    "53100": "the database's disk is full",
-    "53200": "the database is out of memory",
-    "55P03": "a lock was not free in time (lock_timeout)",
-    "57014": "the statement took too long (statement_timeout), or was cancelled",
-}
-
-
-def _translate(error: asyncpg.PostgresError) -> Exception:
-    state, detail = error.sqlstate or "", error.detail
-    # asyncpg prints DETAIL with the message, and PostgreSQL may put a whole row into it: never into a log.
-    error.detail = None
-    if named := _NAMED_ERRORS.get(state):
-        return named()
-    match state:
-        case "AV007":
-            return errors.InvalidRequest.of("body.script", "must be at most 5,000 characters")
-        case "AV008":
-            return errors.GenerationInProgress(UUID(detail))
-        case "AV014":
-            return errors.InvalidRequest.of("body.provider_config", "must be an object of at most 16 KiB")
-        case "AV015":
-            return errors.ContentNotWritable(error.args[0])
-        case "AV018":
-            return errors.InvalidRequest.of(
-                f"body.{error.column_name}", "must be 1 to 255 characters, without control characters"
-            )
-        case "25006":
-            return errors.DatabaseUnavailable(
-                "The database is read-only: it takes no changes now. Try again later."
-            )
-        case "57014":
-            return errors.DatabaseTimeout(reason=_REASONS[state])
-        case "55P03":
-            return errors.LockTimeout(reason=_REASONS[state])
-        case "AV013" | "23503":  # 23503: the business was deleted while its first integration was being saved
-            return errors.InvalidRequest.of("body.business_id", "must be the id of an existing business")
-    if state.startswith(_NOT_MIGRATED):
-        return errors.NotReady(
-            "The database lacks what this build needs: see /health/ready and `ai-avatar migrate`.",
-            reason=str(error.args[0]),
-        )
-    if state.startswith(_UNAVAILABLE):
-        return errors.DatabaseUnavailable(reason=_REASONS.get(state, ""))
-    return error
