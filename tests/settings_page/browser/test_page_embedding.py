@@ -167,6 +167,7 @@ def test_service_that_cannot_be_reached_is_said_and_reported(
     embed(page, visitor)
     expect(page.get_by_text("The service could not be reached").first).to_be_visible()
     expect(page.get_by_role("button", name="Try again").first).to_be_visible()
+    expect(page.locator(".badge")).to_be_hidden()  # nothing is known of the integration
     assert {"code": "unreachable", "status": 0} in [
         {"code": error["code"], "status": error["status"]} for error in page.evaluate("errors")
     ]
