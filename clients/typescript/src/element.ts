@@ -51,7 +51,7 @@ export function elementScript(serviceUrl: string): string {
 }
 
 /** Load the element's script, once per page. Rejects if it cannot be loaded; call it again to try again. */
-export function loadElement(serviceUrl: string, { nonce }: { nonce?: string } = {}): Promise<void> {
+export function loadElement(serviceUrl: string, { nonce }: { nonce?: string | undefined } = {}): Promise<void> {
 	const src = elementScript(serviceUrl);
 	const loading = scripts.get(src) ?? addScript(src, nonce);
 	scripts.set(src, loading);
@@ -59,13 +59,64 @@ export function loadElement(serviceUrl: string, { nonce }: { nonce?: string } = 
 	return loading;
 }
 
+export interface LoadElementOptions {
+	/** For a Content-Security-Policy that names scripts by nonce. */
+	nonce?: string | undefined;
+	/** Stops the attempts; the promise then resolves. */
+	signal?: AbortSignal;
+	/** Called once, after the first attempt that fails. */
+	onError?: (error: Error) => void;
+}
+
+/**
+ * Load the element's script. While the service cannot be reached, try again: when the browser is online again, when the
+ * user comes back to the page, and after pauses that grow to a minute.
+ */
+export async function loadElementWithRetries(
+	serviceUrl: string,
+	{ nonce, signal = new AbortController().signal, onError }: LoadElementOptions = {},
+): Promise<void> {
+	elementScript(serviceUrl); // a missing URL is not tried again
+	for (let failures = 0; !signal.aborted; failures++) {
+		try {
+			return await loadElement(serviceUrl, { nonce });
+		} catch (error) {
+			if (failures === 0 && !signal.aborted) onError?.(error as Error);
+		}
+		await untilWorthAnotherTry(Math.min(FIRST_PAUSE * 2 ** failures, LONGEST_PAUSE), signal);
+	}
+}
+
+const FIRST_PAUSE = 2_000;
+const LONGEST_PAUSE = 60_000;
 const scripts = new Map<string, Promise<void>>();
+const attempts = new Map<string, number>();
+
+/** Resolves after the pause, in milliseconds with jitter, or earlier: at an event that makes success likely, or at an abort. */
+function untilWorthAnotherTry(pause: number, signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		const over = new AbortController();
+		const end = () => {
+			clearTimeout(timer);
+			over.abort();
+			resolve();
+		};
+		const timer = setTimeout(end, pause * (0.75 + Math.random() / 2));
+		window.addEventListener("online", end, { signal: over.signal });
+		window.addEventListener("focus", end, { signal: over.signal });
+		signal.addEventListener("abort", end, { signal: over.signal });
+		if (signal.aborted) end();
+	});
+}
 
 function addScript(src: string, nonce: string | undefined): Promise<void> {
+	const attempt = attempts.get(src) ?? 0;
+	attempts.set(src, attempt + 1);
 	return new Promise((resolve, reject) => {
 		const script = document.createElement("script");
 		script.type = "module";
-		script.src = src;
+		// Browsers may remember that a module could not be loaded: each further attempt has an address of its own.
+		script.src = attempt === 0 ? src : `${src}?attempt=${attempt}`;
 		if (nonce) script.nonce = nonce;
 		script.addEventListener("load", () => resolve());
 		script.addEventListener("error", () => {

@@ -271,3 +271,39 @@ test("the settings element gets attributes, properties and listeners, and loses 
 	emit("ai-avatar-change", {});
 	assert.equal(changes.length, count);
 });
+
+test("the settings element shows its children, and tries again by itself while its script cannot be loaded", async (t) => {
+	const loadErrors: string[] = [];
+	const sources: string[] = [];
+	const append = document.head.append.bind(document.head);
+	t.mock.method(document.head, "append", (script: HTMLScriptElement) => {
+		sources.push(script.src);
+		append(script);
+	});
+	const root = mount(
+		t,
+		<AiAvatarSettings
+			serviceUrl="http://127.0.0.1:2"
+			getAccessToken={() => "token"}
+			onLoadError={(error) => loadErrors.push(error.message)}
+		>
+			<p>Not available at the moment.</p>
+		</AiAvatarSettings>,
+	);
+	const script = "http://127.0.0.1:2/settings/static/ai-avatar-settings.js";
+	await eventually(() => assert.deepEqual(loadErrors, [`${script} cannot be loaded.`]));
+	assert.match(document.querySelector("ai-avatar-settings")?.textContent ?? "", /Not available/);
+	// After a pause, and at once after an event that makes success likely.
+	for (const [index, type] of [null, "online", "focus"].entries()) {
+		if (type) window.dispatchEvent(new Event(type));
+		await eventually(() => assert.equal(sources[index + 1], `${script}?attempt=${index + 1}`));
+		await eventually(() => assert.equal(document.head.querySelector("script"), null));
+		await new Promise((resolve) => setTimeout(resolve, 20));
+	}
+	assert.equal(loadErrors.length, 1);
+	root.unmount();
+	await new Promise((resolve) => setTimeout(resolve, 20));
+	window.dispatchEvent(new Event("online"));
+	await new Promise((resolve) => setTimeout(resolve, 20));
+	assert.equal(sources.length, 4);
+});

@@ -16,10 +16,15 @@ test("a server renders the element's tag and the hooks' initial states, and requ
 	const html = renderToString(
 		<AiAvatarProvider client={new AiAvatarClient({ baseUrl: server.url })}>
 			<Page />
-			<AiAvatarSettings serviceUrl={server.url} getAccessToken={() => "a secret token"} view="videos" />
+			<AiAvatarSettings serviceUrl={server.url} getAccessToken={() => "a secret token"} view="videos">
+				Loading…
+			</AiAvatarSettings>
 		</AiAvatarProvider>,
 	);
-	assert.equal(html, `<p>3</p><ai-avatar-settings api-base="${server.url}" view="videos"></ai-avatar-settings>`);
+	assert.equal(
+		html,
+		`<p>3</p><ai-avatar-settings api-base="${server.url}" view="videos">Loading…</ai-avatar-settings>`,
+	);
 	assert.equal(server.calls.length, 0);
 });
 

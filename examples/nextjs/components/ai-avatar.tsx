@@ -3,7 +3,7 @@
 import { AiAvatarClient } from "ai-avatar-client";
 import { AiAvatarProvider, AiAvatarSettings } from "ai-avatar-client/react";
 import { useRouter } from "next/navigation";
-import { type ReactNode, useMemo } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 
 async function getAccessToken(): Promise<string | null> {
 	const response = await fetch("/api/token", { cache: "no-store", redirect: "error" }).catch(() => null);
@@ -19,5 +19,15 @@ export function AiAvatar({ serviceUrl, children }: { serviceUrl: string; childre
 /** The service's own settings card. Server components are rendered again after each change. */
 export function Settings({ serviceUrl }: { serviceUrl: string }) {
 	const router = useRouter();
-	return <AiAvatarSettings serviceUrl={serviceUrl} getAccessToken={getAccessToken} onChange={() => router.refresh()} />;
+	const [isDown, setDown] = useState(false);
+	return (
+		<AiAvatarSettings
+			serviceUrl={serviceUrl}
+			getAccessToken={getAccessToken}
+			onChange={() => router.refresh()}
+			onLoadError={() => setDown(true)}
+		>
+			<p>{isDown ? "The settings are not available at the moment." : "Loading the settings…"}</p>
+		</AiAvatarSettings>
+	);
 }

@@ -6,8 +6,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
@@ -52,50 +54,72 @@ def responds(url: str) -> Callable[[], bool]:
     return check
 
 
+@dataclass(frozen=True)
+class Setup:
+    """The addresses of the application, of a sign-in, and of a service that knows the sign-in's public keys only.
+
+    HeyGen and n8n are the sandbox's.
+    """
+
+    folder: Path
+    url: str
+    auth_port: int
+    service_port: int
+
+    @property
+    def supabase_url(self) -> str:
+        return f"http://127.0.0.1:{self.auth_port}"
+
+    def sign_in(self) -> AbstractContextManager[None]:
+        return running(
+            "the sign-in",
+            ["node", "auth/server.mjs"],
+            self.folder / "auth.log",
+            responds(f"{self.supabase_url}/auth/v1/.well-known/jwks.json"),
+            AUTH_PORT=str(self.auth_port),
+            AUTH_TOKEN_SECONDS=str(SHORT_TOKEN_SECONDS),
+        )
+
+    def service(self) -> AbstractContextManager[None]:
+        dev_json = Path(mkdtemp(dir=self.folder)) / "data" / "dev.json"  # new for each start: it says "ready"
+        command = [sys.executable, "-c", "from app.cli import main; main()", "dev"]
+        command += ["--port", str(self.service_port), "--data-dir", str(dev_json.parent)]
+        return running(
+            "`ai-avatar dev`",
+            command,
+            self.folder / "service.log",
+            dev_json.exists,
+            SUPABASE_URL=self.supabase_url,
+            CORS_ORIGINS=self.url,
+            PYTHONPATH=str(ROOT),
+        )
+
+    def application(self) -> AbstractContextManager[None]:
+        port = self.url.rpartition(":")[2]
+        return running(
+            "the application",
+            ["node_modules/.bin/next", "start", "--port", port, "--hostname", "127.0.0.1"],
+            self.folder / "application.log",
+            responds(f"{self.url}/login"),
+            AI_AVATAR_URL=f"http://127.0.0.1:{self.service_port}",
+            SUPABASE_URL=self.supabase_url,
+        )
+
+
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The application's URL. The service knows the sign-in's public keys only; HeyGen and n8n are the sandbox's."""
+def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
+    """A running application and its sign-in, without the service."""
     folder = tmp_path_factory.mktemp("nextjs")
-    service_port, auth_port, port = free_port(), free_port(), free_port()
-    service_url, supabase_url, url = (
-        f"http://127.0.0.1:{number}" for number in (service_port, auth_port, port)
-    )
-    dev_json = folder / "data" / "dev.json"
-    service = [sys.executable, "-c", "from app.cli import main; main()", "dev"]
-    service += ["--port", str(service_port), "--data-dir", str(dev_json.parent)]
-    with ExitStack() as stack:
-        stack.enter_context(
-            running(
-                "the sign-in",
-                ["node", "auth/server.mjs"],
-                folder / "auth.log",
-                responds(f"{supabase_url}/auth/v1/.well-known/jwks.json"),
-                AUTH_PORT=str(auth_port),
-                AUTH_TOKEN_SECONDS=str(SHORT_TOKEN_SECONDS),
-            )
-        )
-        stack.enter_context(
-            running(
-                "`ai-avatar dev`",
-                service,
-                folder / "service.log",
-                dev_json.exists,
-                SUPABASE_URL=supabase_url,
-                CORS_ORIGINS=url,
-                PYTHONPATH=str(ROOT),
-            )
-        )
-        stack.enter_context(
-            running(
-                "the application",
-                ["node_modules/.bin/next", "start", "--port", str(port), "--hostname", "127.0.0.1"],
-                folder / "application.log",
-                responds(f"{url}/login"),
-                AI_AVATAR_URL=service_url,
-                SUPABASE_URL=supabase_url,
-            )
-        )
-        yield url
+    setup = Setup(folder, f"http://127.0.0.1:{free_port()}", free_port(), free_port())
+    with setup.sign_in(), setup.application():
+        yield setup
+
+
+@pytest.fixture(scope="module")
+def url(setup: Setup) -> Iterator[str]:
+    """The application's URL. The service is running."""
+    with setup.service():
+        yield setup.url
 
 
 @pytest.fixture
@@ -120,13 +144,35 @@ def page(guard: Guard) -> Iterator[Page]:
     assert guard.surprises == []
 
 
-def sign_in(page: Page, url: str) -> None:
-    page.goto(f"{url}/settings/integrations")
-    expect(page).to_have_url(f"{url}/login")
+def submit_password(page: Page) -> None:
     page.get_by_label("E-mail address").fill("demo@example.com")
     page.get_by_label("Password").fill("demo")
     page.get_by_role("button", name="Sign in").click()
+
+
+def sign_in(page: Page, url: str) -> None:
+    page.goto(f"{url}/settings/integrations")
+    expect(page).to_have_url(f"{url}/login")
+    submit_password(page)
     expect(page.get_by_role("heading", name="AI Avatar Video Generation")).to_be_visible()
+
+
+# First, before another test needs the service.
+def test_page_opened_before_the_service_is_up_loads_the_settings_later(
+    page: Page, guard: Guard, setup: Setup
+) -> None:
+    # The page after the sign-in needs the service: its server component fails (React's error 441).
+    guard.expect("ERR_CONNECTION_REFUSED", "status of 500", "React error #441")
+    page.goto(f"{setup.url}/login")
+    submit_password(page)
+    expect(page).to_have_url(f"{setup.url}/settings/integrations")
+    page.goto(f"{setup.url}/settings/ai-avatar")
+    expect(page.get_by_text("Status: The service cannot be reached.")).to_be_visible()
+    expect(page.get_by_text("The settings are not available at the moment.")).to_be_visible()
+    with setup.service():
+        expect(page.get_by_role("heading", name="AI Avatar Video Generation")).to_be_visible()
+        expect(page.get_by_text("The settings are not available")).to_be_hidden()
+        expect(page.get_by_label("API key")).to_be_visible()
 
 
 def test_wrong_password_is_refused(page: Page, url: str) -> None:

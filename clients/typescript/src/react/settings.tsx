@@ -1,7 +1,13 @@
 "use client";
 
-import { type DetailedHTMLProps, type HTMLAttributes, useEffect, useRef } from "react";
-import { type AiAvatarSettingsElement, type ChangeDetail, type ElementErrorDetail, loadElement } from "../element.ts";
+import { type DetailedHTMLProps, type HTMLAttributes, type ReactNode, useEffect, useRef } from "react";
+import {
+	type AiAvatarSettingsElement,
+	type ChangeDetail,
+	type ElementErrorDetail,
+	elementScript,
+	loadElementWithRetries,
+} from "../element.ts";
 import type { GetAccessToken } from "../transport.ts";
 import type { Provider } from "../types.ts";
 
@@ -44,12 +50,14 @@ export interface AiAvatarSettingsProps {
 	onChange?: (detail: ChangeDetail) => void;
 	/** An error that the element shows. */
 	onError?: (detail: ElementErrorDetail) => void;
-	/** The element's script cannot be loaded. */
+	/** The element's script cannot be loaded. Called once: further attempts follow by themselves. */
 	onLoadError?: (error: Error) => void;
 	/** For a Content-Security-Policy that names scripts by nonce. */
 	nonce?: string;
 	className?: string;
 	style?: HTMLAttributes<HTMLElement>["style"];
+	/** Shown until the element's script is loaded, and while it cannot be. */
+	children?: ReactNode;
 }
 
 /** The service's settings element. A server renders its tag; the browser loads its script from the service. */
@@ -65,12 +73,15 @@ export function AiAvatarSettings(props: AiAvatarSettingsProps) {
 	useEffect(() => {
 		const element = ref.current;
 		if (!element) return;
+		elementScript(serviceUrl); // React reports a missing URL
 		const controller = new AbortController();
 		const { signal } = controller;
 		element.addEventListener("ai-avatar-change", (event) => latest.current.onChange?.(event.detail), { signal });
 		element.addEventListener("ai-avatar-error", (event) => latest.current.onError?.(event.detail), { signal });
-		loadElement(serviceUrl, nonce === undefined ? {} : { nonce }).catch((error: Error) => {
-			if (!signal.aborted) latest.current.onLoadError?.(error);
+		void loadElementWithRetries(serviceUrl, {
+			nonce,
+			signal,
+			onError: (error) => latest.current.onLoadError?.(error),
 		});
 		return () => controller.abort();
 	}, [serviceUrl, nonce]);
@@ -95,6 +106,8 @@ export function AiAvatarSettings(props: AiAvatarSettingsProps) {
 			lang={props.lang}
 			class={props.className}
 			style={props.style}
-		/>
+		>
+			{props.children}
+		</ai-avatar-settings>
 	);
 }
