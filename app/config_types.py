@@ -116,6 +116,8 @@ FrameAncestors = Annotated[list[_FrameAncestor], NoDecode, BeforeValidator(_spli
 # Secrets --------------------------------------------------------------------------------------------------------------
 
 _MIN_DIFFERENT_CHARACTERS = 5
+# Long enough to be in no random text.
+_PLACEHOLDER = re.compile(r"change[-_]?me|replace[-_]?me|password|placeholder|^your[-_]", re.IGNORECASE)
 _MIN_KEY_CHARACTERS = 16
 _MIN_JWT_SECRET_BYTES = 32
 # HTTP headers cannot carry other characters.
@@ -129,11 +131,14 @@ def split_keys(value: SecretStr | None) -> list[str]:
 
 
 def _check_not_weak(secret: str | bytes) -> None:
-    """Reject `aaaa…` and the like. Lengths are checked where they are known."""
+    """Reject `aaaa…` and `changeme…`. Lengths are checked where they are known."""
+    weakness = ""
     if len(set(secret)) < _MIN_DIFFERENT_CHARACTERS:
-        raise RuleError(
-            "is too weak: it repeats a few characters. Use a random one: `openssl rand -base64 32`"
-        )
+        weakness = "it repeats a few characters"
+    elif isinstance(secret, str) and _PLACEHOLDER.search(secret):
+        weakness = "it looks like a placeholder"
+    if weakness:
+        raise RuleError(f"is too weak: {weakness}. Use a random one: `openssl rand -base64 32`")
 
 
 def _check_api_keys(value: SecretStr) -> SecretStr:

@@ -17,6 +17,12 @@ def settings_warnings(settings: Settings) -> list[str]:
         f"{given} is not a variable of this service. Did you mean {ours}?"
         for given, ours in _misspelt_names()
     ]
+    jwt_secret = settings.supabase_jwt_secret
+    if jwt_secret and jwt_secret.get_secret_value() == _LOCAL_JWT_SECRET:
+        found.append(
+            "SUPABASE_JWT_SECRET is the one of every local Supabase: anyone can sign access tokens with it. Use it "
+            "on a developer's machine only."
+        )
     for name, provider in settings.providers.items():
         if is_plain_http(provider.webhook_url):
             found.append(
@@ -29,6 +35,10 @@ def settings_warnings(settings: Settings) -> list[str]:
             "that access tokens are verified with."
         )
     return found
+
+
+# What the Supabase CLI gives to every local project: https://supabase.com/docs/guides/cli/config
+_LOCAL_JWT_SECRET = "super-secret-jwt-token-with-at-least-32-characters-long"  # noqa: S105 - public
 
 
 def _misspelt_names() -> list[tuple[str, str]]:

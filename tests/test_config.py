@@ -158,6 +158,12 @@ def test_secrets_are_in_no_repr(environment: dict[str, str]) -> None:
         ({"SUPABASE_JWT_SECRET": "0" * 64}, "SUPABASE_JWT_SECRET is too weak"),
         ({"N8N_WEBHOOK_SECRET": "whsec_" + "A" * 32}, "N8N_WEBHOOK_SECRET is too weak"),
         ({"N8N_WEBHOOK_TOKEN": "x" * 32}, "N8N_WEBHOOK_TOKEN is too weak"),
+        ({"N8N_API_KEY": "Change-Me-1234567890"}, "N8N_API_KEY is too weak: it looks like a placeholder"),
+        ({"SERVICE_API_KEY": "my-password-is-this"}, "SERVICE_API_KEY is too weak"),
+        (
+            {"SUPABASE_JWT_SECRET": "your-super-secret-jwt-token-with-at-least-32-characters-long"},
+            "SUPABASE_JWT_SECRET is too weak",
+        ),
         ({"DATABASE_POOL_SIZE": "0"}, "DATABASE_POOL_SIZE "),
         ({"DATABASE_POOLER": CANARY}, "DATABASE_POOLER "),
         ({"WEBHOOK_TIMEOUT_SECONDS": "nan"}, "WEBHOOK_TIMEOUT_SECONDS "),

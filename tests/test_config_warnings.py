@@ -107,6 +107,14 @@ def test_plain_http_to_another_machine_is_named(
     assert value not in warning
 
 
+def test_secret_of_every_local_supabase_is_named(environment: dict[str, str]) -> None:
+    secret = "super-secret-jwt-token-with-at-least-32-characters-long"
+    environment["SUPABASE_JWT_SECRET"] = secret
+    [warning] = settings_warnings(load_settings())
+    assert warning.startswith("SUPABASE_JWT_SECRET is the one of every local Supabase")
+    assert secret not in warning
+
+
 def test_plain_http_on_this_machine_and_https_are_not_named(environment: dict[str, str]) -> None:
     environment["SUPABASE_URL"] = "http://localhost:54321"
     for host in ("http://127.0.0.1:5678", "http://[::1]:5678", "https://n8n.example.com"):
