@@ -125,6 +125,10 @@ class _JsonHandler(logging.StreamHandler[TextIO]):
 _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
+def _is_no_repetition(record: logging.LogRecord) -> bool:
+    return record.msg != "Invalid HTTP request received."
+
+
 def configure_logging(level: str, form: str) -> None:
     """Write every log record, libraries' included, as one line of JSON (`form` "json") or for a console."""
     shared: list[Processor] = [
@@ -161,6 +165,8 @@ def configure_logging(level: str, form: str) -> None:
     # RequestContext writes the request log, without query strings; these would print whole addresses.
     for name in ("uvicorn.access", "httpx", "httpcore", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # The protocol logs each refused connection itself (app/server.py), with the client and the status.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_repetition)
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True

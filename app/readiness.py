@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from app.db import INTEGER, Database, SqlFunction
 from app.errors import DatabaseUnavailable, NotReady
 from app.sealing import KeyRing, SealError
@@ -18,6 +20,10 @@ from app.sealing import KeyRing, SealError
 # The revision that this build needs. The clean-up of the legacy columns comes after it and may wait.
 REQUIRED_REVISION: Final = "20261124212545"
 
+_NO_GRANTS: Final = (
+    "DATABASE_URL has the wrong role: it lacks the service's rights. Run `grant ai_avatar_service to <role>`, as the "
+    "owner."
+)
 _SAMPLES: Final = 20
 _CACHE_SECONDS: Final = 60.0
 
@@ -42,7 +48,9 @@ class Readiness:
         is_cached = time.monotonic() < self._checked_until
         try:
             revision = await self._ask(samples=0 if is_cached else _SAMPLES)
-        except NotReady:
+        except NotReady as error:
+            if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+                raise NotReady(_NO_GRANTS) from None
             revision = None
         except DatabaseUnavailable as error:
             raise self._db.explain(error) from None

@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
-from app.errors import BodyTooLarge, InvalidRequest, MalformedJson, UnsupportedMediaType
+from app.errors import BodyTooLarge, InvalidRequest, MalformedJson, RequestTimeout, UnsupportedMediaType
 from app.field_errors import FieldError
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -114,8 +114,8 @@ async def _check_fields(request: Request) -> None:
     """
     try:
         body = await request.body()
-    except ClientDisconnect:
-        raise MalformedJson from None
+    except ClientDisconnect:  # the log's status; a client that is still there has got its 408 (app/server.py)
+        raise RequestTimeout from None
     if body.count(b",") + body.count(b":") > _MAX_SEPARATORS:
         if _is_too_deep(body):
             raise MalformedJson

@@ -132,6 +132,10 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ValueError  # stops the parser, which calls send_400_response
 
     def on_headers_complete(self) -> None:
+        # `data_received` counts reads, of which one may bring a large head whole, or a small one and a large body.
+        if self._overhead > MAX_OVERHEAD_BYTES and self._head_bytes() > MAX_OVERHEAD_BYTES:
+            self._refusal = 431
+            raise ValueError
         self.deadline = self.loop.time() + BODY_SECONDS
         super().on_headers_complete()
         if self.cycle is None or self.cycle.scope is not self.scope:
@@ -141,6 +145,9 @@ class LimitedProtocol(HttpToolsProtocol):
         has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
         close = self.close_politely if has_body else self.transport.close
         self.cycle.transport = cast(asyncio.Transport, _ResponseTransport(self.transport, close, self.loop))
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         self._overhead -= len(body)

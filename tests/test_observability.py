@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from pydantic import SecretStr
 from support.api import ROOT
 from support.postgres import Server
 from support.problems import assert_problem
+from support.roles import as_login
 from support.servers import free_port
 from support.service import running, settings
 from support.tenants import (
@@ -131,6 +133,22 @@ def test_every_line_is_json_and_a_request_has_one_with_its_id(served: tuple[Serv
     assert line["timestamp"]
 
 
+def test_refused_connection_has_one_line_that_is_no_warning(served: tuple[Served, Tenant]) -> None:
+    """Anyone can send what is no HTTP, as often as they like; uvicorn warned of each besides."""
+    found, _ = served
+    before = len(found.log.read_text().splitlines())
+    host, port = found.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 20) as connection:
+        connection.sendall(b"hello\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert httpx.get(f"{found.url}/health/live", headers={"X-Request-ID": "r-3"}).status_code == 200
+    found.lines("r-3")
+    new = [json.loads(line) for line in found.log.read_text().splitlines()[before:]]
+    assert [(line["event"], line["level"]) for line in new if line.get("request_id") != "r-3"] == [
+        ("connection_refused", "info")
+    ]
+
+
 def test_unexpected_error_is_logged_with_its_traceback_and_without_the_row(
     served: tuple[Served, Tenant],
 ) -> None:
@@ -241,6 +259,23 @@ async def test_not_ready_before_the_first_migration(empty_url: str) -> None:
         assert "revision none" in problem["detail"]
         assert REQUIRED_REVISION in problem["detail"]
         assert "ai-avatar migrate" in problem["detail"]
+
+
+@pytest.fixture(scope="module")
+def ungranted_url(server: Server) -> Iterator[str]:
+    role = f"no_grants_{uuid4().hex[:12]}"
+    with server.database(template=server.migrated_template()) as name:
+        server.run(f"create role {role} login")
+        yield as_login(server.url(name), role)
+    server.run(f"drop role {role}")
+
+
+async def test_not_ready_with_a_role_that_lacks_the_grants(ungranted_url: str) -> None:
+    """It said that the database had no revision, and to migrate it."""
+    async with running(settings(ungranted_url)) as (_, client):
+        problem = assert_problem(await client.get("/health/ready"), 503, "not_ready")
+    assert "wrong role" in problem["detail"]
+    assert "grant ai_avatar_service" in problem["detail"]
 
 
 async def test_not_ready_at_an_old_revision(old_url: tuple[str, str]) -> None:

@@ -121,6 +121,17 @@ def test_large_header_is_431_as_a_problem(connect: Connect, size: int) -> None:
     assert problem_of(received(connection))["code"] == "headers_too_large"
 
 
+@pytest.mark.parametrize(
+    "head", [b"GET / HTTP/1.1\r\nhost: x\r\nx: %s\r\n\r\n", b"GET /%s HTTP/1.1\r\nhost: x\r\n\r\n"]
+)
+def test_large_head_that_arrives_whole_is_431_too(connect: Connect, head: bytes) -> None:
+    """One read brings up to 256 KiB: such a head was complete before it was counted, and accepted."""
+    connection = connect()
+    connection.sendall(head % (b"a" * (limits.MAX_OVERHEAD_BYTES + 1024)))
+    connection.shutdown(socket.SHUT_WR)
+    assert problem_of(received(connection))["code"] == "headers_too_large"
+
+
 def test_header_count_is_limited(connect: Connect, url: str) -> None:
     connection = connect()
     connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * 101 + b"\r\n")
@@ -176,6 +187,30 @@ def test_slow_request_is_ended(
         assert text == b""
     else:
         assert problem_of(b"HTTP/1.1 408" + text.partition(b"HTTP/1.1 408")[2])["code"] == "request_timeout"
+
+
+def test_body_that_never_arrived_counts_as_408(connect: Connect, url: str) -> None:
+    """It counted, and was logged, as the client's malformed JSON."""
+
+    def count() -> float:
+        series = 'http_requests_total{method="POST",route="/integrations/ai-avatar",status="408"} '
+        lines = httpx.get(f"{url}/metrics").text.splitlines()
+        return sum(float(line.removeprefix(series)) for line in lines if line.startswith(series))
+
+    before = count()
+    connection = connect()
+    head = "".join(f"{name}: {value}\r\n" for name, value in SERVICE_HEADERS.items())
+    connection.sendall(
+        f"POST {ROOT} HTTP/1.1\r\nhost: x\r\n{head}content-type: application/json\r\n".encode()
+    )
+    connection.sendall(b"content-length: 100\r\n\r\n{")
+    time.sleep(0.2)
+    connection.close()
+    for _ in range(50):
+        if count() == before + 1:
+            return
+        time.sleep(0.1)
+    raise AssertionError(httpx.get(f"{url}/metrics").text)
 
 
 def test_valid_traffic_is_not_hit(connect: Connect) -> None:
