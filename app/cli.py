@@ -19,7 +19,7 @@ import uvicorn
 from pydantic import SecretStr
 from rich.progress import Progress
 
-from app.cli_errors import Commands, errors_in_words, fail, stderr
+from app.cli_errors import Commands, check_address, errors_in_words, fail, stderr
 from app.command_settings import MigrationSettings, RotationSettings, TokenSettings
 from app.config import load, load_settings
 from app.config_warnings import log_warnings
@@ -90,6 +90,7 @@ def serve(
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
     log_warnings(settings)
+    check_address(host, port)
     asyncio.run(check_vault(settings))
     with _metrics_folder(workers):
         uvicorn.run(

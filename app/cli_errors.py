@@ -1,5 +1,8 @@
 """What the command line prints instead of tracebacks and of its libraries' own words."""
 
+import errno
+import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,6 +78,32 @@ def _cause_of(error: BaseException) -> BaseException:
     while error.__cause__ and not isinstance(error, asyncpg.PostgresError):
         error = error.__cause__
     return error
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise ConfigError if a server could not listen there. Servers say so in words of their own, once they run."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except socket.gaierror:
+        raise ConfigError(f"--host {host}: there is no such address or name.") from None
+    failures = [failure for family, *_, address in found if (failure := _try_to_bind(family, address))]
+    for failure in failures:
+        if failure.errno == errno.EADDRINUSE:
+            raise ConfigError(f"Port {port} is in use. Choose another one with --port.")
+    if len(failures) == len(found):  # a machine may lack IPv6
+        raise ConfigError(f"Cannot listen on {host}, port {port}: {os.strerror(failures[0].errno or 0)}.")
+
+
+def _try_to_bind(family: int, address: Any) -> OSError | None:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def fail(what: str, reason: str, status: int = 1) -> NoReturn:

@@ -128,12 +128,14 @@ Argument = str | int | bool | bytes | UUID | Sequence[UUID] | Mapping[str, Any] 
 class Database:
     """The pool. Opening it needs no database: a process may start before its database does."""
 
-    def __init__(self, url: SecretStr, *, pool_size: int, pooler: str | None = None) -> None:
+    def __init__(
+        self, url: SecretStr, *, pool_size: int, pooler: str | None = None, logs_outages: bool = True
+    ) -> None:
         """`pooler`: `transaction` where the address is such a pooler's; port 6543 means it, as at Supabase."""
         dsn = driver_dsn(url)
         if pooler is None and urlsplit(dsn).port == 6543:
             pooler = "transaction"
-        self.outages = Outages(dsn)
+        self.outages = Outages(dsn, logs=logs_outages)
         # Half, so that one business's slow statements leave connections for the others.
         self._per_business = BusinessLimit((pool_size + 1) // 2, "connections", "database calls")
         self._pool = asyncpg.create_pool(

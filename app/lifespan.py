@@ -67,13 +67,14 @@ def create_lifespan(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        await check_vault(settings)
         async with AsyncExitStack() as stack:
             db = Database(
                 settings.database_url, pool_size=settings.database_pool_size, pooler=settings.database_pooler
             )
             await db.open()
             stack.push_async_callback(db.close)
+            if unknown := await _check_vault(settings, db):
+                log.warning("sealing_keys_not_checked", code=unknown.code, detail=unknown.detail)
             # docs/decisions/0004-connections-are-not-reused.md
             clients = Clients(
                 jwks=await stack.enter_async_context(create_client(keep_alive=True)),
@@ -173,14 +174,25 @@ def _wire(settings: Settings, db: Database, clients: Clients) -> Services:
 
 
 async def check_vault(settings: Settings) -> None:
+    """Raise ConfigError in the process that starts the service, where it is one sentence and no worker's traceback.
+
+    What it logs of the database is left to the service itself, which looks again at once.
+    """
+    db = Database(settings.database_url, pool_size=1, pooler=settings.database_pooler, logs_outages=False)
+    await db.open()
+    try:
+        await _check_vault(settings, db)
+    finally:
+        await db.close()
+
+
+async def _check_vault(settings: Settings, db: Database) -> AppError | None:
     """Check that SECRETS_KEYS opens the stored keys, and that without it a real Supabase Vault encrypts them.
 
     Raises ConfigError, and without SECRETS_KEYS also if the database does not answer. With it, the service starts
-    before its database, and readiness checks the keys.
+    before its database, and readiness checks the keys: returns why they could not be checked.
     """
     has_keys = settings.secrets_keys is not None
-    db = Database(settings.database_url, pool_size=1, pooler=settings.database_pooler)
-    await db.open()
     missing = (
         "SECRETS_KEYS is required unless the database has Supabase Vault: `ai-avatar secrets generate-key`"
     )
@@ -190,15 +202,13 @@ async def check_vault(settings: Settings) -> None:
     except AppError as error:
         cause = db.explain(error) if isinstance(error, DatabaseUnavailable) else error
         if has_keys:
-            log.warning("sealing_keys_not_checked", code=error.code, detail=cause.detail)
-            return
+            return cause
         raise ConfigError(f"{missing}. Whether this database has it is not known: {cause.detail}") from error
-    finally:
-        await db.close()
     if wrong:
         raise ConfigError("\n".join(wrong.values()))
     if not encrypts:
         raise ConfigError(f"{missing} makes one")
+    return None
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

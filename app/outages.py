@@ -33,10 +33,14 @@ _REASONS_BY_SQLSTATE: Final = {
 class Outages:
     """What keeps one process from using its database."""
 
-    def __init__(self, dsn: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`dsn`: the connection string, of which only host and port are named. `clock`: in seconds."""
+    def __init__(self, dsn: str, clock: Callable[[], float] = time.monotonic, *, logs: bool = True) -> None:
+        """`dsn`: the connection string, of which only host and port are named. `clock`: in seconds.
+
+        `logs` False: another one of this process writes the log.
+        """
         self._address = address_of(dsn)
         self._clock = clock
+        self._logs = logs
         self._unreachable: _Outage | None = None
         self._read_only: _Outage | None = None
 
@@ -55,7 +59,7 @@ class Outages:
         """Remember that no connection could be made, or that one broke. Log the cause if it is new."""
         cause, now = describe_failure(error, self._address), self._clock()
         if self._unreachable is None or self._unreachable.cause != cause:
-            log.warning("database_unreachable", detail=cause)
+            self._warn("database_unreachable", cause)
         since = self._unreachable.since if self._unreachable else now
         self._unreachable = _Outage(cause, since, now)
 
@@ -64,7 +68,7 @@ class Outages:
         cause = f"PostgreSQL at {self._address} is read-only: it is a standby, or was set to read-only."
         now = self._clock()
         if self._read_only is None:
-            log.warning("database_read_only", detail=cause)
+            self._warn("database_read_only", cause)
         since = self._read_only.since if self._read_only else now
         self._read_only = _Outage(cause, since, now)
 
@@ -77,6 +81,10 @@ class Outages:
         if self._read_only and now - self._read_only.last_failure >= _WRITABLE_SECONDS:
             _log_end("database_writable", "writable", now - self._read_only.since)
             self._read_only = None
+
+    def _warn(self, event: str, cause: str) -> None:
+        if self._logs:
+            log.warning(event, detail=cause)
 
 
 def _log_end(event: str, state: str, seconds: float) -> None:

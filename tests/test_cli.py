@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -316,6 +317,28 @@ def test_argument_out_of_range_is_refused(run: Run, arguments: list[str], named:
     assert f"Invalid value for '{named}': must be " in done.stderr
     assert not JARGON.search(done.stderr)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [
+        ("127.0.0.1", "Port {port} is in use. Choose another one with --port."),
+        ("0.0.0.0", "Port {port} is in use."),
+        ("999.1.1.1", "--host 999.1.1.1: there is no such address or name."),
+        ("192.0.2.1", "Cannot listen on 192.0.2.1, port {port}: Cannot assign requested address."),
+    ],
+)
+def test_address_that_serve_cannot_listen_on_is_told_in_a_sentence(
+    run: Run, host: str, sentence: str
+) -> None:
+    """uvicorn's words were an error number and a tuple, after the application had started."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = run("serve", "--host", host, "--port", str(port), **COMPLETE)
+    assert done.returncode == 2
+    assert "The service cannot start:\n  " + sentence.format(port=port) in done.stderr
 
 
 def test_version_is_the_package_s(run: Run) -> None:

@@ -27,6 +27,7 @@ from app.db import connect
 from app.dependencies import services_of
 from app.errors import DatabaseUnavailable
 from app.integrations import key_health
+from app.lifespan import check_vault
 from app.outages import Outages, address_of, describe_failure
 from app.sandbox.embedded import PostgresServer, database_url, start_postgres
 from app.security import Caller
@@ -208,7 +209,18 @@ async def test_background_work_warns_of_an_outage_once(
         "event_poll_failed",
     ):
         assert found[event, down] == 1, event
-    assert found["batch_not_expired", "DatabaseUnavailable"] == 1
+    assert found["batch_not_expired", "database_unavailable"] == 1
+
+
+async def test_database_that_is_away_at_the_start_is_logged_once() -> None:
+    """`serve` logged it three times: it looks before it starts, and the application once more."""
+    away = settings(f"postgresql://u@127.0.0.1:{free_port()}/d")
+    with capture_logs() as logs:
+        await check_vault(away)
+        async with running(away):
+            await asyncio.sleep(0.1)
+    found = Counter(line["event"] for line in logs)
+    assert (found["database_unreachable"], found["sealing_keys_not_checked"]) == (1, 1)
 
 
 async def test_refused_requests_log_one_line_each_without_a_traceback(tenant: Tenant) -> None:

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from app import example_ids, migrations
+from app.cli_errors import check_address
 from app.config import ConfigError, load_settings
 from app.config_warnings import log_warnings
 from app.db import connect
@@ -59,7 +60,7 @@ def run(port: int, data_dir: Path, *, sandbox: bool) -> None:
 
 
 def _run(port: int, data_dir: Path, *, sandbox: bool) -> None:
-    _check_port(port)
+    check_address("127.0.0.1", port)
     with _data_folder(data_dir):
         server = _start_database(data_dir)
         owner_url = database_url(server, _DATABASE)
@@ -165,15 +166,6 @@ def _serve(port: int, data_dir: Path, owner_url: str, docs_user: str) -> None:
         "n8n_api_key": settings.n8n_api_keys[0],
     }
     server.run()
-
-
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise ConfigError(f"Port {port} is in use. Choose another one with --port.") from None
 
 
 def _refuse_unknown_revision(owner_url: str, data_dir: Path) -> None:

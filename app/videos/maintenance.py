@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter
 
 from app.background import RepeatedWarning, repeat
+from app.errors import AppError
 from app.integrations.secret_repository import SecretRepository
 from app.videos.repository import GenerationRepository
 from app.videos.state import GenerationState
@@ -59,7 +60,7 @@ class Maintenance:
             try:
                 expired = await self._generations.expire_generations(_BATCH)
             except Exception as error:
-                self._not_expired.note(type(error).__name__)
+                self._not_expired.note(error.code if isinstance(error, AppError) else type(error).__name__)
                 return total + await self._expire_each()
             self._not_expired.end()
             for generation in expired:

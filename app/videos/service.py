@@ -135,7 +135,9 @@ class VideoService:
             pause = min(pause * 1.5, _LONGEST_REPLAY_PAUSE)
             generation = await self.repository.get_generation(generation.id)
         if generation.ended_by == "webhook":
-            raise _webhook_failure(generation.error or "", timed_out=generation.webhook_timed_out)
+            raise _webhook_failure(
+                generation.id, generation.error or "", timed_out=generation.webhook_timed_out
+            )
         return generation
 
     async def _dispatch(self, job: Job, webhook_url: str) -> GenerationState:
@@ -158,7 +160,7 @@ class VideoService:
         )
         if not now.is_live and now.ended_by != "report":
             _dispatches.labels("rolled_back").inc()
-            raise _webhook_failure(str(error), timed_out=timed_out) from error
+            raise _webhook_failure(generation_id, str(error), timed_out=timed_out) from error
         # n8n has claimed or reported meanwhile: whatever became of its answer, the job runs.
         _dispatches.labels("taken").inc()
         return now
@@ -193,6 +195,7 @@ class VideoService:
             return generation
 
 
-def _webhook_failure(reason: str, *, timed_out: bool) -> AppError:
+def _webhook_failure(generation_id: UUID, reason: str, *, timed_out: bool) -> AppError:
     failure: type[AppError] = WebhookTimeout if timed_out else WebhookFailed
-    return failure(f"Failed to trigger video generation: {reason}")
+    # The one line that the log has of it.
+    return failure(f"Failed to trigger video generation: {reason}", reason=f"generation {generation_id}")

@@ -9,13 +9,10 @@ from uuid import UUID
 
 import aiohttp
 import httpx
-import structlog
 from prometheus_client import Counter
 from standardwebhooks import Webhook
 
 from app.http import Retry, request_was_not_sent, retry_after_seconds, retry_within
-
-log = structlog.get_logger(__name__)
 
 # The budget limits the whole call; an address that does not respond must leave time for another attempt.
 _EXTENSIONS: Final = {"timeout": httpx.Timeout(None, connect=5.0).as_dict()}
@@ -98,9 +95,7 @@ class WebhookClient:
             await response.aclose()  # only the status counts; a body may come late, or break off
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             # The libraries' messages stay out: they contain the address, and may quote the request.
-            # One warning per failed request is enough; app.problems writes it.
             _calls.labels("unreachable").inc()
-            log.info("webhook_unreachable", generation_id=str(job.generation_id), error=type(error).__name__)
             if request_was_not_sent(error):
                 return Retry(WebhookError("n8n could not be reached"))
             raise WebhookError("the connection to n8n broke") from None
@@ -108,7 +103,6 @@ class WebhookClient:
         _calls.labels(f"{status // 100}xx").inc()
         if response.is_success:
             return None
-        log.info("webhook_refused", generation_id=str(job.generation_id), status=status)
         refusal = WebhookError(f"n8n answered {status} {response.reason_phrase}".rstrip() + _hint(status))
         if status in (429, 503):
             return Retry(refusal, retry_after_seconds(response.headers.get("retry-after")))

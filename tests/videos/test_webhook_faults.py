@@ -80,6 +80,11 @@ async def test_content_is_what_it_was_when_n8n(
     warnings = [line for line in logs if line["log_level"] in ("warning", "error")]
     assert [(line["event"], line["code"]) for line in warnings] == [("request_failed", code)]
     assert "exc_info" not in warnings[0]
+    assert len(logs) == len(warnings) + sum(line["event"] == "call_retried" for line in logs), (
+        "no line beside it"
+    )
+    if asked:
+        assert warnings[0]["reason"].startswith("generation ")
     problem = assert_problem(response, status, code)
     if kind == "not configured":
         assert problem["detail"] == "Webhook URL is not configured."
