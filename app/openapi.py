@@ -20,8 +20,8 @@ from app.openapi_problems import (
 from app.security import SUPABASE_KEY_SCHEME
 
 DESCRIPTION: Final = """\
-Store a provider key once, write-only, and generate videos from your content. No video is billed twice; none stays in
-progress forever.
+Store a provider key once, write-only, and generate videos from your content. A request that is repeated with its
+`Idempotency-Key` makes one video, and no video stays in progress forever.
 
 **Authentication.** Users send their Supabase access token as `Authorization: Bearer …` and see their own business only.
 Back ends send `SERVICE_API_KEY` as `X-API-Key` or `apikey` and name the business. n8n sends `N8N_API_KEY`.

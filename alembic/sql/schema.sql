@@ -1051,6 +1051,15 @@ begin
             'another with the rights of its caller. To end it: revoke create on schema public from %1$s;', v_found
         );
     end if;
+    select string_agg(role.name, ', ') into v_found
+    from unnest(array['anon', 'authenticated']) as role (name)
+    where has_function_privilege(role.name, to_regprocedure('public.get_heygen_secret(uuid)'), 'EXECUTE');
+    if v_found is not null then
+        return next format(
+            'The old application''s function get_heygen_secret gives any business''s key to %s. To end it: revoke '
+            'execute on function public.get_heygen_secret(uuid) from public, anon, authenticated;', v_found
+        );
+    end if;
     if has_database_privilege('public', current_database(), 'TEMPORARY') then
         return next format(
             'Every role may create temporary objects: they come before others of their name, also in Supabase''s own '
@@ -1935,7 +1944,8 @@ CREATE FUNCTION ai_avatar.supersede_generation(p_generation_id uuid) RETURNS voi
     AS $$
 begin
     update ai_avatar.generations as g
-    set status = 'expired', ended_by = 'superseded', error = 'superseded',
+    set status = 'expired', ended_by = 'superseded',
+        error = 'Another application changed the content item, so this video is no longer expected.',
         idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
     where g.id = p_generation_id;
 end;

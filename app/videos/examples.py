@@ -68,7 +68,7 @@ _CANCELLED: Final = live_generation(
     TO_CANCEL,
     status="failed",
     heygen_status=None,
-    error="The video was cancelled.",
+    error="cancelled",
     error_code="cancelled",
     ended_at="2026-11-22T10:06:00Z",
 )

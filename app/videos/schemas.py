@@ -60,7 +60,9 @@ class Generation(BaseModel):
     duration_seconds: float | None
     captioned_video_url: str | None = Field(description="The video with captions burned in, if asked for")
     subtitle_url: str | None = Field(description="The captions as a file, if asked for")
-    error: str | None = Field(description="What happened and what to do, for users")
+    error: str | None = Field(
+        description="What happened and what to do, for users; `cancelled` after a cancellation"
+    )
     error_code: str | None = Field(
         description="The provider's own code, or `cancelled`, `expired`, `webhook_failed`"
     )

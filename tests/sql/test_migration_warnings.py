@@ -19,6 +19,7 @@ INSERT = "Signed-in users may INSERT profiles.business_id"
 TRIGGER = "Signed-in users may create triggers on"
 USAGE = "The schema ai_avatar is open to"
 CREATE = "The schema public is open to new objects of"
+OLD_FUNCTION = "The old application's function get_heygen_secret gives any business's key to"
 TEMPORARY = "Every role may create temporary objects"
 
 
@@ -147,6 +148,37 @@ def test_warning_ends_with_the_statement_that_ends_the_danger(
     assert warning.startswith(expected)
     script(migrated.owner_url, remedy(warning))
     assert migrations.warnings(url) == []
+
+
+@pytest.mark.parametrize(
+    ("revoked", "readers"),
+    [
+        ("service_role", "anon, authenticated"),
+        ("public, anon", "authenticated"),
+        ("public, anon, authenticated", None),
+    ],
+)
+def test_the_old_application_s_function_must_be_closed_to_users(
+    migrated: Project, revoked: str, readers: str | None
+) -> None:
+    url = SecretStr(migrated.owner_url)
+    function = "function public.get_heygen_secret(uuid)"
+    script(
+        migrated.owner_url,
+        f"create {function} returns text language sql return null::text;"
+        f"grant execute on {function} to anon, authenticated, service_role;"
+        f"revoke execute on {function} from {revoked}",
+    )
+    try:
+        found = migrations.warnings(url)
+        assert [warning.partition(". To end it")[0] for warning in found] == (
+            [f"{OLD_FUNCTION} {readers}"] if readers else []
+        )
+        for warning in found:
+            script(migrated.owner_url, remedy(warning))
+        assert migrations.warnings(url) == []
+    finally:
+        script(migrated.owner_url, f"drop {function}")
 
 
 def test_schema_s_owner_and_the_migrating_role_are_no_bystanders(migrated: Project) -> None:

@@ -67,11 +67,14 @@ async def test_superseded_by_another_application(api: Api, content: ContentRow) 
     await content.write("draft")
     await api.start()
     row = await content.connection.fetchrow(
-        "select status, error_code, ended_at from ai_avatar.generation_states where id = $1::text::uuid",
+        "select status, error, error_code, ended_at from ai_avatar.generation_states where id = $1::text::uuid",
         first,
     )
     assert row
     assert (row["status"], row["error_code"]) == ("expired", "expired")
+    assert (
+        row["error"] == "Another application changed the content item, so this video is no longer expected."
+    )
     assert row["ended_at"] is not None
 
 

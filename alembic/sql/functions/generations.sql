@@ -132,7 +132,8 @@ create or replace function ai_avatar.supersede_generation(p_generation_id uuid)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     update ai_avatar.generations as g
-    set status = 'expired', ended_by = 'superseded', error = 'superseded',
+    set status = 'expired', ended_by = 'superseded',
+        error = 'Another application changed the content item, so this video is no longer expected.',
         idempotency_key = case when g.status <> 'dispatching' then g.idempotency_key end
     where g.id = p_generation_id;
 end;

@@ -101,6 +101,16 @@ begin
         );
     end if;
 
+    select string_agg(role.name, ', ') into v_found
+    from unnest(array['anon', 'authenticated']) as role (name)
+    where has_function_privilege(role.name, to_regprocedure('public.get_heygen_secret(uuid)'), 'EXECUTE');
+    if v_found is not null then
+        return next format(
+            'The old application''s function get_heygen_secret gives any business''s key to %s. To end it: revoke '
+            'execute on function public.get_heygen_secret(uuid) from public, anon, authenticated;', v_found
+        );
+    end if;
+
     if has_database_privilege('public', current_database(), 'TEMPORARY') then
         return next format(
             'Every role may create temporary objects: they come before others of their name, also in Supabase''s own '

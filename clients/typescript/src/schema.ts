@@ -639,7 +639,7 @@ export interface components {
             captioned_video_url: string | null;
             /** @description The captions as a file, if asked for */
             subtitle_url: string | null;
-            /** @description What happened and what to do, for users */
+            /** @description What happened and what to do, for users; `cancelled` after a cancellation */
             error: string | null;
             /** @description The provider's own code, or `cancelled`, `expired`, `webhook_failed` */
             error_code: string | null;
@@ -2073,7 +2073,7 @@ export interface operations {
                      *       "duration_seconds": null,
                      *       "captioned_video_url": null,
                      *       "subtitle_url": null,
-                     *       "error": "The video was cancelled.",
+                     *       "error": "cancelled",
                      *       "error_code": "cancelled",
                      *       "script": "Fresh bread, every morning from six. Come by and say hello.",
                      *       "avatar": {

@@ -2,7 +2,7 @@
 
 from app.migrations import run_sql
 
-revision = "20261125011500"
+revision = "20261125040257"
 down_revision = "20261124212545"
 branch_labels = None
 depends_on = None

@@ -12,7 +12,7 @@ select pg_temp.lock_tables(
     'access exclusive', 'public.businesses', 'public.ai_avatar_integrations', 'vault.secrets'
 );
 
-select pg_temp.restore_definitions('20261125011500');
+select pg_temp.restore_definitions('20261125040257');
 
 do $migration$
 begin

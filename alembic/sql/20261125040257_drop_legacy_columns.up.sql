@@ -8,7 +8,7 @@ set local search_path = pg_catalog, pg_temp;
 --! include shared/lock_tables.sql
 --! include shared/legacy_settings.sql
 
-select pg_temp.save_functions('20261125011500', array[
+select pg_temp.save_functions('20261125040257', array[
     to_regprocedure('public.set_heygen_key(uuid, text)')::oid,
     to_regprocedure('public.delete_heygen_key(uuid)')::oid,
     to_regprocedure('public.get_heygen_secret(uuid)')::oid
@@ -81,7 +81,7 @@ begin
 
     insert into ai_avatar.saved_definitions (revision, statement) values
     (
-        '20261125011500',
+        '20261125040257',
         'alter table public.businesses add column heygen_secret_id uuid references vault.secrets (id), '
         'add column heygen_avatar_id text, add column heygen_voice_id text'
     );
