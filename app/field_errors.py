@@ -5,8 +5,9 @@ texts speak of Python ("valid dictionary"), and some contain the input, which ma
 are used, and numbers and names from our own schemas.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 _MAX_NAME: Final = 100
@@ -43,9 +44,16 @@ class FieldError:
         return cls(field, f"{_subject(field)} {rule}", type_)
 
     @classmethod
-    def of_validator(cls, location: Sequence[int | str], problem: Mapping[str, Any]) -> "FieldError":
-        """Return an error of pydantic; `location` is where the caller put the field."""
+    def of_validator(
+        cls, location: Sequence[int | str], problem: Mapping[str, Any], known: Iterable[str] = ()
+    ) -> "FieldError":
+        """Return an error of pydantic.
+
+        `location` is where the caller put the field; `known`: the fields that exist there.
+        """
         type_, rule = rule_of(problem)
+        if type_ == "unknown":
+            rule += suggestion(str(location[-1]), known)
         return cls.of(_name(location), rule, type_)
 
     @classmethod
@@ -68,6 +76,12 @@ def rule_of(problem: Mapping[str, Any]) -> tuple[FieldErrorType, str]:
             type_, rule = _RULES[kind]
             return type_, rule.format_map({name: _in_words(value) for name, value in context.items()})
     return "not_valid", "is not valid"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a rule that asks whether one of `known` was meant; empty if none resembles `name`."""
+    nearest = get_close_matches(name[:_MAX_NAME], known, n=1)
+    return f". Did you mean `{nearest[0]}`?" if nearest else ""
 
 
 def _name(location: Sequence[int | str]) -> str:

@@ -158,8 +158,19 @@ async def _handle_validation_error(request: Request, error: Exception) -> JSONRe
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems):
         return problem_response(request, MalformedJson())
-    fields = [FieldError.of_validator(problem["loc"], problem) for problem in problems[:_MAX_FIELD_ERRORS]]
+    known = _body_fields(request)
+    fields = [
+        FieldError.of_validator(problem["loc"], problem, known if len(problem["loc"]) == 2 else ())
+        for problem in problems[:_MAX_FIELD_ERRORS]
+    ]
     return problem_response(request, InvalidRequest(fields))
+
+
+def _body_fields(request: Request) -> list[str]:
+    """Return the names of the fields that the operation's body may have."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    model = body.field_info.annotation if body else None
+    return list(getattr(model, "model_fields", ()))
 
 
 def install_error_handlers(app: FastAPI) -> None:

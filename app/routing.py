@@ -6,7 +6,6 @@ Authentication and access errors take precedence over both.
 import json
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 from email.message import Message as Headers
 from typing import Any, Final, Self
 
@@ -18,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from app.errors import BodyTooLarge, InvalidRequest, MalformedJson, RequestTimeout, UnsupportedMediaType
-from app.field_errors import FieldError
+from app.field_errors import FieldError, suggestion
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 # Of one body; no schema has nearly as many.
@@ -88,9 +87,9 @@ def _unknown_parameters(request: Request, known: frozenset[str]) -> list[FieldEr
 
 
 def _unknown_parameter(name: str, known: frozenset[str]) -> FieldError:
-    nearest = get_close_matches(name, known, n=1)
-    hint = f". Did you mean `{nearest[0]}`?" if nearest else ""
-    return FieldError.unknown(("query", name), f"is not a parameter of this operation{hint}")
+    return FieldError.unknown(
+        ("query", name), f"is not a parameter of this operation{suggestion(name, known)}"
+    )
 
 
 async def _solve(dependencies: Dependant, request: Request) -> None:

@@ -126,6 +126,44 @@ def test_an_option_that_the_service_sets_is_not_sent_where_it_is_refused_too(pro
             assert error["message"].endswith("the service sets it")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "meant"),
+    [
+        ("POST", "/integrations/ai-avatar", "apiKey", "api_key"),
+        ("POST", "/integrations/ai-avatar/generate-video", "contentId", "content_id"),
+        ("POST", "/integrations/ai-avatar/generate-video", "scirpt", "script"),
+        ("PATCH", "/integrations/ai-avatar/{business_id}", "avatar", "avatar_id"),
+        ("POST", "/n8n/heygen-credentials", "businessId", "business_id"),
+        ("POST", "/n8n/heygen-status", "videoUrl", "video_url"),
+        ("POST", "/n8n/heygen/videos", "execution", "execution_id"),
+    ],
+)
+async def test_a_misspelt_field_is_named_with_the_one_that_was_meant(
+    either_client: httpx.AsyncClient, tenant: Tenant, method: str, path: str, sent: str, meant: str
+) -> None:
+    url = path.format(business_id=tenant.business_id)
+    headers = N8N_HEADERS if path.startswith("/n8n") else tenant.headers
+    response = await either_client.request(method, url, headers=headers, json={sent: CANARY})
+    told = {error["field"]: error for error in assert_problem(response, 422, "invalid_request")["errors"]}
+    error = told[f"body.{sent}"]
+    assert_style(error)
+    assert error["message"] == f"`{sent}` is not a field of this request. Did you mean `{meant}`?"
+
+
+async def test_a_field_that_resembles_none_gets_no_hint(
+    either_client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    response = await either_client.post(
+        "/integrations/ai-avatar", headers=tenant.headers, json={"colour": CANARY, "x" * 900_000: CANARY}
+    )
+    errors = assert_problem(response, 422, "invalid_request")["errors"]
+    told = [error["message"] for error in errors if error["type"] == "unknown"]
+    assert told == [
+        "`colour` is not a field of this request",
+        f"`{'x' * 100}` is not a field of this request",
+    ]
+
+
 # What has no text of its own -----------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,6 @@ A typo must be an error rather than a video with the wrong options, and a bill. 
 options are checked when they are written, not when they are used.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, Self, get_args
 
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from pydantic_core import ErrorDetails
 
 from app.errors import InvalidRequest
-from app.field_errors import FieldError, RuleError
+from app.field_errors import FieldError, RuleError, suggestion
 
 _UNCHECKED: Final = "unchecked"
 _MAX_ERRORS: Final = 50
@@ -75,9 +74,8 @@ _RESERVED: Final = "cannot be an option: the service sets it"
 
 def _hint(name: str, known: Iterable[str]) -> str:
     """Return what to write instead of an unknown option."""
-    if near := difflib.get_close_matches(name, known, n=1):
-        return f"is not an option. Did you mean `{near[0]}`?"
-    return "is not an option. If the provider has added it recently, put it under `unchecked`"
+    hint = suggestion(name, known) or ". If the provider has added it recently, put it under `unchecked`"
+    return f"is not an option{hint}"
 
 
 def _follow(model: type[Options], location: tuple[int | str, ...]) -> tuple[list[int | str], list[str]]:
