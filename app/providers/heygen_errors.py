@@ -74,7 +74,9 @@ _TEXTS: Final[Mapping[str, str]] = {
     "avatar_not_found": _CHOOSE_AVATAR,
     "avatar_group_not_found": _CHOOSE_AVATAR,
     "avatar_expired": "This HeyGen avatar has expired. Renew it at HeyGen, or choose another avatar.",
-    "avatar_not_usable": "This HeyGen avatar did not pass moderation. Choose another avatar.",
+    "avatar_not_usable": (
+        "HeyGen cannot use this avatar: it is not ready, or it did not pass moderation. Choose another avatar."
+    ),
     "avatar_consent_required": (
         "The person shown by this HeyGen avatar has not given consent yet. Complete the consent at HeyGen, "
         "or choose another avatar."

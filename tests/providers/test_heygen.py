@@ -518,7 +518,8 @@ async def test_create_video_refuses_options_that_are_not_json() -> None:
             Video(
                 "v-1",
                 "failed",
-                error="This HeyGen avatar did not pass moderation. Choose another avatar.",
+                error="HeyGen cannot use this avatar: it is not ready, or it did not pass moderation. "
+                "Choose another avatar.",
                 error_code="avatar_not_usable",
             ),
         ),

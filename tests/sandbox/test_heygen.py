@@ -310,19 +310,20 @@ async def test_a_missing_avatar_is_not_found(heygen: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    ("avatar_id", "code"),
+    ("avatar_id", "code", "said"),
     [
-        ("sandbox-own-processing", "avatar_not_usable"),
-        ("sandbox-own-consent", "avatar_consent_required"),
-        ("sandbox-own-failed", "avatar_not_usable"),
+        ("sandbox-own-processing", "avatar_not_usable", "it is not ready"),
+        ("sandbox-own-consent", "avatar_consent_required", "has not given consent yet"),
+        ("sandbox-own-failed", "avatar_not_usable", "it did not pass moderation"),
     ],
 )
 async def test_an_avatar_that_is_not_completed_is_refused(
-    heygen: Provider, avatar_id: str, code: str
+    heygen: Provider, avatar_id: str, code: str, said: str
 ) -> None:
     with pytest.raises(ProviderRejected) as caught:
         await create(heygen, avatar_id=avatar_id)
     assert caught.value.provider_code == code
+    assert said in caught.value.detail
 
 
 @pytest.mark.parametrize(
