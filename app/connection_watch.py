@@ -58,9 +58,11 @@ class ConnectionWatch:
     def _sweep(self) -> None:
         now = self._loop.time()
         for connection in list(self._state.connections):
-            deadline = getattr(connection, "deadline", None)
+            deadline = connection.deadline
             if deadline is not None and deadline < now:
                 connection.expire()
+            elif connection.is_left(now):
+                connection.transport.close()
         self._limit_idle(now)
         if now >= self._quiet_until:
             self._check_descriptors(now)

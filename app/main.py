@@ -1,7 +1,7 @@
 """Creates the application: its routers and middleware, nothing else."""
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -28,6 +28,8 @@ from app.videos import examples as videos_examples
 from app.videos import router as videos_router
 from app.videos.schemas import VideoEvent
 
+_EXPOSED_HEADERS: Final = ("Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed")
+
 
 def from_environment() -> FastAPI:
     """Create the application as `ai-avatar serve` runs it, in each worker. Raises ConfigError."""
@@ -43,6 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
         limit_per_business=settings.concurrent_requests_per_business,
         is_n8n=ApiKeys(service=[], n8n=settings.n8n_api_keys).owner_of,
         problem_type_url=settings.problem_type_url,
+        origins=settings.cors_origins,
+        exposed_headers=_EXPOSED_HEADERS,
     )
     app = _create_api(create_lifespan(settings, control))
     # The last one added is the outermost.
@@ -56,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "apikey"],
-            expose_headers=["Location", "Retry-After", "X-Request-ID", "Idempotency-Replayed"],
+            expose_headers=_EXPOSED_HEADERS,
             max_age=600,
         )
     app.add_middleware(HeadAsGet)

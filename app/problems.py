@@ -97,16 +97,16 @@ class ReadyProblem:
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def render(self, path: str, request_id: str, *, closes: bool = False) -> bytes:
+    def render(self, path: str, request_id: str, headers: bytes = b"", *, closes: bool = False) -> bytes:
         """Return it as it goes over the wire: for requests that are refused before the application sees them.
 
-        `closes`: whether the connection ends with it.
+        `headers`: further lines. `closes`: whether the connection ends with it.
         """
         body = self._body(path)
         end = f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
         if closes:
             end += "connection: close\r\n"
-        return self._head + end.encode() + b"\r\n" + body
+        return self._head + end.encode() + headers + b"\r\n" + body
 
     def _body(self, path: str) -> bytes:
         return self._before + json.dumps(path).encode() + self._after

@@ -95,6 +95,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self.idle_since = self.loop.time()
             self.deadline = self.idle_since + HEAD_SECONDS
 
+    def is_left(self, now: float) -> bool:
+        """Whether the client has not used the connection for so long that it is closed (uvicorn's limit)."""
+        return self.idle_since + self.timeout_keep_alive < now and self.deadline is None and self.is_idle
+
     @property
     def is_idle(self) -> bool:
         """Whether the connection is in no request, and none is on its way."""
@@ -213,8 +217,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if answer is None:
             return False
         self.transport.write(answer)
+        self.server_state.total_requests += 1
         self.deadline = None
-        self.on_response_complete()
+        self.idle_since = self.loop.time()
+        self._unset_keepalive_if_required()  # a timer for each would cost as much as the rest: the watch looks at it
         return True
 
     def _is_answered_early(self) -> bool:

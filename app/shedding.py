@@ -9,12 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final
+from uuid import UUID
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.admission import Admission, BusinessLimit, admitted, requests_limited, requests_shed
-from app.errors import Overloaded
+from app.errors import Overloaded, RateLimited
 from app.middleware import choose_request_id, counter_of
 from app.problems import PROBLEM_TYPE_URL, ReadyProblem
 from app.slots import Slots
@@ -36,7 +37,7 @@ _REQUEST_LINE: Final = re.compile(
     rb"(GET|POST|PATCH|DELETE) ((?:/api)?/integrations/[\w/.~-]*)(?:\?[^ \r\n]*)? HTTP/1\.1\r\n"
 )
 _MAX_BYTES: Final = 16 * 1024
-_NOT_PLAIN: Final = frozenset({b"origin", b"transfer-encoding", b"expect", b"upgrade"})
+_NOT_PLAIN: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
 # Looking a child up by its labels costs as much as counting.
 _shed_by: Final = {slots: requests_shed.labels(slots) for slots in ("general", "n8n")}
@@ -55,8 +56,10 @@ class AdmissionControl:
         limit_per_business: int,
         is_n8n: Callable[[str], object],
         problem_type_url: str = PROBLEM_TYPE_URL,
+        origins: Sequence[str] = (),
+        exposed_headers: Sequence[str] = (),
     ) -> None:
-        """`limit`: of requests at once. `is_n8n`: whether an API key is n8n's."""
+        """`limit`: of requests at once. `is_n8n`: whether an API key is n8n's. The last two are CORS's."""
         self._is_n8n = is_n8n
         n8n_limit = max(2, limit // _N8N_SHARE)
         self.general = Slots(limit, _QUEUE_SECONDS)
@@ -64,13 +67,14 @@ class AdmissionControl:
         self.per_business = BusinessLimit(limit_per_business, "requests", "requests")
         self.n8n_per_business = BusinessLimit(n8n_limit // 2, "n8n_requests", "of n8n's requests")
         self.overloaded = ReadyProblem(Overloaded(), problem_type_url)
-        self._rate_limited = ReadyProblem(self.per_business.error, problem_type_url)
+        self.rate_limited = ReadyProblem(self.per_business.error, problem_type_url)
         # By hash: it decides only whose turn it is. Credentials that were never accepted have one queue together.
         self._owners: dict[int, Hashable] = {}
         self._coming: Counter[Hashable] = Counter()
         self._all_coming = 0
         self._quiet_until = 0.0
         self._unlogged = 0
+        self._cors = _cors_headers(origins, exposed_headers)
 
     def has_n8n_key(self, headers: Headers) -> bool:
         """Return whether a request carries n8n's key."""
@@ -113,24 +117,30 @@ class AdmissionControl:
         What comes in beyond the capacity must cost a fraction of what is served, and the layers of the application
         cost several times as much as this. `data`: all that has arrived of the request.
         """
-        if self.general.held < self.general.limit and not self.per_business.waiting:
+        general = self.general
+        if general.held + self._all_coming < general.limit and not (
+            general.waiting or self.per_business.waiting
+        ):
+            self._expect(None)
             return None
         request = _read_plain(data)
         if request is None:
             return None
         method, path, headers = request
         owner = self.owner_of(headers)
-        if self.general.is_hopeless(owner, self._coming[owner], self._all_coming):
+        if general.is_hopeless(owner, self._coming[owner], self._all_coming):
             self.note_shed("general")
             problem = self.overloaded
         elif owner is not None and self.per_business.is_hopeless(owner, self._coming[owner]):
             _limited.inc()
-            problem = self._rate_limited
+            problem = self.rate_limited
         else:
             self._expect(owner)
             return None
         counter_of(method, "none", problem.status).inc()
-        return problem.render(path, choose_request_id(headers))
+        origin = next((value for name, value in headers if name == b"origin"), None)
+        cors = self._cors.get(origin) or self._cors.get(b"*", b"")
+        return problem.render(path, choose_request_id(headers), cors)
 
     def _expect(self, owner: Hashable) -> None:
         """Count a request whose task has not run yet: the event loop reads many connections before it runs tasks."""
@@ -142,6 +152,16 @@ class AdmissionControl:
     def _forget_coming(self) -> None:
         self._all_coming = 0
         self._coming.clear()
+
+
+def _cors_headers(origins: Sequence[str], exposed: Sequence[str]) -> dict[bytes | None, bytes]:
+    """Return what starlette's CORSMiddleware adds to a response, by the request's origin; `*` stands for any other."""
+    if not origins:
+        return {}
+    expose = f"access-control-expose-headers: {', '.join(exposed)}\r\n"
+    lines = {"*": expose} | {name: f"{expose}access-control-allow-origin: {name}\r\n" for name in origins}
+    vary = b"vary: Origin\r\n"
+    return {None: vary} | {name.encode(): each.encode() + vary for name, each in lines.items()}
 
 
 def _read_plain(data: bytes) -> tuple[str, str, Headers] | None:
@@ -184,7 +204,8 @@ class LoadShedding:
         control, headers = self._control, scope["headers"]
         from_n8n = scope["path"].startswith(_N8N_PATHS) and control.has_n8n_key(headers)
         slots = control.n8n if from_n8n else control.general
-        if not slots.take_at_once() and not await slots.take(control.owner_of(headers)):
+        owner = None if from_n8n else control.owner_of(headers)
+        if not slots.take_at_once() and not await slots.take(owner):
             control.note_shed("n8n" if from_n8n else "general")
             scope["is_shed"] = True
             await control.overloaded(scope, send)
@@ -207,6 +228,13 @@ class LoadShedding:
                 admission.step_in()
 
         with admitted(admission):
+            if isinstance(owner, UUID):  # authentication does so, too, but costs more than most of a refusal
+                try:
+                    await admission.enter(owner)
+                except RateLimited:
+                    scope["is_shed"] = True
+                    await control.rate_limited(scope, send)
+                    return
             await self._app(scope, receive_outside, send_and_finish)
         if (caller := scope.get("caller")) is not None:
             control.remember(headers, caller.own_business_id or caller.kind)

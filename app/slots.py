@@ -16,6 +16,9 @@ _FIRST_TURNS: Final = 16
 # How many may wait before it is known.
 _MAX_WAITING: Final = 256
 _MAX_TURNS: Final = 128
+# How much of the patience a newcomer may be expected to wait: before it has cost anything, and after.
+_EARLY_SHARE: Final = 0.5
+_LATE_SHARE: Final = 0.75
 
 
 class Slots:
@@ -42,11 +45,13 @@ class Slots:
         self.held += 1
         return True
 
-    def is_hopeless(self, owner: Hashable = None, own_coming: int = 0, coming: int = 0) -> bool:
+    def is_hopeless(
+        self, owner: Hashable = None, own_coming: int = 0, coming: int = 0, share: float = _EARLY_SHARE
+    ) -> bool:
         """Return whether this owner's next caller had better not wait: at the present pace, its turn comes too late.
 
-        Half of the patience counts, because a caller that waits and then gives up costs most. `coming`: how many are
-        about to ask, `own_coming` of them for this owner.
+        `share` of the patience counts, because a caller that waits and then gives up costs most. `coming`: how many
+        are about to ask, `own_coming` of them for this owner.
         """
         waiting = self.waiting + max(0, coming - max(0, self.limit - self.held))
         if not waiting:
@@ -58,13 +63,13 @@ class Slots:
         others = len(self._order) - bool(queue)
         ahead = min(waiting, own + others * (own + 1))
         pace = (time.monotonic() - self._since) / self._turns
-        return (ahead + 1) * pace > self._patience / 2
+        return (ahead + 1) * pace > self._patience * share
 
     async def take(self, owner: Hashable = None, patience: float | None = None) -> bool:
         """Take a slot; return whether one was free in time. `patience`, in seconds, is this caller's own."""
         if self.take_at_once():
             return True
-        if self.is_hopeless(owner):
+        if self.is_hopeless(owner, share=_LATE_SHARE):
             return False
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
