@@ -17,7 +17,6 @@ import asyncpg
 import typer
 import uvicorn
 from pydantic import SecretStr
-from rich.progress import Progress
 
 from app.cli_errors import Commands, check_address, errors_in_words, fail, stderr
 from app.command_settings import MigrationSettings, RotationSettings, TokenSettings
@@ -251,6 +250,8 @@ async def _rotate(settings: RotationSettings, *, from_vault: bool) -> RotationRe
             raise NotReady(f"{wrong[ring.newest]} Nothing was changed.")
         secrets = SecretRepository(db)
         total = await secrets.count_secrets()
+        from rich.progress import Progress  # noqa: PLC0415 - no other command needs it to start
+
         with Progress(console=stderr) as bar:
             task = bar.add_task("Sealing", total=total)
             return await rotate(secrets, ring, from_vault=from_vault, progress=lambda: bar.advance(task))

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -47,10 +46,11 @@ class ConfigError(Exception):
     """The settings are unusable. The message names each variable and contains no values."""
 
 
+# docs/configuration.md is made from the docstrings of fields. pydantic would read them at every start.
+
+
 class ProviderSettings(BaseModel):
     """`<PROVIDER>_API_URL` and `N8N_<PROVIDER>_WEBHOOK_URL` of a registered provider."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     api_url: ApiUrl
     """Where the provider's API is. Plain http is allowed on this machine only."""
@@ -88,7 +88,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,  # docs/configuration.md is made from them
     )
 
     database_url: DatabaseUrl

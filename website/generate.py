@@ -1,13 +1,17 @@
 """Writes the pages that say what the code says: `make docs-generate`. A test fails if one of them is out of date."""
 
+import ast
+import inspect
 from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin
 from uuid import UUID
 
 import annotated_types
 import typer
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -123,33 +127,35 @@ def _setting_row(name: str) -> str:
         f"`{name.upper()}`",
         _REQUIRED.get(name) or _default(field.default),
         _value(name, field),
-        field.description or "",
+        _meanings(Settings).get(name, ""),
         ", ".join(f"`{command}`" for command, kind in _COMMANDS.items() if name in kind.model_fields),
     )
 
 
 def _provider_rows() -> Iterator[str]:
-    fields = ProviderSettings.model_fields
     for name, spec in PROVIDERS.items():
-        api_url, webhook_url = fields["api_url"], fields["webhook_url"]
-        yield _row(
-            f"`{name.upper()}_API_URL`",
-            f"`{spec.default_api_url}`",
-            "address",
-            _for_provider(api_url, spec.title),
-            "",
+        api_url, webhook_url = (
+            _meanings(ProviderSettings)[field].replace("the provider's", f"{spec.title}'s")
+            for field in ("api_url", "webhook_url")
         )
-        yield _row(
-            f"`N8N_{name.upper()}_WEBHOOK_URL`",
-            "none",
-            "address",
-            _for_provider(webhook_url, spec.title),
-            "",
-        )
+        yield _row(f"`{name.upper()}_API_URL`", f"`{spec.default_api_url}`", "address", api_url, "")
+        yield _row(f"`N8N_{name.upper()}_WEBHOOK_URL`", "none", "address", webhook_url, "")
 
 
-def _for_provider(field: FieldInfo, title: str) -> str:
-    return (field.description or "").replace("the provider's", f"{title}'s")
+@cache
+def _meanings(kind: type[BaseModel]) -> dict[str, str]:
+    """Return the docstring below each field of a class."""
+    [definition] = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text)
+        for field, expression in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(expression, ast.Expr)
+        and isinstance(expression.value, ast.Constant)
+        and isinstance(text := expression.value.value, str)
+    }
 
 
 def _default(value: Any) -> str:
