@@ -6,6 +6,7 @@ driver, with no transaction around it: the SQL function is the transaction.
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any, Final, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -107,6 +108,23 @@ class SqlFunction:
         self.name = name
         self.arguments = tuple(arguments)
         self.sql = str(statement.compile(dialect=_DIALECT))
+        self._types = [type_.compile(_DIALECT) for type_ in arguments.values()]
+
+    def batch(self) -> "SqlFunction":
+        """Return the same for many calls in one statement: each argument is an array, with one element for each call.
+
+        The last column of a row, `call`, is the number of the call that returned it, from 0.
+        """
+        arrays = ", ".join(f"CAST(${n} AS {type_}[])" for n, type_ in enumerate(self._types, 1))
+        each = ", ".join(f"{argument} => calls.{argument}" for argument in self.arguments)
+        columns = self.sql[len("SELECT ") : self.sql.rindex("FROM ")].rstrip()
+        batch = copy(self)
+        batch.sql = (
+            f"SELECT {columns}, CAST(calls.call_number AS integer) - 1 AS call "  # noqa: S608 - names of this code
+            f"FROM unnest({arrays}) WITH ORDINALITY AS calls ({', '.join(self.arguments)}, call_number), "
+            f"LATERAL {self.name}({each}) AS result"
+        )
+        return batch
 
 
 def _json_of(model: type[BaseModel]) -> str:
@@ -183,6 +201,13 @@ class Database:
         finally:
             if owner is not None:
                 self._per_business.release(owner)
+
+    async def call_batch(
+        self, batch: SqlFunction, calls: Sequence[Sequence[Argument]]
+    ) -> list[asyncpg.Record]:
+        """Call a `SqlFunction.batch` for several requests at once; raises what `call` does, but for RateLimited."""
+        connection = await self._acquire(_QUEUE_SECONDS)
+        return await self._fetch(connection, batch, None, list(zip(*calls, strict=True)))
 
     async def _fetch(
         self, connection: Any, function: SqlFunction, seconds: float | None, values: Sequence[Argument]

@@ -296,7 +296,7 @@ async def test_service_works_without_prepared_statements(
 # What a request costs ------------------------------------------------------------------------------------------------
 
 
-_CALL = re.compile(r"FROM (?:ai_avatar|public)\.(\w+)\(")
+_CALL = re.compile(r"(?:FROM|LATERAL) (?:ai_avatar|public)\.(\w+)\(")
 
 
 @pytest.fixture

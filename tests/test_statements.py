@@ -51,7 +51,7 @@ async def count(noted: tuple[httpx.AsyncClient, Statements], call: Awaitable[htt
     response = await call
     assert response.is_success, response.text
     return [
-        match[1] if (match := re.search(r"FROM (?:ai_avatar|public)\.(\w+)\(", text)) else text
+        match[1] if (match := re.search(r"(?:FROM|LATERAL) (?:ai_avatar|public)\.(\w+)\(", text)) else text
         for text in executed
         if not _BACKGROUND.search(text)
     ]

@@ -458,7 +458,7 @@ $$;
 
 -- FUNCTION ai_avatar.get_latest_generation(uuid, uuid)
 CREATE FUNCTION ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid) RETURNS SETOF ai_avatar.generation_states
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
@@ -881,7 +881,7 @@ $$;
 
 -- FUNCTION ai_avatar.list_integrations(uuid, text, text, timestamp with time zone, uuid, integer)
 CREATE FUNCTION ai_avatar.list_integrations(p_business_id uuid, p_provider text, p_status text, p_before_created_at timestamp with time zone, p_before_id uuid, p_limit integer) RETURNS SETOF ai_avatar.integrations
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 2
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
@@ -2115,7 +2115,7 @@ COMMENT ON FUNCTION public.delete_ai_avatar_integration(p_business_id uuid, p_pr
 
 -- FUNCTION public.get_ai_avatar_integration(uuid, text, text)
 CREATE FUNCTION public.get_ai_avatar_integration(p_business_id uuid, p_provider text DEFAULT NULL::text, p_status text DEFAULT 'active'::text) RETURNS TABLE(id uuid, provider text, avatar_id text, voice_id text, provider_config jsonb, status text, validated_at timestamp with time zone, business_id uuid, has_api_key boolean, last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone, api_key_last4 text, api_key_set_at timestamp with time zone, avatar jsonb, voice jsonb)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin

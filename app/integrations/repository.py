@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from prometheus_client import Counter
 
+from app.batched_reads import BatchedReads
 from app.db import (
     BOOLEAN,
     INTEGER,
@@ -17,6 +18,7 @@ from app.db import (
     TEXT,
     TIMESTAMPTZ,
     UUID_,
+    Argument,
     Database,
     SqlFunction,
 )
@@ -152,6 +154,8 @@ class IntegrationRepository:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._batched_integrations = BatchedReads(db, GET_AI_AVATAR_INTEGRATION_JSON)
+        self._batched_lists = BatchedReads(db, LIST_INTEGRATIONS)
 
     async def set_ai_avatar_integration(
         self,
@@ -192,11 +196,12 @@ class IntegrationRepository:
 
     async def get_ai_avatar_integration_json(self, business_id: UUID, provider: str) -> str:
         """Return the same as JSON text, to be passed on. Raises IntegrationNotFound."""
-        text: str | None = await self._db.call_value(
-            GET_AI_AVATAR_INTEGRATION_JSON, p_business_id=business_id, p_provider=provider, p_status=None
+        rows = await self._batched_integrations.call(
+            p_business_id=business_id, p_provider=provider, p_status=None
         )
-        if text is None:
+        if not rows:
             raise IntegrationNotFound
+        text: str = rows[0]["json"]
         return text
 
     async def get_ai_avatar_secret(
@@ -236,15 +241,17 @@ class IntegrationRepository:
 
         A row has `json`, the integration as text, and `created_at` and `id`, by which rows are sorted.
         """
-        return await self._db.call(
-            LIST_INTEGRATIONS,
-            p_business_id=business_id,
-            p_provider=provider,
-            p_status=status,
-            p_before_created_at=before.created_at if before else None,
-            p_before_id=before.id if before else None,
-            p_limit=limit,
-        )
+        arguments: dict[str, Argument] = {
+            "p_business_id": business_id,
+            "p_provider": provider,
+            "p_status": status,
+            "p_before_created_at": before.created_at if before else None,
+            "p_before_id": before.id if before else None,
+            "p_limit": limit,
+        }
+        if business_id is None:  # of all businesses, which takes longer
+            return await self._db.call(LIST_INTEGRATIONS, **arguments)
+        return await self._batched_lists.call(**arguments)
 
     async def update_integration(
         self,

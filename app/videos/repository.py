@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import structlog
 
+from app.batched_reads import BatchedReads
 from app.db import Argument, Database, SqlFunction
 from app.errors import DatabaseTimeout, GenerationClosed, GenerationNotFound
 from app.providers.base import Video
@@ -58,6 +59,7 @@ class GenerationRepository:
     def __init__(self, db: Database, *, dispatch_timeout: timedelta, generation_timeout: timedelta) -> None:
         """`dispatch_timeout`: how long the webhook may take; `generation_timeout`: how long n8n may be silent."""
         self._db = db
+        self._batched_latest = BatchedReads(db, GET_LATEST_GENERATION)
         self._dispatch_timeout = dispatch_timeout
         self._generation_timeout = generation_timeout
 
@@ -218,9 +220,11 @@ class GenerationRepository:
 
     async def get_latest_generation(self, business_id: UUID | None, content_id: UUID) -> GenerationState:
         """Return that of a content item, of that business or of any. Raises GenerationNotFound."""
-        return _state(
-            await self._db.call_one(GET_LATEST_GENERATION, p_business_id=business_id, p_content_id=content_id)
-        )
+        rows = await self._batched_latest.call(p_business_id=business_id, p_content_id=content_id)
+        if not rows:
+            raise GenerationNotFound
+        *state, _ = rows[0]
+        return GenerationState(*state)
 
     async def get_latest_generations(self, content_ids: Sequence[UUID]) -> list[Generation]:
         """Of each content that has one."""

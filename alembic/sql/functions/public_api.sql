@@ -62,7 +62,7 @@ returns table (
     last_synced_at timestamp with time zone, created_at timestamp with time zone, updated_at timestamp with time zone,
     api_key_last4 text, api_key_set_at timestamp with time zone, avatar jsonb, voice jsonb
 )
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable security definer rows 1 set search_path = pg_catalog, pg_temp as $$
 begin
     perform ai_avatar.check_caller(p_business_id);
     return query

@@ -2,7 +2,7 @@
 
 create or replace function ai_avatar.get_latest_generation(p_business_id uuid, p_content_id uuid)
 returns setof ai_avatar.generation_states
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable security definer rows 1 set search_path = pg_catalog, pg_temp as $$
 begin
     return query
     select s.* from ai_avatar.generation_states as s
