@@ -114,6 +114,9 @@ def _start_database(data_dir: Path) -> PostgresServer:
         shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
         unfinished.touch()
+    # The library's list of processes that use the database. This one alone may; a killed one is still listed, and the
+    # database would never stop again.
+    (folder / ".handle_pids.json").unlink(missing_ok=True)
     try:
         server = start_postgres(folder)
     except (subprocess.SubprocessError, OSError, ValueError, AssertionError):

@@ -513,6 +513,22 @@ def test_data_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> Non
     assert (done.returncode, "cannot be used" in done.stderr) == (2, True)
 
 
+def test_database_of_a_killed_service_ends_with_the_next_one(used_folder: Path, tmp_path: Path) -> None:
+    """It ran on for good: the killed process still counted as one that uses it."""
+    with running_dev(used_folder, tmp_path / "run" / "dev.log") as dev:
+        dev.process.kill()
+        dev.process.wait()
+    pid = int((used_folder / "pg" / "postmaster.pid").read_text().split()[0])
+    assert Path(f"/proc/{pid}").exists(), "killed with SIGKILL, it stops nothing"
+    with running_dev(used_folder, tmp_path / "run" / "dev.log"):
+        assert Path(f"/proc/{pid}").exists(), "it is taken over"
+    for _ in range(100):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the database goes on")
+
+
 def test_sandbox_ends_with_a_killed_service(used_folder: Path, tmp_path: Path) -> None:
     with running_dev(used_folder, tmp_path / "run" / "dev.log") as dev:
         url = dev.announced["url"]
