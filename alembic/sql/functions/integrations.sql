@@ -46,7 +46,7 @@ returns text[] language sql immutable set search_path = pg_catalog, pg_temp as $
 $$;
 
 -- `rows`, here and in other functions that the service calls in batches: with the usual estimate of 1,000 rows, each
--- batch would be planned anew, as long as it takes.
+-- batch would be planned again, as long as it takes.
 create or replace function ai_avatar.list_integrations(
     p_business_id uuid, p_provider text, p_status text,
     p_before_created_at timestamptz, p_before_id uuid, p_limit integer
