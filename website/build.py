@@ -29,6 +29,7 @@ _PAGES = ("*.md", "docs/**/*.md", "n8n/*.md", "clients/typescript/*.md", "exampl
 _LINK = re.compile(r"\]\(([^)#:\s]+)\)")
 _ITEM = re.compile(r"( *)((?:[-*+]|\d+[.)]) +)(?=\S)")
 _FOLDER = re.compile(r'href="((?:\./)?\.\.(?:/\.\.)*)"')
+_DIAGRAM = re.compile(r'<pre class="mermaid">.*?</pre>', re.DOTALL)
 _SHIM = "https://unpkg.com/iframe-worker/shim"
 _FENCE = re.compile(r" *(```+|~~~+)")
 
@@ -42,6 +43,7 @@ def main() -> None:
     for page in pages:
         copy(page)
     shutil.copy(HERE / "zensical.toml", BUILD)
+    shutil.copy(HERE / "site.css", PAGES)
     command = [str(Path(sys.executable).parent / "zensical"), "build", "--strict", "--clean"]
     if subprocess.run(command, cwd=BUILD, check=False).returncode:
         sys.exit("zensical has found the errors above.")
@@ -128,6 +130,7 @@ def complete() -> None:
         if 'class="mermaid"' in text:
             tag = f'<script src="{up}assets/javascripts/mermaid.js"></script>'
             text = text.replace("</head>", f"{tag}</head>", 1)
+            text = _DIAGRAM.sub(r'<div class="diagram">\g<0></div>', text)  # scrolls, if it is too wide
         page.write_text(text)
 
 

@@ -10,7 +10,8 @@ _INTRODUCTION: Final = """
 
 The browser tests make these if `UPDATE_SCREENSHOTS` is 1: those in `tests/settings_page` and `tests/reference`, and
 `make test-nextjs`. [Settings page](settings-page.md), [API reference](api-reference.md) and the
-[Next.js example](../examples/nextjs/README.md) describe what they show.
+[Next.js example](../examples/nextjs/README.md) describe what they show. Their key has 20 characters or more, so its
+last four are shown; `sandbox-demo` is too short for that.
 """
 
 
