@@ -35,6 +35,7 @@ RUNNERS = {
 OWN_TESTS = {
     ("docs/deploy-supabase.md", "sql"): "tests/migrations/test_deploy_supabase.py",
     ("docs/operations.md", "nginx"): "tests/chaos/programs.py",
+    ("docs/settings-page.md", "css"): "tests/settings_page/browser/test_page_embedding.py",
     ("docs/api.md", "python"): "tests/end_to_end/test_dev.py",
 }
 OF_THIS_MODULE = {"json", "ini", "html", "yaml"}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from app.providers.base import ProviderSpec
 from app.settings_page.router import create_router, describe_providers, loopback_origins
 
 PAGE = "/settings/integrations"
+ROOT = Path(__file__).parent.parent.parent
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +170,13 @@ async def test_page_is_told_which_providers_there_are() -> None:
         other = await make_client().get("/settings/static/providers.js")
     assert '"title": "HeyGen"' in module.text
     assert module.headers["ETag"] != other.headers["ETag"]
+
+
+def test_every_custom_property_is_documented() -> None:
+    styles = "".join(path.read_text() for path in (ROOT / "app/settings_page/static").rglob("*.css"))
+    used = set(re.findall(r"var\((--ai-avatar-[a-z-]+)", styles))
+
+    assert used == set(re.findall(r"`(--ai-avatar-[a-z-]+)`", (ROOT / "docs/settings-page.md").read_text()))
 
 
 @pytest.mark.parametrize("spec", PROVIDERS.values(), ids=PROVIDERS)

@@ -52,7 +52,8 @@ class Host:
         self.head = ""
         self.html_attributes = 'lang="en"'
         self.element = "<ai-avatar-settings>The settings are not available.</ai-avatar-settings>"
-        self.app = Starlette(routes=[Route("/", self._page)])
+        self.policy = ""
+        self.app = Starlette(routes=[Route("/", self._page), Route("/strict", self._strict_page)])
 
     async def _page(self, _: Request) -> HTMLResponse:
         return HTMLResponse(f"""<!doctype html><html {self.html_attributes}><title>Host</title>
@@ -64,6 +65,14 @@ class Host:
           element.addEventListener("ai-avatar-change", (event) => changes.push(event.detail.kind));
           element.addEventListener("ai-avatar-error", (event) => errors.push(event.detail));
           {self.script}</script>""")
+
+    async def _strict_page(self, _: Request) -> HTMLResponse:
+        """The element alone, under the Content-Security-Policy `policy`."""
+        script = f"{self.service_url}/settings/static/ai-avatar-settings.js"
+        return HTMLResponse(
+            f'<!doctype html><ai-avatar-settings></ai-avatar-settings><script type="module" src="{script}"></script>',
+            headers={"Content-Security-Policy": self.policy},
+        )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,28 @@ export interface ElementErrorDetail {
 	requestId: string;
 }
 
+/** A text, a text for each plural form of the language, or several of these. */
+export type Words = string | readonly Words[] | { readonly [name: string]: Words };
+
+/** Words to use instead of the element's own, by section and name; what is missing stays English. */
+export type AiAvatarStrings = { readonly [Section in StringsSection]?: { readonly [name: string]: Words } };
+
+export type StringsSection =
+	| "cancelling"
+	| "chooser"
+	| "common"
+	| "keyForm"
+	| "notification"
+	| "outage"
+	| "pane"
+	| "problems"
+	| "progress"
+	| "removal"
+	| "result"
+	| "settings"
+	| "setup"
+	| "videos";
+
 /** `<ai-avatar-settings>`. The service's `docs/settings-page.md` describes it. */
 export interface AiAvatarSettingsElement extends HTMLElement {
 	get apiBase(): string;
@@ -27,7 +49,7 @@ export interface AiAvatarSettingsElement extends HTMLElement {
 	businessId: string | null;
 	contentId: string | null;
 	view: string | null;
-	strings: Record<string, unknown> | null;
+	strings: AiAvatarStrings | null;
 	get provider(): string;
 	set provider(provider: string | null);
 	set accessToken(token: string | null);

@@ -232,7 +232,11 @@ test("the event stream is closed when the component goes, also in strict mode", 
 test("the settings element gets attributes, properties and listeners, and loses the latter", async (t) => {
 	const changes: unknown[] = [];
 	const loadErrors: string[] = [];
-	const props = { serviceUrl: "http://127.0.0.1:1/", getAccessToken: () => "token", strings: { ok: "Fine" } };
+	const props = {
+		serviceUrl: "http://127.0.0.1:1/",
+		getAccessToken: () => "token",
+		strings: { common: { retry: "Once more" } },
+	};
 	const render = (name: string) => (
 		<AiAvatarSettings
 			{...props}

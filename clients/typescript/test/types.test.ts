@@ -34,6 +34,10 @@ declare global {
 }
 `;
 const MODULES = `
+declare module "next" {
+	interface Rewrite { source: string; destination: string }
+	export interface NextConfig { rewrites?(): Promise<Rewrite[]> }
+}
 declare module "next/cache" { export function revalidatePath(path: string): void }
 declare module "@/components/ai-avatar-card" { export function AiAvatarCard(): null }
 declare module "@/lib/supabase/client" { export function createClient(): Supabase }
@@ -89,6 +93,25 @@ for (const document of documentsWithExamples()) {
 		assert.deepEqual(compile(writeExamples(document), { noUnusedLocals: false }), []);
 	});
 }
+
+test("README.md describes every option and every prop", () => {
+	const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+	for (const [file, name] of [
+		["transport.ts", "TransportOptions"],
+		["client.ts", "ClientOptions"],
+		["react/settings.tsx", "AiAvatarSettingsProps"],
+		["react/use-integration.ts", "UseIntegration(?:Options)?"],
+		["react/use-videos.ts", "UseVideos(?:Options)?"],
+		["react/use-generation.ts", "UseGeneration"],
+	] as const) {
+		const source = readFileSync(join(ROOT, "src", file), "utf8");
+		const bodies = [...source.matchAll(new RegExp(`export interface ${name} .*?\n}`, "gs"))].join("\n");
+		const fields = [...bodies.matchAll(/^\t(\w+)\??: /gm)].map(([, field]) => field ?? "");
+		assert.ok(fields.length > 0, name);
+		const missing = fields.filter((field) => !readme.includes(`\`${field}`));
+		assert.deepEqual(missing, [], name);
+	}
+});
 
 test("the element's declarations agree with its JavaScript", () => {
 	const lenient = { allowJs: true, exactOptionalPropertyTypes: false, noUncheckedIndexedAccess: false, types: [] };

@@ -42,6 +42,9 @@ export async function original(): Promise<string> {
 export const elements: ReactNode[] = [
 	<ai-avatar-settings key="1" api-base="https://…" business-id="…" view="videos" class="wide" />,
 	<AiAvatarSettings key="2" serviceUrl="…" getAccessToken={() => null} onChange={({ kind }) => kind} />,
+	<AiAvatarSettings key="5" serviceUrl="…" getAccessToken={() => null} strings={{ settings: { title: "…" } }} />,
+	// @ts-expect-error an unknown section of words
+	<AiAvatarSettings key="6" serviceUrl="…" getAccessToken={() => null} strings={{ setings: { title: "…" } }} />,
 	// @ts-expect-error an unknown view
 	<ai-avatar-settings key="3" view="everything" />,
 	// @ts-expect-error no token

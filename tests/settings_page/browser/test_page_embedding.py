@@ -6,6 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from support.blocks import blocks_of
 from support.browser import Guard, Visitor
 from support.page import API, FIRST, host_page, open_content, row
 from support.tenants import JWT_SECRET
@@ -241,6 +242,36 @@ def test_host_sets_colours_radius_shadow_font_and_parts(page: Page, visitor: Vis
         " of('.primary').backgroundColor, of('h2').textTransform, of('.button').letterSpacing]; })()"
     )
     assert look == ["rgb(250, 250, 210)", "0px", "none", "monospace", "rgb(200, 0, 100)", "uppercase", "3px"]
+
+
+def test_example_of_the_documentation_sets_the_looks(page: Page, visitor: Visitor) -> None:
+    [css] = [block.text for block in blocks_of("docs/settings-page.md") if block.language == "css"]
+    visitor.dev.host.head = f"<style>{css}</style>"
+    embed(page, visitor)
+    primary = page.locator(".primary").first
+    expect(primary).to_have_css("background-color", "rgb(15, 118, 110)")
+    page.evaluate("document.documentElement.className = 'dark'")
+    expect(primary).to_have_css("background-color", "rgb(94, 234, 212)")
+    expect(primary).to_have_css("color", "rgb(4, 47, 46)")
+    expect(page.get_by_role("heading").first).to_have_css("font-weight", "700")
+    assert page.locator(".card").first.evaluate(LUMINANCE) < 60
+
+
+def test_policy_of_the_documentation_is_enough(page: Page, visitor: Visitor) -> None:
+    """Every refusal is on the console, where the guard finds it. The sandbox's media are plain http."""
+    [header] = [block.text for block in blocks_of("docs/frontend.md") if block.language == "text"]
+    policy = header.strip().removeprefix("Content-Security-Policy: ")
+    policy = policy.replace("https://ai-avatar.example.com", visitor.dev.url)
+    visitor.dev.host.policy = policy.replace("https:", "https: http://127.0.0.1:*")
+    page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    visitor.connect()
+    page.goto(f"{visitor.dev.host.url}/strict")
+    page.evaluate(f"document.querySelector('ai-avatar-settings').accessToken = {visitor.token()!r}")
+    expect(page.get_by_text(READY, exact=True).first).to_be_visible()
+    open_content(page)
+    page.get_by_role("button", name="Generate video").click()
+    expect(page.locator("video.player")).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(500)  # for the media's requests
 
 
 def test_dialogs_are_not_cut_off_by_a_host(page: Page, visitor: Visitor) -> None:

@@ -1,6 +1,6 @@
 "use client";
 
-export type { AiAvatarSettingsElement, ChangeDetail, ElementErrorDetail } from "../element.ts";
+export type { AiAvatarSettingsElement, AiAvatarStrings, ChangeDetail, ElementErrorDetail } from "../element.ts";
 export { AiAvatarProvider, type AiAvatarProviderProps, useAiAvatarClient } from "./provider.tsx";
 export { AiAvatarSettings, type AiAvatarSettingsAttributes, type AiAvatarSettingsProps } from "./settings.tsx";
 export { type UseGeneration, useGeneration } from "./use-generation.ts";

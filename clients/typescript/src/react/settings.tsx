@@ -3,6 +3,7 @@
 import { type DetailedHTMLProps, type HTMLAttributes, type ReactNode, useEffect, useRef } from "react";
 import {
 	type AiAvatarSettingsElement,
+	type AiAvatarStrings,
 	type ChangeDetail,
 	type ElementErrorDetail,
 	elementScript,
@@ -45,7 +46,7 @@ export interface AiAvatarSettingsProps {
 	/** The language of the element's words. */
 	lang?: string;
 	/** Words to use instead of the element's own. Pass the same object each time: another one starts the element again. */
-	strings?: Record<string, unknown>;
+	strings?: AiAvatarStrings;
 	/** The integration or a generation has changed. */
 	onChange?: (detail: ChangeDetail) => void;
 	/** An error that the element shows. */
