@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 from uuid import UUID
 
@@ -57,6 +58,10 @@ class Job:
         )
 
 
+# Parsing an address takes longer than signing a job, and there are only as many as providers.
+_parse_url: Final = cache(httpx.URL)
+
+
 class WebhookClient:
     """Posts jobs to n8n, on httpx's transport itself: its client adds cookies, redirects and authentication.
 
@@ -85,7 +90,7 @@ class WebhookClient:
         """Call once. Return a Retry only if the workflow certainly did not start; raise WebhookError otherwise."""
         request = httpx.Request(
             "POST",
-            url,
+            _parse_url(url),
             content=body.encode(),
             headers=self._headers(job, body),
             extensions=_EXTENSIONS,
