@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 N8N_VERSION ?= 1 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi docs test-docs docs-generate docs-serve format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-sql lock schema revision freeze clean
+.PHONY: help run test test-fast test-slow-path test-crash check check-js check-openapi docs test-docs docs-generate docs-serve format test-pg15 test-n8n test-image chaos bench bench-quick bench-load bench-plan bench-first-content bench-flames bench-sql lock schema revision freeze clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -153,6 +153,12 @@ bench-load: .venv/ready ## Measure 1x, 2x and 4x load, and what one business's f
 
 bench-plan: .venv/ready ## Compare the original plan's queries with the service's on the same rows
 	PYTHONPATH=tests $(BIN)/python bench/plan.py
+
+bench-first-content: .venv/ready ## Time in Chromium until the integration is shown, on the plan's page and on the service's
+	PYTHONPATH=tests $(BIN)/python bench/first_content.py
+
+bench-flames: .venv/ready ## Draw flame graphs of the hot operations into docs/profiles (needs wrk and py-spy)
+	PYTHONPATH=tests $(BIN)/python bench/flames.py
 
 bench-sql: .venv/ready ## Measure every SQL function (BENCH_ROWS=1000,100000,1000000: the tables' sizes)
 	PYTHONPATH=tests $(BIN)/python bench/sql.py

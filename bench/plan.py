@@ -4,6 +4,8 @@ import asyncio
 import json
 import statistics
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 from uuid import UUID
@@ -79,8 +81,9 @@ async def delay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def compare_first_content(url: str, user: asyncpg.Record) -> None:
-    """Print how long until there is something to show, where each round trip takes 2 x LATENCY."""
+@asynccontextmanager
+async def delayed_address(url: str) -> AsyncIterator[str]:
+    """Yield the address of a proxy before PostgreSQL, where each round trip takes 2 x LATENCY."""
     parts = urlsplit(driver_dsn(SecretStr(url)))
     folder = parse_qs(parts.query)["host"][0]
 
@@ -90,7 +93,12 @@ async def compare_first_content(url: str, user: asyncpg.Record) -> None:
 
     async with await asyncio.start_server(forward, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        address = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}", query=""))
+        yield urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}", query="sslmode=disable"))
+
+
+async def compare_first_content(url: str, user: asyncpg.Record) -> None:
+    """Print how long until there is something to show, where each round trip takes 2 x LATENCY."""
+    async with delayed_address(url) as address:
         connection = await connect(SecretStr(address))
         arguments = _values(GET_AI_AVATAR_INTEGRATION, p_business_id=user["business_id"], p_provider="heygen")
         series = {

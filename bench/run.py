@@ -172,6 +172,21 @@ def print_start_and_memory(bench: Bench, environment: dict[str, str]) -> None:
         )
 
 
+def bench_environment(url: str, webhook: str) -> dict[str, str]:
+    """Return the environment of every server: this database, and this webhook's address."""
+    return {
+        "DATABASE_URL": url,
+        "SUPABASE_JWT_SECRET": JWT_SECRET,
+        "N8N_API_KEY": N8N_API_KEY,
+        "SECRETS_KEYS": SECRETS_KEYS,
+        "N8N_HEYGEN_WEBHOOK_URL": webhook,
+        "N8N_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "N8N_WEBHOOK_TOKEN": WEBHOOK_TOKEN,
+        "KEY_CHECK_HOURS": "0",
+        "WEBHOOK_URL": webhook,
+    }
+
+
 def main() -> None:
     if not shutil.which("wrk"):
         raise SystemExit("wrk is missing. On Debian: apt-get install wrk")
@@ -185,17 +200,7 @@ def main() -> None:
     ):
         url = database_server.url(name)
         bench = Bench(url, name, Path(folder))
-        environment = {
-            "DATABASE_URL": url,
-            "SUPABASE_JWT_SECRET": JWT_SECRET,
-            "N8N_API_KEY": N8N_API_KEY,
-            "SECRETS_KEYS": SECRETS_KEYS,
-            "N8N_HEYGEN_WEBHOOK_URL": webhook,
-            "N8N_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "N8N_WEBHOOK_TOKEN": WEBHOOK_TOKEN,
-            "KEY_CHECK_HOURS": "0",
-            "WEBHOOK_URL": webhook,
-        }
+        environment = bench_environment(url, webhook)
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
         print(
             f"{CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s, {USERS} users of {BUSINESSES} integrations, "
