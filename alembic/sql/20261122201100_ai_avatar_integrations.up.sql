@@ -7,45 +7,7 @@ set local search_path = pg_catalog, pg_temp;
 --! include shared/saved_definitions.sql
 --! include shared/lock_tables.sql
 
--- What is about to be replaced, for the downgrade.
-select pg_temp.save_functions('20261122201100', array(
-    select p.oid from pg_catalog.pg_proc as p
-    where p.pronamespace = 'public'::regnamespace
-        and p.proname in (
-            'get_ai_avatar_integration', 'get_ai_avatar_secret', 'set_ai_avatar_integration',
-            'delete_ai_avatar_integration', 'update_ai_avatar_integrations_updated_at'
-        )
-));
-insert into ai_avatar.saved_definitions (revision, statement)
-select '20261122201100', statement
-from (
-    select 1 as step, format(
-        'grant %s on table public.ai_avatar_integrations to %s', acl.privilege_type,
-        case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
-    ) as statement
-    from pg_catalog.pg_class as c, aclexplode(c.relacl) as acl
-    where c.oid = to_regclass('public.ai_avatar_integrations')
-    union all
-    select 2, format(
-        'grant %s (%I) on table public.ai_avatar_integrations to %s', acl.privilege_type, a.attname,
-        case when acl.grantee = 0 then 'public' else acl.grantee::regrole::text end
-    )
-    from pg_catalog.pg_attribute as a, aclexplode(a.attacl) as acl
-    where a.attrelid = to_regclass('public.ai_avatar_integrations') and not a.attisdropped
-    union all
-    select 3, 'alter table public.ai_avatar_integrations disable row level security'
-    from pg_catalog.pg_class as c
-    where c.oid = to_regclass('public.ai_avatar_integrations') and not c.relrowsecurity
-    union all
-    select 4, format(
-        'alter table public.ai_avatar_integrations drop constraint %1$I, add constraint %1$I %2$s', f.conname,
-        pg_get_constraintdef(f.oid)
-    )
-    from pg_catalog.pg_constraint as f
-    where f.conrelid = to_regclass('public.ai_avatar_integrations') and f.contype = 'f'
-        and f.confrelid = 'vault.secrets'::regclass and f.confdeltype in ('a', 'r')
-) as found
-order by step;
+--! include parts/integrations_saved.sql
 
 -- Every overload: beside the original functions, the added arguments would make the plan's own calls ambiguous.
 do $$
@@ -270,29 +232,7 @@ execute function ai_avatar.delete_orphaned_secret();
 create trigger ai_avatar_integrations_truncated before truncate on public.ai_avatar_integrations
 for each statement execute function ai_avatar.delete_before_truncate();
 
--- Privileges: the result is the same with and without Supabase's default privileges.
-
-revoke all on table public.ai_avatar_integrations from public, anon, authenticated, service_role;
-grant select (
-    id, created_at, updated_at, business_id, provider, avatar_id, voice_id, provider_config, status, validated_at,
-    last_synced_at
-) on public.ai_avatar_integrations to authenticated;
--- updated_at because the original frontend sends it; the trigger overwrites it.
-grant update (avatar_id, voice_id, provider_config, updated_at) on public.ai_avatar_integrations to authenticated;
-grant select, insert, update, delete on public.ai_avatar_integrations to service_role;
-
-alter table public.ai_avatar_integrations enable row level security;
-create policy ai_avatar_integrations_select_own on public.ai_avatar_integrations
-for select to authenticated using (business_id = (select ai_avatar.own_business_id()));
-create policy ai_avatar_integrations_update_own on public.ai_avatar_integrations
-for update to authenticated using (business_id = (select ai_avatar.own_business_id()))
-with check (business_id = (select ai_avatar.own_business_id()));
--- A table that was taken over may have policies of its own. Permissive policies add up; this one restricts them all.
-create policy ai_avatar_integrations_own_only on public.ai_avatar_integrations as restrictive
-for all to authenticated using (business_id = (select ai_avatar.own_business_id()));
--- A login that was granted service_role does not inherit its BYPASSRLS.
-create policy ai_avatar_integrations_service_role on public.ai_avatar_integrations
-for all to service_role using (true) with check (true);
+--! include parts/integrations_privileges.sql
 
 revoke all on all tables in schema ai_avatar from public, anon, authenticated, service_role, ai_avatar_service;
 revoke all on all sequences in schema ai_avatar from public, anon, authenticated, service_role, ai_avatar_service;

@@ -94,6 +94,7 @@ def test_freeze_leaves_no_include_and_the_same_schema(
     assert freeze(copy / "alembic") == []
     shutil.rmtree(copy / "alembic" / "sql" / "functions")
     shutil.rmtree(copy / "alembic" / "sql" / "shared")
+    shutil.rmtree(copy / "alembic" / "sql" / "parts")
     with server.database() as name:
         migrations.migrate(SecretStr(server.url(name)), directory=copy / "alembic")
         assert dump(server.url(name)) == dump(server.url(migrated_database))
@@ -194,3 +195,14 @@ def test_before_the_release_a_revision_goes_before_the_clean_up(
         migrations.migrate(SecretStr(url), directory=copy / "alembic")
         assert dump(url) == dump(server.url(migrated_database))
         migrations.migrate(SecretStr(url), "base", directory=copy / "alembic")
+
+
+def test_unreleased_revisions_are_short_enough_to_review() -> None:
+    """`make freeze` makes them longer: released ones are not edited again."""
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ALEMBIC / "sql").glob("*_*.sql")}
+    unreleased = {
+        name: lines
+        for name, lines in lengths.items()
+        if "--! include" in (ALEMBIC / "sql" / name).read_text()
+    }
+    assert not {name: lines for name, lines in unreleased.items() if lines > 250}
