@@ -12,7 +12,7 @@ from importlib.metadata import metadata, version
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from app.reference.problems import problems_page
@@ -61,12 +61,13 @@ def create_router() -> APIRouter:
     async def problems_without_slash() -> Response:
         return RedirectResponse("problems/", 308)
 
+    @cache  # of this router, which belongs to one application
+    def pack_document(app: FastAPI) -> StaticFile:
+        return _pack(json.dumps(app.openapi()).encode(), "application/json")
+
     @router.api_route("/openapi.json", methods=METHODS)
     def openapi_document(request: Request) -> Response:
-        app = request.app
-        if not hasattr(app.state, "openapi_file"):
-            app.state.openapi_file = _pack(json.dumps(app.openapi()).encode(), "application/json")
-        return respond(request, app.state.openapi_file, {})
+        return respond(request, pack_document(request.app), {})
 
     @router.api_route("/readme", methods=METHODS)
     def readme(request: Request) -> Response:

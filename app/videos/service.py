@@ -145,7 +145,7 @@ class VideoService:
             await self._webhook.send(webhook_url, job)
         except WebhookError as error:
             return await self._roll_back(job.generation_id, error)
-        except Exception as error:  # whatever it was: the content must not stay behind
+        except Exception as error:  # whatever it was: the content item must not stay `processing`
             log.exception("dispatch_failed", generation_id=str(job.generation_id))
             return await self._roll_back(
                 job.generation_id, WebhookError(f"unexpected {type(error).__name__}")

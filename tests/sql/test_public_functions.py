@@ -157,7 +157,7 @@ async def test_guard_cannot_be_talked_round_with_settings(
     for caller in (signed_in(other_tenant.user_id), ANON, BYSTANDER, Caller(AUTHENTICATOR)):
         async with acting_as(project.superuser_url, caller) as connection:
             for name, value in settings.items():
-                # Roles that he is no member of may not even be set.
+                # Roles that the caller is no member of may not even be set.
                 with suppress(asyncpg.InsufficientPrivilegeError):
                     async with connection.transaction():
                         await connection.execute("select set_config($1, $2, true)", name, value)
