@@ -9,16 +9,18 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import urlopen
 
 import psutil
 import uvloop
@@ -49,17 +51,18 @@ MIXES = {"reads": 10, "videos": 1}
 PROBES = {"health": 50, "other business": 20, "n8n": 10}
 """What is asked beside the load, and how often a second."""
 
-# The targets are 90 %, 100 ms and every read; a shared machine does not measure more exactly than this. A refusal costs
-# at least two system calls, a tenth of a read: so many times the capacity in reads cannot leave 90 % (bench/README.md).
+# Of the capacity. At least 90 % is aimed at; why those below are, bench/README.md says.
 MIN_GOODPUT = {
-    ("videos", 1): 0.8,
-    ("videos", 2): 0.8,
-    ("videos", 4): 0.8,
-    ("reads", 1): 0.8,
-    ("reads", 2): 0.7,
-    ("reads", 4): 0.5,
+    ("videos", 1): 0.9,
+    ("videos", 2): 0.9,
+    ("videos", 4): 0.85,
+    ("reads", 1): 0.9,
+    ("reads", 2): 0.75,
+    ("reads", 4): 0.6,
 }
-MAX_HEALTH_MS = 150
+MAX_HEALTH_MS = 100
+# A request waits 0.3 s for a slot, and then is refused within 0.1 s.
+MAX_REFUSAL_MS = 400
 MIN_SERVED = 0.98
 # Of the service's core, used by other programs: beyond it, a row says nothing about the service.
 MAX_DISTURBANCE = 0.15
@@ -255,6 +258,7 @@ class Bench:
         title = f"{factor}\u00d7, {count} business{'es' if count > 1 else ''}"
         asyncio.run(forget_generations(self._url))
         requests = spread(self._loading[:count], self._mix)
+        counted = count_refusals(self._service.url)
         with probing(self._service.port, self._probes, SECONDS) as probes:
             before, started = self._cpu_seconds(), time.monotonic()
             psutil.cpu_percent(percpu=True)
@@ -263,6 +267,7 @@ class Bench:
             core_busy = psutil.cpu_percent(percpu=True)[self._core] / 100 if self._core is not None else busy
         share = outcome.good_per_second(SECONDS) / self._most
         statuses = outcome.statuses
+        counted = count_refusals(self._service.url) - counted
         failed = sum(statuses.values()) - len(outcome.good) - statuses[503] - statuses[429]
         cells = [
             title,
@@ -287,11 +292,29 @@ class Bench:
         self._expect(title, "/health/live", probes["health"]["p99"] <= MAX_HEALTH_MS)
         for name in PROBES:
             self._expect(title, name, _served(probes[name]) >= MIN_SERVED)
+        self._expect(title, "time to refusal", percentile(outcome.refused, 99) <= MAX_REFUSAL_MS)
         self._expect(title, "no broken or unanswered request", not failed)
+        refused = sum((_refusals(probes[name]["statuses"]) for name in PROBES), _refusals(statuses))
+        self._expect(title, f"metrics count {dict(refused)} as {dict(counted)}", refused == counted)
 
     def _expect(self, title: str, target: str, is_met: bool) -> None:
         if not is_met:
             self.missed.append(f"{self._mix}, {title}: {target}")
+
+
+def count_refusals(url: str) -> Counter[str]:
+    """Return how many requests have been refused so far, by status, as the service's metrics say."""
+    with urlopen(f"{url}/metrics") as answer:
+        found = re.findall(r"ai_avatar_requests_(shed|limited)_total{\S+} (\S+)", answer.read().decode())
+    counts = Counter[str]()
+    for name, count in found:
+        counts["503" if name == "shed" else "429"] += int(float(count))
+    return counts
+
+
+def _refusals(statuses: Mapping[Any, int]) -> Counter[str]:
+    """Return how many 503s and 429s there are; JSON's keys are text."""
+    return Counter({str(key): count for key, count in statuses.items() if str(key) in ("503", "429")})
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
