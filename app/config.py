@@ -114,8 +114,9 @@ class Settings(BaseSettings):
     """What n8n sends as `X-API-Key` or as a bearer token: at least 16 characters. Several, comma-separated, during a
     rotation."""
     secrets_keys: SealingKeys | None = None
-    """The keys that seal provider keys: `id:base64-of-32-bytes`, comma-separated, newest first. Recommended
-    everywhere; only a real Supabase Vault may do without."""
+    """The keys that seal provider keys: `id:base64-of-32-bytes`, comma-separated. The first one seals, so a new one
+    comes to the end first, until every instance has it. Recommended everywhere; only a real Supabase Vault may do
+    without."""
     membership_cache_seconds: int = Field(default=30, ge=0, le=3600)
     """How long a user's business is cached. An event stream ends within this time of its user losing the business."""
     fast_path: bool = True
@@ -280,7 +281,8 @@ def load(kind: type[S]) -> S:
 _EXAMPLES = {
     "DATABASE_URL": DATABASE_URL_FORM,
     "SUPABASE_JWT_SECRET": "the JWT secret shown on the project's API settings page",
-    "SECRETS_KEYS": "id:base64-of-32-bytes, comma-separated, newest first; `ai-avatar secrets generate-key` prints one",
+    "SECRETS_KEYS": "id:base64-of-32-bytes, comma-separated; the first one seals; `ai-avatar secrets generate-key` "
+    "prints one",
     "N8N_API_KEY": "a long random text, the same as in n8n's Header Auth credential",
 }
 

@@ -28,7 +28,8 @@ _END: Final = "End this n8n execution without an error, before it creates a vide
 # By code: what has happened, and what to do.
 _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "api_key_rejected": (
-        "The provider does not accept the API key. Nothing was stored, and a key saved before stays.",
+        "The provider does not accept the API key. A key that you were saving was not stored, and the one before "
+        "stays. If it was the stored key, the integration is now in status `error`.",
         "Copy the key from the provider's page again, or create a new one there, and save it.",
     ),
     "avatar_not_configured": (

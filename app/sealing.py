@@ -40,7 +40,7 @@ class KeyRing:
         Raise RuleError with the expected format; the message contains no key.
         """
         form = (
-            "must be id:base64-of-32-bytes, comma-separated, newest first; "
+            "must be id:base64-of-32-bytes, comma-separated; the first one seals; "
             "`ai-avatar secrets generate-key` prints an entry"
         )
         keys: dict[str, bytes] = {}
