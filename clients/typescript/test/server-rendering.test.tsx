@@ -32,3 +32,9 @@ test("a hook without a provider says what is missing", () => {
 	const Page = () => <p>{useVideos().videos.length}</p>;
 	assert.throws(() => renderToString(<Page />), /AiAvatarProvider is missing/);
 });
+
+test("a missing service URL fails the build of a page that shows the element", () => {
+	const serviceUrl = process.env.A_URL_THAT_IS_NOT_SET as string;
+	const page = <AiAvatarSettings serviceUrl={serviceUrl} getAccessToken={() => null} />;
+	assert.throws(() => renderToString(page), /serviceUrl is not set/);
+});

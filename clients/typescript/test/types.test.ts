@@ -40,6 +40,8 @@ declare module "next" {
 }
 declare module "next/cache" { export function revalidatePath(path: string): void }
 declare module "@/components/ai-avatar-card" { export function AiAvatarCard(): null }
+declare module "@/components/video" { export function Video(props: { contentId: string }): null }
+declare module "@/lib/access-token" { export function getAccessToken(): Promise<string | null> }
 declare module "@/lib/supabase/client" { export function createClient(): Supabase }
 declare module "@/lib/supabase/server" { export function createClient(): Promise<Supabase> }
 declare module "@/lib/schemas" { export const heygenSettingsFormSchema: import("ai-avatar-client/legacy").FormSchema }

@@ -64,6 +64,7 @@ export interface AiAvatarSettingsProps {
 /** The service's settings element. A server renders its tag; the browser loads its script from the service. */
 export function AiAvatarSettings(props: AiAvatarSettingsProps) {
 	const { serviceUrl, getAccessToken, strings, nonce } = props;
+	elementScript(serviceUrl); // fails the build where the URL is missing, not only the user's page
 	const ref = useRef<AiAvatarSettingsElement>(null);
 	const latest = useRef(props);
 
@@ -74,7 +75,6 @@ export function AiAvatarSettings(props: AiAvatarSettingsProps) {
 	useEffect(() => {
 		const element = ref.current;
 		if (!element) return;
-		elementScript(serviceUrl); // React reports a missing URL
 		const controller = new AbortController();
 		const { signal } = controller;
 		element.addEventListener("ai-avatar-change", (event) => latest.current.onChange?.(event.detail), { signal });
