@@ -7,6 +7,7 @@ Exits with 1 if a target is missed.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -222,7 +223,13 @@ class Bench:
         return _cpu_seconds(self._process)
 
     def _database_cpu_seconds(self) -> float:
-        return sum(map(_cpu_seconds, self._database.children()))
+        seconds = 0.0
+        for process in self._database.children():
+            with contextlib.suppress(
+                psutil.NoSuchProcess
+            ):  # a connection of another program has ended meanwhile
+                seconds += _cpu_seconds(process)
+        return seconds
 
     def measure_capacity(self, mix: str) -> None:
         """Print how many good answers a second there are at most: the capacity."""
